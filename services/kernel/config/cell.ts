@@ -1,0 +1,130 @@
+/**
+ * The shape of a validated cell: what the cell file says, resolved, in plain numbers.
+ *
+ * The idea: the file is read and checked once (cell-file.ts), then frozen; services take this and
+ * never look at YAML again. Durations in ms, lengths in the axis' user unit. It refuses to hold
+ * anything that only one service needs at run time.
+ */
+import type { AxisSetup, DeviceSetup } from "#drivers/device-model.js";
+import type { Profile } from "#drivers/profile.js";
+import type { Ms } from "#drivers/reading.js";
+
+export interface BusConfig {
+  readonly id: string;
+  /** TCP endpoint of a device or gateway. Serial lines come later. */
+  readonly host: string;
+  readonly port: number;
+  /** Loopback TCP port of the read-only poll lane, for vendor tools; absent: none. */
+  readonly pollPort?: number;
+  /** Longest wait for a reply, per request. @default 200 */
+  readonly replyTimeoutMs: Ms;
+}
+
+export interface DeviceConfig {
+  readonly id: string;
+  readonly profile: Profile;
+  readonly bus: string;
+  readonly setup: DeviceSetup;
+  readonly leaseMs: Ms;
+  readonly pollFastMs: Ms;
+  readonly pollIdleMs: Ms;
+  readonly pollSlowMs: Ms;
+  /** Consecutive failed logical calls that open the breaker. @default 3 */
+  readonly breakerFailures: number;
+  /** Pause before a half-open probe. @default 2000 */
+  readonly breakerResetMs: Ms;
+  /** What a simulated device of this kind needs beyond the profile. */
+  readonly simulate: { readonly [name: string]: number | string | boolean };
+}
+
+/** `z.position >= 50 mm`: all terms must hold. `text` is the source, for people. */
+export interface Condition {
+  readonly text: string;
+  readonly terms: readonly ConditionTerm[];
+}
+export interface ConditionTerm {
+  readonly device: string;
+  /** A field of DeviceView: position, velocity, homed, enabled, moving, gripped, … */
+  readonly field: string;
+  readonly op: ">=" | "<=" | ">" | "<" | "==" | "!=";
+  readonly value: number | boolean;
+}
+
+export interface InterlockConfig {
+  readonly name: string;
+  /** Devices whose motion needs the permit. */
+  readonly moves: readonly string[];
+  /** The one device whose driver evaluates and publishes it. */
+  readonly evaluator: string;
+  readonly require: Condition;
+  /** Greatest accepted run-on distance, user units of the moving axes. */
+  readonly margin: number;
+}
+
+export interface CellConfig {
+  readonly file: string;
+  readonly cell: string;
+  readonly prefix: string;
+  /** SHA-256 of the effective configuration, hex. */
+  readonly hash: string;
+  readonly broker:
+    | { readonly kind: "embedded"; readonly host: string; readonly port: number }
+    | { readonly kind: "external"; readonly url: string };
+  readonly gateway: { readonly host: string; readonly port: number };
+  /** Where the services keep their files: `{dataDir}/{service}.db`, … Absolute. */
+  readonly dataDir: string;
+  /** Where the Unix sockets live; short, private to the service user. Absolute. */
+  readonly runDir: string;
+  readonly beatMs: Ms;
+  readonly onRunFailure: "cell" | "run";
+  readonly buses: readonly BusConfig[];
+  readonly devices: readonly DeviceConfig[];
+  readonly interlocks: readonly InterlockConfig[];
+  readonly sagas: readonly SagaDefinition[];
+}
+
+/** One request of a saga for an operation. Args in the device's user units. */
+export interface SagaOperation {
+  readonly device: string;
+  readonly verb: string;
+  readonly args: { readonly [name: string]: number };
+}
+
+/**
+ * How a step is made safe: operations towards a named safe state, or `still` (the axis was
+ * stopped and is seen standing still; nothing else is commanded), or `none` (nothing of it can
+ * be held or moving).
+ */
+export type MakeSafe =
+  | { readonly kind: "operations"; readonly operations: readonly SagaOperation[] }
+  | { readonly kind: "still" }
+  | { readonly kind: "none" };
+
+export interface SagaStepDefinition {
+  /** Stable, unique in the saga. */
+  readonly name: string;
+  /** For people. */
+  readonly text: string;
+  readonly timeoutMs: Ms;
+  readonly action:
+    | { readonly kind: "operation"; readonly operation: SagaOperation }
+    | { readonly kind: "dwell"; readonly forMs: Ms }
+    | { readonly kind: "waitFor"; readonly condition: Condition };
+  readonly makeSafe: MakeSafe;
+}
+
+export interface SagaDefinition {
+  readonly name: string;
+  readonly title: string;
+  /** Hash of its content: another text is another version. */
+  readonly version: string;
+  readonly file: string;
+  /** Devices leased, all or none, sorted. */
+  readonly uses: readonly string[];
+  /** A saga to run first when an axis of `uses` is not homed or not enabled. */
+  readonly prepare?: string;
+  readonly onRestart: "makeSafe";
+  readonly steps: readonly SagaStepDefinition[];
+}
+
+export type { AxisSetup, DeviceSetup };

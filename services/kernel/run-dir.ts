@@ -1,0 +1,24 @@
+/**
+ * Names of the local sockets of a cell, derived from its run directory.
+ *
+ * The idea: one place knows the names, so nobody is configured twice. It refuses to open them
+ * (edge/ does).
+ */
+import type { Lane } from "./ports.js";
+
+/** A lane of a bus: MBAP frames (Modbus TCP), unit id in the frame. */
+export function lanePath(runDir: string, bus: string, lane: Lane): string {
+  return `${runDir}/bus-${bus}-${lane}.sock`;
+}
+/** Guardian registration and pulses of a bus: one JSON object a line. */
+export function guardPath(runDir: string, bus: string): string {
+  return `${runDir}/bus-${bus}-guard.sock`;
+}
+/** The local stop socket of a driver: one JSON object a line. */
+export function stopPath(runDir: string, device: string): string {
+  return `${runDir}/stop-${device}.sock`;
+}
+/** Faults and state of the simulator, for tests and `--fault`: one JSON object a line. */
+export function simControlPath(runDir: string): string {
+  return `${runDir}/sim.sock`;
+}
