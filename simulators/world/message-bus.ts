@@ -1,0 +1,246 @@
+/**
+ * A broker in memory for the world: sessions, retained messages, wills, delays, repeats, drops.
+ *
+ * The idea: it keeps MQTT's promises and no more. Messages of one sender to one receiver keep their
+ * order; QoS 0 may be lost, QoS 1 may come twice; a killed node's will is published; a broker that
+ * dies takes the retained messages along. Payloads cross as JSON text and are checked against the
+ * contract, so a world sees what a real broker would. It refuses to deliver to a dead node.
+ */
+import {
+  type Payload,
+  type TopicFilter,
+  type TopicKey,
+  type TopicParams,
+  topicLevels,
+  topicPath,
+  topics,
+} from "#kernel/contract/topics.js";
+import { ServocellError } from "#kernel/errors.js";
+import type { Message, MessageLink } from "#kernel/ports.js";
+import type { SeededRandom } from "./seeded-random.js";
+import type { VirtualClock } from "./virtual-clock.js";
+
+export interface MessageFaults {
+  /** Probability that a QoS 0 message is lost. */
+  drop: number;
+  /** Probability that a QoS 1 message comes twice. */
+  repeat: number;
+  /** Longest delay of a message, ms. */
+  delayMaxMs: number;
+}
+
+interface Subscription {
+  readonly key: TopicKey;
+  readonly filter: string;
+  readonly handler: (message: Message<TopicKey>) => void | Promise<void>;
+}
+
+interface Retained {
+  readonly key: TopicKey;
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface Will {
+  readonly service: string;
+  readonly bootId: string;
+}
+
+function matches(filter: string, path: string): boolean {
+  const want = filter.split("/");
+  const got = path.split("/");
+  return want.length === got.length && want.every((w, i) => w === "+" || w === got[i]);
+}
+
+export class MemoryBroker {
+  readonly #links = new Set<MemoryLink>();
+  readonly #retained = new Map<string, Retained>();
+  /** Everything that was published, for judges. */
+  onPublished: (from: string, path: string, payload: unknown) => void = () => {};
+  up = true;
+
+  constructor(
+    readonly clock: VirtualClock,
+    readonly random: SeededRandom,
+    readonly faults: MessageFaults,
+  ) {}
+
+  /** Opens a connection in the name of `owner`; it connects a moment later. */
+  open(owner: string, will?: Will): MemoryLink {
+    const link = new MemoryLink(this, owner, will);
+    this.#links.add(link);
+    this.clock.schedule(this.random.between(0.2, 2), () => this.up && link.rise(), owner);
+    return link;
+  }
+
+  /** kill -9 of a node: its connections break, its wills are published. */
+  cut(owner: string): void {
+    for (const link of [...this.#links].filter((l) => l.owner === owner)) {
+      this.#links.delete(link);
+      if (link.connected && link.will !== undefined) this.#publishWill(link.will);
+      link.die();
+    }
+  }
+
+  /** An orderly disconnect: no will. */
+  leave(link: MemoryLink): void {
+    this.#links.delete(link);
+    link.die();
+  }
+
+  /** The broker dies: all connections break, retained messages are gone, no will is sent. */
+  crash(): void {
+    this.up = false;
+    this.#retained.clear();
+    for (const link of this.#links) link.fall();
+  }
+
+  restart(): void {
+    this.up = true;
+    for (const link of this.#links) {
+      const back = () => this.up && link.rise();
+      this.clock.schedule(this.random.between(5, 120), back, link.owner);
+    }
+  }
+
+  #publishWill(will: Will): void {
+    const payload = {
+      v: 1 as const,
+      status: "offline" as const,
+      ts: Date.now(),
+      bootId: will.bootId,
+      version: "0",
+    };
+    const path = topicPath("avail", { service: will.service });
+    this.accept("broker", "avail", path, JSON.stringify(payload), undefined);
+  }
+
+  /** Takes a message and plans its deliveries. */
+  accept(
+    from: string,
+    key: TopicKey,
+    path: string,
+    text: string,
+    sender: MemoryLink | undefined,
+  ): void {
+    const spec = topics[key];
+    this.onPublished(from, path, JSON.parse(text));
+    if (spec.retain) this.#retained.set(path, { key, path, text });
+    for (const link of this.#links) {
+      if (!link.connected) continue;
+      for (const subscription of link.subscriptions) {
+        if (!matches(subscription.filter, path) || subscription.key !== key) continue;
+        if (spec.qos === 0 && this.random.chance(this.faults.drop)) continue;
+        this.#deliver(sender, link, subscription, path, text, false);
+        if (spec.qos === 1 && this.random.chance(this.faults.repeat)) {
+          this.#deliver(sender, link, subscription, path, text, false);
+        }
+      }
+    }
+  }
+
+  #deliver(
+    sender: MemoryLink | undefined,
+    link: MemoryLink,
+    subscription: Subscription,
+    path: string,
+    text: string,
+    retained: boolean,
+  ): void {
+    const delay = this.random.between(0.1, this.faults.delayMaxMs);
+    // One connection to another keeps its order: a later message is never due before an earlier.
+    const due = Math.max(link.lastDueMs.get(sender) ?? 0, this.clock.nowMs + delay);
+    link.lastDueMs.set(sender, due);
+    const session = link.session;
+    const hand = () => {
+      if (!link.connected || link.session !== session) return;
+      const levels = topicLevels(subscription.key, path);
+      if (levels === undefined) return;
+      const payload = topics[subscription.key].schema.parse(JSON.parse(text));
+      void subscription.handler({ levels, payload, retained } as unknown as Message<TopicKey>);
+    };
+    this.clock.schedule(due - this.clock.nowMs, hand, link.owner);
+  }
+
+  /** What a new subscription gets at once. */
+  sendRetained(link: MemoryLink, subscription: Subscription): void {
+    for (const kept of this.#retained.values()) {
+      if (kept.key === subscription.key && matches(subscription.filter, kept.path)) {
+        this.#deliver(undefined, link, subscription, kept.path, kept.text, true);
+      }
+    }
+  }
+}
+
+export class MemoryLink implements MessageLink {
+  connected = false;
+  session = 0;
+  readonly subscriptions: Subscription[] = [];
+  readonly lastDueMs = new Map<MemoryLink | undefined, number>();
+  readonly #listeners: ((connected: boolean) => void)[] = [];
+  #dead = false;
+
+  constructor(
+    readonly broker: MemoryBroker,
+    readonly owner: string,
+    readonly will: Will | undefined,
+  ) {}
+
+  rise(): void {
+    if (this.#dead || this.connected) return;
+    this.connected = true;
+    this.session += 1;
+    for (const subscription of this.subscriptions) this.broker.sendRetained(this, subscription);
+    for (const listener of this.#listeners) listener(true);
+  }
+
+  fall(): void {
+    if (!this.connected) return;
+    this.connected = false;
+    const tell = () => {
+      for (const listener of this.#listeners) listener(false);
+    };
+    this.broker.clock.schedule(0, tell, this.owner);
+  }
+
+  die(): void {
+    this.#dead = true;
+    this.connected = false;
+  }
+
+  async publish<K extends TopicKey>(
+    key: K,
+    levels: TopicParams<K>,
+    payload: Payload<K>,
+  ): Promise<void> {
+    if (!this.connected) {
+      throw new ServocellError("OFFLINE", `${this.owner} has no connection to the broker`);
+    }
+    const checked = topics[key].schema.parse(payload);
+    const path = topicPath(key, levels);
+    this.broker.accept(this.owner, key, path, JSON.stringify(checked), this);
+    if (topics[key].qos === 1) await this.broker.clock.wait(this.broker.random.between(0.1, 1));
+  }
+
+  subscribe<K extends TopicKey>(
+    key: K,
+    levels: TopicFilter<K>,
+    handler: (message: Message<K>) => void | Promise<void>,
+  ): void {
+    const subscription: Subscription = {
+      key,
+      filter: topicPath(key, levels),
+      handler: handler as unknown as Subscription["handler"],
+    };
+    this.subscriptions.push(subscription);
+    if (this.connected) this.broker.sendRetained(this, subscription);
+  }
+
+  onChange(listener: (connected: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    this.broker.leave(this);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Virtual time: an event queue that replaces Date, performance and timers.
+ *
+ * The idea: everything that happens in a world is an event of this queue, and each event has an
+ * owner, the node in whose name it runs. Timers made while an event and its promises run belong to
+ * the same owner, so the crash of a node is the end of its events. After every event all promises
+ * are drained, or histories would depend on the depth of awaits. It refuses real time: an await
+ * of real I/O never ends here, so a leak shows at once.
+ */
+
+interface Due {
+  readonly atUs: number;
+  readonly seq: number;
+  readonly owner: string;
+  readonly run: () => void;
+  dead: boolean;
+}
+
+/** Node's own way to run what is queued on promises and nextTick; drains both. */
+const drain = (process as unknown as { _tickCallback(): void })._tickCallback.bind(process);
+
+/** A binary heap ordered by time, then by the order of scheduling. */
+class Heap {
+  readonly #items: Due[] = [];
+
+  get first(): Due | undefined {
+    return this.#items[0];
+  }
+
+  push(item: Due): void {
+    const items = this.#items;
+    let i = items.length;
+    items.push(item);
+    while (i > 0) {
+      const up = (i - 1) >> 1;
+      const above = items[up];
+      if (above === undefined || before(above, item)) break;
+      items[i] = above;
+      i = up;
+    }
+    items[i] = item;
+  }
+
+  pop(): Due | undefined {
+    const items = this.#items;
+    const top = items[0];
+    const last = items.pop();
+    if (top === undefined || last === undefined || items.length === 0) return top;
+    let i = 0;
+    for (;;) {
+      let down = 2 * i + 1;
+      const left = items[down];
+      if (left === undefined) break;
+      const right = items[down + 1];
+      if (right !== undefined && before(right, left)) down += 1;
+      const child = items[down];
+      if (child === undefined || before(last, child)) break;
+      items[i] = child;
+      i = down;
+    }
+    items[i] = last;
+    return top;
+  }
+}
+
+function before(a: Due, b: Due): boolean {
+  return a.atUs < b.atUs || (a.atUs === b.atUs && a.seq < b.seq);
+}
+
+export class VirtualClock {
+  /** Microseconds since the start of the world; a float64 integer, never truncated to 32 bits. */
+  #nowUs = 0;
+  #seq = 0;
+  #owner = "world";
+  readonly #heap = new Heap();
+  /** Wall clock at the start, epoch ms; jumps add to it. */
+  wallOffsetMs = 1_700_000_000_000;
+
+  get nowMs(): number {
+    return this.#nowUs / 1000;
+  }
+
+  get owner(): string {
+    return this.#owner;
+  }
+
+  /** Runs `run` after `delayMs` in the name of `owner` (by default of who asks). */
+  schedule(delayMs: number, run: () => void, owner: string = this.#owner): () => void {
+    const delayUs = Math.max(0, Math.round(Number.isFinite(delayMs) ? delayMs * 1000 : 0));
+    this.#seq += 1;
+    const due: Due = { atUs: this.#nowUs + delayUs, seq: this.#seq, owner, run, dead: false };
+    this.#heap.push(due);
+    return () => {
+      due.dead = true;
+    };
+  }
+
+  /** A promise that settles after `delayMs` of virtual time; never, if its owner is killed. */
+  wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.schedule(delayMs, resolve));
+  }
+
+  /** Runs a piece of work now in the name of another node, its promises included. */
+  as<T>(owner: string, work: () => T): T {
+    const previous = this.#owner;
+    this.#owner = owner;
+    try {
+      return work();
+    } finally {
+      this.#owner = previous;
+    }
+  }
+
+  /** Ends a node: whatever it had planned never happens. */
+  kill(owner: string): void {
+    this.#killed.add(owner);
+  }
+  readonly #killed = new Set<string>();
+
+  /** Runs events until virtual `untilMs`, or until `done` says so. */
+  run(untilMs: number, done: () => boolean = () => false): void {
+    const untilUs = untilMs * 1000;
+    while (!done()) {
+      const next = this.#heap.first;
+      if (next === undefined || next.atUs > untilUs) break;
+      this.#heap.pop();
+      if (next.dead || this.#killed.has(next.owner)) continue;
+      this.#nowUs = next.atUs;
+      this.#owner = next.owner;
+      next.run();
+      drain();
+      this.#owner = "world";
+    }
+    if (!done()) this.#nowUs = Math.max(this.#nowUs, untilUs);
+  }
+
+  /** Replaces the globals; returns what puts them back. Call `run` from a fresh macrotask. */
+  install(): () => void {
+    const saved = {
+      setTimeout: globalThis.setTimeout,
+      clearTimeout: globalThis.clearTimeout,
+      setInterval: globalThis.setInterval,
+      clearInterval: globalThis.clearInterval,
+      dateNow: Date.now,
+      performanceNow: performance.now,
+    };
+    const globals = globalThis as unknown as { [name: string]: unknown };
+    globals.setTimeout = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
+      new Timer(this, ms, () => run(...args), false);
+    globals.setInterval = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
+      new Timer(this, Math.max(1, ms), () => run(...args), true);
+    globals.clearTimeout = (timer: unknown) => timer instanceof Timer && timer.clear();
+    globals.clearInterval = (timer: unknown) => timer instanceof Timer && timer.clear();
+    Date.now = () => Math.floor(this.wallOffsetMs + this.nowMs);
+    performance.now = () => this.nowMs;
+    return () => {
+      globals.setTimeout = saved.setTimeout;
+      globals.setInterval = saved.setInterval;
+      globals.clearTimeout = saved.clearTimeout;
+      globals.clearInterval = saved.clearInterval;
+      Date.now = saved.dateNow;
+      performance.now = saved.performanceNow;
+    };
+  }
+}
+
+/** What setTimeout returns in the world; keeps the methods that libraries call. */
+class Timer {
+  #cancel: () => void;
+  #ended = false;
+
+  constructor(clock: VirtualClock, ms: number, run: () => void, again: boolean) {
+    const owner = clock.owner;
+    const fire = () => {
+      if (this.#ended) return;
+      if (again) this.#cancel = clock.schedule(ms, fire, owner);
+      run();
+    };
+    this.#cancel = clock.schedule(ms, fire, owner);
+  }
+
+  clear(): void {
+    this.#ended = true;
+    this.#cancel();
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  hasRef(): boolean {
+    return false;
+  }
+
+  [Symbol.toPrimitive](): number {
+    return 1;
+  }
+}
