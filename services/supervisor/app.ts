@@ -1,0 +1,263 @@
+/**
+ * The supervisor: starts the processes of a cell in order, starts again what dies, ends all.
+ *
+ * The idea: one restart machine per child and a `spawn` port; this file only carries effects out
+ * and waits, rank by rank, each wait bounded. Ending goes coordinator and gateway, drivers (which
+ * stop their axes), bus, simulator, broker. It refuses to leave a child behind.
+ */
+import type { Ms } from "#drivers/reading.js";
+import { type ErrorCode, ServocellError } from "#kernel/errors.js";
+import type { App, Log } from "#kernel/ports.js";
+import type { ChildSpec } from "./plan.js";
+import { next, type RestartInput, type RestartState } from "./restart.machine.js";
+
+/** What a child said last, from its log; the code where it gave one. */
+export interface LastWords {
+  readonly code?: ErrorCode;
+  readonly text: string;
+}
+
+/** One running child, as the edge sees it. */
+export interface ChildProcess {
+  readonly pid: number | undefined;
+  onReady(listener: () => void): void;
+  /** Called once; also when the process could not be started. */
+  onExit(listener: (last: LastWords) => void): void;
+  terminate(): void;
+  kill(): void;
+}
+export type Spawn = (spec: ChildSpec) => ChildProcess;
+
+export interface SupervisorPorts {
+  readonly spawn: Spawn;
+  readonly log: Log;
+}
+export interface ChildStatus {
+  readonly service: string;
+  readonly at: RestartState["at"];
+  readonly pid: number | undefined;
+}
+export type ChangeListener = (
+  service: string,
+  at: RestartState["at"],
+  last: LastWords | undefined,
+) => void;
+export interface Supervisor extends App {
+  status(): readonly ChildStatus[];
+  /** Called when a child becomes ready, dies or ends. */
+  onChange(listener: ChangeListener): void;
+  /** The second signal: the order stays, each child has half a second left. */
+  hurry(): void;
+}
+
+/** Failures before its first ready after which an essential child fails the start. */
+const startFailuresMax = 3;
+const hurriedMs: Ms = 500;
+
+interface Child {
+  readonly spec: ChildSpec;
+  state: RestartState;
+  process: ChildProcess | undefined;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  wasUp: boolean;
+  failures: number;
+  last: LastWords | undefined;
+}
+
+export function buildSupervisor(
+  ports: SupervisorPorts,
+  config: { readonly children: readonly ChildSpec[] },
+): Supervisor {
+  return new Runner(ports, config.children);
+}
+
+class Runner implements Supervisor {
+  readonly #ports: SupervisorPorts;
+  readonly #children: readonly Child[];
+  readonly #listeners: ChangeListener[] = [];
+  readonly #waiters = new Set<() => void>();
+  #hurried = false;
+  #stopping: Promise<void> | undefined;
+
+  constructor(ports: SupervisorPorts, specs: readonly ChildSpec[]) {
+    this.#ports = ports;
+    this.#children = specs.map((spec) => ({
+      spec,
+      state: { at: "down" },
+      process: undefined,
+      timer: undefined,
+      wasUp: false,
+      failures: 0,
+      last: undefined,
+    }));
+  }
+
+  async start(): Promise<void> {
+    for (const rank of ranksOf(this.#children, (spec) => spec.startRank)) {
+      if (this.#stopping !== undefined) return;
+      for (const child of rank) this.#input(child, { kind: "start", nowMs: performance.now() });
+      await this.#until(
+        () => this.#stopping !== undefined || rank.every((child) => settled(child)),
+        Math.max(...rank.map((child) => child.spec.readyWithinMs)),
+      );
+      const missing = rank.find((child) => child.spec.essential && !child.wasUp);
+      if (missing !== undefined && this.#stopping === undefined) throw notUp(missing);
+    }
+  }
+
+  stop(reason: string): Promise<void> {
+    this.#stopping ??= this.#end(reason);
+    this.#changed();
+    return this.#stopping;
+  }
+
+  hurry(): void {
+    this.#hurried = true;
+    for (const child of this.#children) if (child.state.at === "ending") this.#endChild(child);
+  }
+
+  status(): readonly ChildStatus[] {
+    return this.#children.map((child) => ({
+      service: child.spec.service,
+      at: child.state.at,
+      pid: child.process?.pid,
+    }));
+  }
+
+  onChange(listener: ChangeListener): void {
+    this.#listeners.push(listener);
+  }
+
+  async #end(reason: string): Promise<void> {
+    this.#ports.log.info({ reason }, "ending the cell");
+    for (const rank of ranksOf(this.#children, (spec) => spec.endRank)) {
+      for (const child of rank) this.#endChild(child);
+      // The machine kills at its own limit; a second covers the death itself.
+      const limitMs = Math.max(...rank.map((child) => child.spec.endWithinMs)) + 1_000;
+      await this.#until(() => rank.every((child) => child.state.at === "ended"), limitMs);
+    }
+    for (const child of this.#children) clearTimeout(child.timer);
+  }
+
+  #endChild(child: Child): void {
+    const withinMs = this.#hurried ? hurriedMs : child.spec.endWithinMs;
+    this.#input(child, { kind: "end", nowMs: performance.now(), withinMs });
+  }
+
+  #input(child: Child, input: RestartInput): void {
+    const step = next(child.state, input, child.spec.readyWithinMs);
+    if (step === undefined) return;
+    const before = child.state.at;
+    child.state = step.state;
+    for (const effect of step.effects) {
+      switch (effect.kind) {
+        case "spawn":
+          this.#spawn(child);
+          break;
+        case "terminate":
+          child.process?.terminate();
+          break;
+        case "kill":
+          child.process?.kill();
+          break;
+        case "wake":
+          this.#wakeAt(child, effect.atMs);
+          break;
+        default:
+          effect satisfies never;
+      }
+    }
+    if (before !== child.state.at) this.#tell(child);
+  }
+
+  #spawn(child: Child): void {
+    const process = this.#ports.spawn(child.spec);
+    child.process = process;
+    process.onReady(() => {
+      if (child.process !== process) return;
+      child.wasUp = true;
+      this.#input(child, { kind: "ready", nowMs: performance.now() });
+    });
+    process.onExit((last) => {
+      if (child.process !== process) return;
+      child.process = undefined;
+      child.failures += 1;
+      child.last = last;
+      this.#input(child, { kind: "exited", nowMs: performance.now() });
+    });
+  }
+
+  #wakeAt(child: Child, atMs: Ms): void {
+    clearTimeout(child.timer);
+    const waitMs = Math.max(0, Math.ceil(atMs - performance.now()));
+    child.timer = setTimeout(() => {
+      this.#input(child, { kind: "tick", nowMs: performance.now() });
+      // A timer may fire a moment early: look again, never sleep for ever.
+      if (awaits(child.state, performance.now())) this.#wakeAt(child, atMs + 1);
+    }, waitMs);
+  }
+
+  #tell(child: Child): void {
+    const { at } = child.state;
+    const level = at === "waiting" ? "warn" : "info";
+    this.#ports.log[level](
+      { child: child.spec.service, at, pid: child.process?.pid, last: child.last?.text },
+      `${child.spec.service} is ${at}`,
+    );
+    for (const listener of this.#listeners) listener(child.spec.service, at, child.last);
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const waiter of [...this.#waiters]) waiter();
+  }
+
+  /** Resolves when the condition holds, or after the limit. */
+  #until(holds: () => boolean, limitMs: Ms): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiters.delete(look);
+        resolve();
+      };
+      const look = () => {
+        if (holds()) done();
+      };
+      const timer = setTimeout(done, limitMs);
+      this.#waiters.add(look);
+      look();
+    });
+  }
+}
+
+/** Up once, or hopeless: the start of the others does not wait for it any longer. */
+function settled(child: Child): boolean {
+  return child.wasUp || child.failures >= startFailuresMax;
+}
+
+/** The time that this state waits for is still to come. */
+function awaits(state: RestartState, nowMs: Ms): boolean {
+  return (
+    (state.at === "waiting" || state.at === "starting" || state.at === "ending") &&
+    nowMs < state.untilMs
+  );
+}
+
+function notUp(child: Child): ServocellError {
+  const { service, readyWithinMs } = child.spec;
+  const words = child.last?.text ?? `no word within ${readyWithinMs / 1000} s.`;
+  const code = child.last?.code ?? "INTERNAL";
+  return new ServocellError(code, `The ${service} did not start: ${words}`, { service });
+}
+
+function ranksOf(
+  children: readonly Child[],
+  rankOf: (spec: ChildSpec) => number,
+): readonly (readonly Child[])[] {
+  const ranks = new Map<number, Child[]>();
+  for (const child of children) {
+    const rank = rankOf(child.spec);
+    ranks.set(rank, [...(ranks.get(rank) ?? []), child]);
+  }
+  return [...ranks.entries()].sort(([a], [b]) => a - b).map(([, members]) => members);
+}

@@ -1,0 +1,106 @@
+/**
+ * Which processes a cell consists of, in what order they start and end.
+ *
+ * The idea: a pure list from the validated cell: broker and simulator, bus, drivers,
+ * coordinator, gateway; each with its arguments, its node flags and its two ranks. Who gives
+ * orders ends before the drivers, which stop their axes before the bus goes. It refuses to start
+ * anything (app.ts does).
+ */
+import type { Ms } from "#drivers/reading.js";
+import type { CellConfig } from "#kernel/config/cell.js";
+import { simControlPath } from "#kernel/run-dir.js";
+
+export interface ChildSpec {
+  /** The service id, also the name of its log file: `broker`, `bus`, `driver-x`, … */
+  readonly service: string;
+  /** The script, relative to the root of the package. */
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly nodeFlags: readonly string[];
+  readonly env: { readonly [name: string]: string };
+  /** Ranks start in rising order; within a rank all at once. */
+  readonly startRank: number;
+  /** Ranks end in rising order. */
+  readonly endRank: number;
+  readonly readyWithinMs: Ms;
+  readonly endWithinMs: Ms;
+  /** Without it the cell is not up; otherwise the cell comes up and says what is missing. */
+  readonly essential: boolean;
+}
+
+export interface PlanOptions {
+  /** Gives the simulator a tap: every frame at the devices, one JSON object a line. */
+  readonly tap?: string;
+}
+
+const READY_WITHIN_MS = 15_000;
+const END_WITHIN_MS = 3_000;
+/** A driver stops its axis and proves the standstill before it goes. */
+const DRIVER_END_WITHIN_MS = 6_000;
+
+/** Small heaps: a driver stays small for weeks [prototypes 4]. */
+function heap(oldSpaceMb: number): readonly string[] {
+  return ["--max-semi-space-size=1", `--max-old-space-size=${oldSpaceMb}`];
+}
+
+/** The children of a cell. `simulated`: the cell file asks for simulated devices. */
+export function planCell(
+  config: CellConfig,
+  simulated: boolean,
+  options: PlanOptions = {},
+): readonly ChildSpec[] {
+  const where = ["--cell", config.file, "--data", config.dataDir];
+  const child = (
+    service: string,
+    room: string,
+    ranks: readonly [number, number],
+    extra: Partial<ChildSpec> = {},
+  ): ChildSpec => ({
+    service,
+    script: `dist/services/${room}/main.js`,
+    args: where,
+    nodeFlags: heap(96),
+    env: { MALLOC_ARENA_MAX: "2" },
+    startRank: ranks[0],
+    endRank: ranks[1],
+    readyWithinMs: READY_WITHIN_MS,
+    endWithinMs: END_WITHIN_MS,
+    essential: true,
+    ...extra,
+  });
+  const drivers = config.devices.map((device) =>
+    child(`driver-${device.id}`, "driver", [3, 2], {
+      args: [...where, "--device", device.id],
+      nodeFlags: ["--initial-old-space-size=8", ...heap(64)],
+      env: { MALLOC_ARENA_MAX: "1" },
+      endWithinMs: DRIVER_END_WITHIN_MS,
+      essential: false,
+    }),
+  );
+  return [
+    ...(config.broker.kind === "embedded" ? [child("broker", "broker", [1, 5])] : []),
+    ...(simulated ? [simulator(child, config, options)] : []),
+    child("bus", "bus", [2, 3]),
+    ...drivers,
+    child("coordinator", "coordinator", [4, 1]),
+    child("gateway", "gateway", [4, 1], { nodeFlags: heap(128) }),
+  ];
+}
+
+function simulator(
+  child: (
+    service: string,
+    room: string,
+    ranks: readonly [number, number],
+    extra: Partial<ChildSpec>,
+  ) => ChildSpec,
+  config: CellConfig,
+  options: PlanOptions,
+): ChildSpec {
+  const control = ["--control", simControlPath(config.runDir)];
+  const tap = options.tap === undefined ? [] : ["--tap", options.tap];
+  return child("simulator", "simulator", [1, 4], {
+    script: "dist/simulators/main.js",
+    args: ["--cell", config.file, ...control, ...tap],
+  });
+}
