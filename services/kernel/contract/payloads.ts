@@ -37,6 +37,8 @@ export const availSchema = z.object({
   bootId: z.string(),
   version: z.string(),
   pid: z.number().optional(),
+  /** What a degraded service cannot do at present. */
+  text: z.string().optional(),
 });
 
 export const metaInfoSchema = z.object({
