@@ -17,12 +17,7 @@ export interface ErrorSpec {
   readonly action: string;
 }
 
-function e(
-  http: number,
-  retry: ErrorSpec["retry"],
-  meaning: string,
-  action: string,
-): ErrorSpec {
+function e(http: number, retry: ErrorSpec["retry"], meaning: string, action: string): ErrorSpec {
   return { http, retry, meaning, action };
 }
 
@@ -191,6 +186,12 @@ export const errors = {
     "Check limits and parameters of the drive.",
   ),
   OFFLINE: e(503, "yes", "There is no connection to the broker.", "Check the broker."),
+  SERVICE_OFFLINE: e(
+    503,
+    "yes",
+    "A service that the request needs is not running; nothing was sent.",
+    "Wait for its restart; if it stays away, see its log.",
+  ),
   NOT_DELIVERED: e(
     504,
     "never-automatic",
