@@ -57,6 +57,8 @@ export class MemoryBroker {
   readonly #retained = new Map<string, Retained>();
   /** Everything that was published, for judges. */
   onPublished: (from: string, path: string, payload: unknown) => void = () => {};
+  /** Everything that reached a handler, for judges. */
+  onDelivered: (to: string, path: string, payload: unknown) => void = () => {};
   up = true;
 
   constructor(
@@ -157,6 +159,7 @@ export class MemoryBroker {
       const levels = topicLevels(subscription.key, path);
       if (levels === undefined) return;
       const payload = topics[subscription.key].schema.parse(JSON.parse(text));
+      this.onDelivered(link.owner, path, payload);
       void subscription.handler({ levels, payload, retained } as unknown as Message<TopicKey>);
     };
     this.clock.schedule(due - this.clock.nowMs, hand, link.owner);

@@ -1,0 +1,121 @@
+/**
+ * What the demo cell does when something fails: the order at the tap, the end, the exit code.
+ *
+ * The idea: the simulator's tap is the witness. Stops first, to every axis of the run; then
+ * makeSafe in reverse order; then nothing. It refuses to believe the services' own word.
+ */
+import { expect, test } from "vitest";
+import {
+  CellProcess,
+  isWrite,
+  makeCellFolder,
+  type TapLine,
+  until,
+} from "../fixtures/cell-process.js";
+import { stopFrame } from "../fixtures/stop-frames.js";
+
+const axes = ["x", "y", "z", "gripper", "conveyor"];
+
+/** The index of the first stop frame after which every axis of the run has had one. */
+function stopsAfter(tap: readonly TapLine[], from: number) {
+  const first = new Map<string, number>();
+  for (const [i, line] of tap.entries()) {
+    if (i < from || line.pdu === undefined || !isWrite(line)) continue;
+    if (stopFrame(line.device, line.pdu) && !first.has(line.device)) first.set(line.device, i);
+  }
+  return first;
+}
+
+test("noPart at grip: stops to all axes, then makeSafe in reverse order, then nothing (exit 2)", async () => {
+  const folder = await makeCellFolder();
+  const cell = new CellProcess(folder, ["--once", "pick-place", "--fault", "gripper=noPart@grip"]);
+  expect(await cell.exit(), cell.output + cell.errors).toBe(2);
+  expect(cell.output).toContain("madeSafe");
+  const tap = cell.tap();
+  const grip = tap.findLastIndex((l) => l.device === "gripper" && /^1003e8.*09/.test(l.pdu ?? ""));
+  expect(grip).toBeGreaterThan(0);
+  // The last grip frame may be the makeSafe's release: look for the stops from the fault on.
+  const fault = tap.findIndex((l) => l.kind === "fault" || l.kind === "faultSet");
+  const firstStops = stopsAfter(tap, Math.max(0, fault));
+  expect([...firstStops.keys()].sort()).toEqual([...axes].sort());
+  const lastFirstStop = Math.max(...firstStops.values());
+  const writesAfterFault = tap
+    .map((line, i) => ({ line, i }))
+    .filter(({ line, i }) => i > Math.min(...firstStops.values()) && isWrite(line));
+  const early = writesAfterFault.filter(
+    ({ line, i }) => i < lastFirstStop && !stopFrame(line.device, line.pdu ?? ""),
+  );
+  expect(early.map(({ line }) => `${line.device} ${line.pdu}`)).toEqual([]);
+  const safe = writesAfterFault
+    .filter(({ line, i }) => i > lastFirstStop && !stopFrame(line.device, line.pdu ?? ""))
+    .map(({ line }) => line.device);
+  const order = safe.filter((device, i) => safe[i - 1] !== device);
+  expect(order.indexOf("gripper")).toBeLessThan(order.indexOf("z"));
+}, 120_000);
+
+test("z stuck at lift: needs an operator, names z and the choices, others made safe (exit 3)", async () => {
+  const folder = await makeCellFolder();
+  const cell = new CellProcess(folder, ["--once", "pick-place", "--fault", "z=stuck@lift"]);
+  expect(await cell.exit(120_000), cell.output + cell.errors).toBe(3);
+  expect(cell.output).toContain("needsOperator");
+  expect(cell.output).toMatch(/\bz\b/);
+  for (const choice of ["retry", "abandon"]) expect(cell.output).toContain(choice);
+}, 150_000);
+
+test("STOP during the run: only stops and reads follow until makeSafe is asked for (exit 4)", async () => {
+  const folder = await makeCellFolder();
+  const cell = new CellProcess(folder, []);
+  await cell.ready();
+  try {
+    expect((await cell.run("home-cell")).state).toBe("completed");
+    const started = await cell.post("/runs", { saga: "pick-place" });
+    const { run } = started.body as { run: string };
+    await until("x moves", () =>
+      cell
+        .tap()
+        .some(
+          (l) =>
+            l.device === "x" &&
+            l.kind === "motion" &&
+            l.moving &&
+            (l.position ?? 0) >= 0 &&
+            l.tMs > 0 &&
+            isRecent(cell, l),
+        ),
+    );
+    const stop = await cell.post("/stop");
+    expect(stop.status).toBe(200);
+    expect((await cell.ended(run)).state).toBe("stopped");
+    const tap = cell.tap();
+    const at = tap.findIndex(
+      (l) => isWrite(l) && stopFrame(l.device, l.pdu ?? "") && isAfterStart(tap, l),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const wrong = cell
+      .tap()
+      .slice(at)
+      .filter((l) => isWrite(l) && !stopFrame(l.device, l.pdu ?? ""));
+    expect(wrong.map((l) => `${l.device} ${l.pdu}`)).toEqual([]);
+    const refused = await cell.post("/runs", { saga: "home-cell" });
+    expect(refused.status).toBe(409);
+    const safe = await cell.post(`/runs/${run}/makeSafe`);
+    expect(safe.status).toBe(202);
+    await until(
+      "the run is made safe",
+      async () => {
+        return (await cell.get<{ state: string }>(`/runs/${run}`))?.state === "madeSafe";
+      },
+      30_000,
+    );
+  } finally {
+    await cell.close();
+  }
+}, 120_000);
+
+function isRecent(cell: CellProcess, line: TapLine): boolean {
+  return line.tMs > (cell.tap().at(-1)?.tMs ?? 0) - 500;
+}
+
+function isAfterStart(tap: readonly TapLine[], line: TapLine): boolean {
+  return line.tMs > (tap.at(-1)?.tMs ?? 0) - 10_000;
+}
