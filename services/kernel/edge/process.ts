@@ -1,0 +1,186 @@
+/**
+ * What every `main.ts` shares: arguments, the cell file, signals, the supervisor's pipe, exit.
+ *
+ * The idea: a main says its name and how its app is built from this context; the rest is the
+ * same for all. A broken assumption ends the process at once: leases lapse and the guardian
+ * acts. It refuses to start on a faulty cell file, and names every problem.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { Problem } from "#drivers/device-model.js";
+import type { CellConfig } from "../config/cell.js";
+import { loadCell } from "../config/cell-file.js";
+import { ServocellError, textOf } from "../errors.js";
+import type { App, Boot, NewId } from "../ports.js";
+import { exitCodes, ServiceLife } from "../service.js";
+import { createNewId } from "./ids.js";
+import { type LogLevel, logLevels, openLog, type ProcessLog } from "./log.js";
+import { makeDataDir, makeRunDir } from "./run-dir-maker.js";
+
+export interface ServiceArgs {
+  readonly cell: string;
+  readonly data?: string;
+  readonly device?: string;
+  readonly simulated: boolean;
+  readonly level: LogLevel;
+}
+
+export interface ServiceContext {
+  readonly config: CellConfig;
+  readonly args: ServiceArgs;
+  readonly boot: Boot;
+  readonly newId: NewId;
+  readonly log: ProcessLog;
+}
+
+export interface ServiceSpec {
+  /** The avail service id, or how it follows from the arguments: `driver-x`. */
+  readonly service: string | ((args: ServiceArgs) => string);
+  /** `process.env` of the main. */
+  readonly env: { readonly [name: string]: string | undefined };
+  /** @default the arguments of the process */
+  readonly argv?: readonly string[];
+  /** Opens the ports and builds the app. What it throws is told in its own words. */
+  build(context: ServiceContext): Promise<App> | App;
+}
+
+const usage =
+  "usage: --cell FILE [--data DIR] [--device ID] [--simulated] [--log debug|info|warn|error]";
+
+/** The version of the package this file belongs to. */
+export function packageVersion(): string {
+  let dir = dirname(fileURLToPath(import.meta.url));
+  // At most from dist/services/kernel/edge up to the package, with room to spare.
+  for (let i = 0; i < 8; i++, dir = dirname(dir)) {
+    const file = join(dir, "package.json");
+    if (!existsSync(file)) continue;
+    const { version } = JSON.parse(readFileSync(file, "utf8")) as { version?: unknown };
+    if (typeof version === "string") return version;
+  }
+  return "0.0.0";
+}
+
+/** @throws VALIDATION_FAILED with the usage. */
+export function readServiceArgs(argv: readonly string[]): ServiceArgs {
+  const faulty = (text: string) => new ServocellError("VALIDATION_FAILED", `${text}\n${usage}`);
+  let values: {
+    cell?: string;
+    data?: string;
+    device?: string;
+    simulated?: boolean;
+    log?: string;
+  };
+  try {
+    values = parseArgs({
+      args: [...argv],
+      options: {
+        cell: { type: "string" },
+        data: { type: "string" },
+        device: { type: "string" },
+        simulated: { type: "boolean" },
+        log: { type: "string" },
+      },
+    }).values;
+  } catch (thrown) {
+    throw faulty(textOf(thrown));
+  }
+  const { cell, data, device, simulated, log } = values;
+  if (cell === undefined) throw faulty("--cell is missing.");
+  const level = log === undefined ? "info" : logLevels.find((one) => one === log);
+  if (level === undefined) throw faulty(`--log ${log} is no level.`);
+  return {
+    cell,
+    level,
+    simulated: simulated ?? false,
+    ...(data === undefined ? {} : { data }),
+    ...(device === undefined ? {} : { device }),
+  };
+}
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function problemText(problem: Problem): string {
+  const { file, line, column, severity, path, message, value, suggestion } = problem;
+  const given = value === undefined ? "" : ` (found: ${value})`;
+  const hint = suggestion === undefined ? "" : ` Did you mean ${suggestion}?`;
+  return `${file}:${line}:${column}: ${severity}: ${path}: ${message}${given}${hint}`;
+}
+
+function readConfig(args: ServiceArgs): CellConfig | undefined {
+  const checked = loadCell(args.cell, {
+    ...(args.data === undefined ? {} : { dataDir: args.data }),
+    ...(args.simulated ? { simulated: true } : {}),
+  });
+  if (checked.ok) return checked.value;
+  for (const problem of checked.problems) tell(problemText(problem));
+  return undefined;
+}
+
+async function openContext(spec: ServiceSpec): Promise<ServiceContext> {
+  const args = readServiceArgs(spec.argv ?? process.argv.slice(2));
+  const service = typeof spec.service === "string" ? spec.service : spec.service(args);
+  const config = readConfig(args);
+  if (config === undefined) {
+    throw new ServocellError("VALIDATION_FAILED", `${args.cell} cannot be used.`);
+  }
+  makeRunDir(config.runDir);
+  makeDataDir(config.dataDir);
+  const newId = createNewId();
+  const boot: Boot = { bootId: newId(), service, version: packageVersion() };
+  return { config, args, boot, newId, log: openLog({ service, level: args.level }) };
+}
+
+function endOnBrokenAssumptions(log: ProcessLog): void {
+  const broken = (kind: string) => (thrown: unknown) => {
+    const stack = thrown instanceof Error ? thrown.stack : undefined;
+    log.error({ kind, error: textOf(thrown), stack }, "A broken assumption ends the process.");
+    log.flush();
+    process.exit(exitCodes.broken);
+  };
+  process.on("uncaughtException", broken("exception"));
+  process.on("unhandledRejection", broken("rejection"));
+}
+
+function endOnSignals(life: ServiceLife, supervised: boolean): void {
+  process.on("SIGTERM", () => void life.end("SIGTERM"));
+  process.on("SIGINT", () => void life.end("SIGINT"));
+  // A terminal that closes ends the service in order, too.
+  process.on("SIGHUP", () => void life.end("SIGHUP"));
+  if (!supervised) return;
+  const gone = () => void life.end("supervisor gone");
+  process.stdin.once("end", gone);
+  process.stdin.once("close", gone);
+  process.stdin.once("error", gone);
+  process.stdin.resume();
+}
+
+/** Runs a service until it ends, and exits the process with the code of its end. */
+export async function runService(spec: ServiceSpec): Promise<void> {
+  let context: ServiceContext | undefined;
+  try {
+    context = await openContext(spec);
+    const { log } = context;
+    endOnBrokenAssumptions(log);
+    // The supervisor may be gone when we say something.
+    process.stdout.on("error", () => undefined);
+    process.stderr.on("error", () => undefined);
+    const life = new ServiceLife(await spec.build(context), {
+      log,
+      ready: () => void process.stdout.write("ready\n"),
+      exit: (code) => {
+        log.flush();
+        process.exit(code);
+      },
+    });
+    endOnSignals(life, spec.env.SERVOCELL_SUPERVISED === "1");
+    await life.start();
+  } catch (thrown) {
+    context?.log.flush();
+    tell(textOf(thrown));
+    process.exit(exitCodes.failed);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The local stop socket of a driver: whoever may open it may stop the axis.
+ *
+ * The idea: it needs no broker and no schema; a line that cannot be read is still a stop
+ * [PROTOCOL 5]. Answers go back on the connection that asked. It refuses nobody who reaches it:
+ * the directory and the file's mode (0600) decide who does.
+ */
+import type { Socket } from "node:net";
+import type { StopAck } from "../contract/payloads.js";
+import type { Log, NewId, StopDoor } from "../ports.js";
+import { isStopKind, MadeUpId, readJson, readStopOrder } from "../stop-order.js";
+import { LineSplitter } from "./json-lines.js";
+import { type Listening, listen } from "./socket-server.js";
+
+const connectionsMax = 64;
+/** Answers that may wait for a slow reader; further ones are dropped, stops are not. */
+const unsentBytesMax = 65_536;
+
+export interface StopDoorOptions {
+  /** See `stopPath`. */
+  readonly path: string;
+  readonly newId: NewId;
+  readonly log: Log;
+}
+
+type Handler = Parameters<StopDoor["onOrder"]>[0];
+
+class Door implements StopDoor {
+  readonly #options: StopDoorOptions;
+  readonly #madeUp: MadeUpId;
+  #handler: Handler | undefined;
+  /** Orders that came before the app was there to hear them. */
+  readonly #early: Parameters<Handler>[] = [];
+  #listening: Listening | undefined;
+
+  constructor(options: StopDoorOptions) {
+    this.#options = options;
+    this.#madeUp = new MadeUpId(options.newId);
+  }
+
+  async open(): Promise<void> {
+    this.#listening = await listen({
+      address: { path: this.#options.path },
+      connectionsMax,
+      onSocket: (socket) => this.#serve(socket),
+    });
+  }
+
+  onOrder(handler: Handler): void {
+    this.#handler = handler;
+    for (const order of this.#early.splice(0)) handler(...order);
+  }
+
+  async close(): Promise<void> {
+    await this.#listening?.close();
+  }
+
+  #serve(socket: Socket): void {
+    const lines = new LineSplitter((line) => this.#line(line, socket));
+    socket.on("data", (chunk) => lines.push(chunk));
+    socket.once("end", () => lines.end());
+  }
+
+  #line(line: string, socket: Socket): void {
+    const said = readJson(line);
+    const message: { readonly kind?: unknown; readonly order?: unknown } =
+      typeof said === "object" && said !== null ? said : {};
+    const kind = isStopKind(message.kind) ? message.kind : "stop";
+    if (!isStopKind(message.kind) || message.order === undefined) {
+      this.#options.log.warn({ length: line.length }, "A malformed stop order stops all the same.");
+    }
+    // Without the envelope the line itself may be the order.
+    const order = readStopOrder(message.order ?? said, () => this.#madeUp.next(performance.now()));
+    const answer = (ack: StopAck) => {
+      if (socket.writable && socket.writableLength < unsentBytesMax) {
+        socket.write(`${JSON.stringify(ack)}\n`);
+      }
+    };
+    if (this.#handler !== undefined) this.#handler(kind, order, answer);
+    else if (this.#early.length < connectionsMax) this.#early.push([kind, order, answer]);
+  }
+}
+
+/**
+ * Opens the socket; a file left by a dead driver is replaced.
+ * @throws PORT_IN_USE when another driver of this device is alive.
+ */
+export async function openStopDoor(options: StopDoorOptions): Promise<StopDoor> {
+  const door = new Door(options);
+  await door.open();
+  return door;
+}

@@ -1,0 +1,86 @@
+/**
+ * The life of a service process: starting, ready, draining, stopped.
+ *
+ * The idea: every way to end (a signal, the supervisor gone, a broken assumption) goes through
+ * one place, happens once, and is bounded. It refuses to know signals and exit codes of the
+ * system; `edge/process.ts` connects them.
+ */
+import { textOf } from "./errors.js";
+import type { App, Log } from "./ports.js";
+
+/** Longest orderly end; the axes are stopped and verified within it. */
+export const drainMaxMs = 8000;
+
+export const exitCodes = {
+  /** Ended as asked. */
+  orderly: 0,
+  /** Could not start, or did not end in time. */
+  failed: 1,
+  /** A broken assumption: leases lapse and the guardian acts. */
+  broken: 70,
+} as const;
+
+export type LifeState = "starting" | "ready" | "draining" | "stopped";
+
+export interface LifePorts {
+  readonly log: Log;
+  /** Told once, when the app is ready. */
+  ready(): void;
+  exit(code: number): void;
+}
+
+export class ServiceLife {
+  readonly #app: App;
+  readonly #ports: LifePorts;
+  #state: LifeState = "starting";
+
+  constructor(app: App, ports: LifePorts) {
+    this.#app = app;
+    this.#ports = ports;
+  }
+
+  get state(): LifeState {
+    return this.#state;
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#app.start();
+    } catch (thrown) {
+      this.#ports.log.error({ error: textOf(thrown) }, "The service could not start.");
+      await this.end("the start failed", exitCodes.failed);
+      return;
+    }
+    if (this.#state !== "starting") return;
+    this.#state = "ready";
+    this.#ports.log.info({}, "The service is ready.");
+    this.#ports.ready();
+  }
+
+  /** Ends once, also during the start; later calls change nothing. */
+  async end(reason: string, code: number = exitCodes.orderly): Promise<void> {
+    if (this.#state === "draining" || this.#state === "stopped") return;
+    this.#state = "draining";
+    this.#ports.log.info({ reason }, "The service is stopping.");
+    const outcome = await this.#drain(reason);
+    this.#state = "stopped";
+    if (outcome !== "done") {
+      this.#ports.log.error({ reason, error: outcome }, "The service did not end in order.");
+    }
+    this.#ports.exit(outcome === "done" ? code : exitCodes.failed);
+  }
+
+  async #drain(reason: string): Promise<string> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const limit = new Promise<string>((resolve) => {
+      timer = setTimeout(() => resolve(`it took longer than ${drainMaxMs} ms`), drainMaxMs);
+    });
+    const stopped = this.#app.stop(reason).then(
+      () => "done",
+      (thrown: unknown) => textOf(thrown),
+    );
+    const outcome = await Promise.race([stopped, limit]);
+    clearTimeout(timer);
+    return outcome;
+  }
+}
