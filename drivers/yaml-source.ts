@@ -39,22 +39,25 @@ function placeOf(contents: unknown, path: YamlPath, at: "key" | undefined): Plac
   let node: unknown = contents;
   let place: Place = { offset: startOf(contents) };
   for (const [i, part] of path.entries()) {
+    const last = i === path.length - 1;
     const pair = isMap(node)
       ? node.items.find((item) => keyText(item) === String(part))
       : undefined;
     const next = pair === undefined ? childOf(node, part) : pair.value;
-    if (pair === undefined && next === undefined) return place;
-    const last = i === path.length - 1;
-    if (pair !== undefined && (last ? at === "key" || next === null : true)) {
-      place = { offset: startOf(pair.key), ...(last ? { text: keyText(pair) } : {}) };
-    }
-    if (last && at !== "key" && next !== null) {
-      const text = isScalar(next) ? sourceOf(next) : undefined;
-      place = { offset: startOf(next), ...(text === undefined ? {} : { text }) };
-    }
+    if (next === undefined) return place;
+    const atKey = pair !== undefined && (!last || at === "key" || next === null);
+    place = atKey ? keyPlace(pair, last) : valuePlace(next);
     node = next;
   }
   return place;
+}
+
+function keyPlace(pair: Pair, last: boolean): Place {
+  return { offset: startOf(pair.key), ...(last ? { text: keyText(pair) } : {}) };
+}
+
+function valuePlace(node: unknown): Place {
+  return { offset: startOf(node), ...(isScalar(node) ? { text: sourceOf(node) } : {}) };
 }
 
 function childOf(node: unknown, part: string | number): unknown {
