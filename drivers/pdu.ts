@@ -91,7 +91,8 @@ export function matchReply(request: Uint8Array, reply: Uint8Array): MatchedReply
     return { kind: "exception", code };
   }
   if (got !== fc) return { kind: "malformed", why: `function ${got} in reply to ${fc}` };
-  if (isReadFunction(fc)) return matchRead(fc, request, reply);
+  // FC23 answers with what it read, in the form of FC03 (MODBUS 6.17).
+  if (isReadFunction(fc) || fc === 23) return matchRead(fc, request, reply);
   return matchWrite(fc, request, reply);
 }
 
@@ -114,12 +115,13 @@ function matchRead(fc: number, request: Uint8Array, reply: Uint8Array): MatchedR
   return { kind: "words", words };
 }
 
-/** FC05 and FC06 echo the whole request, FC15 and FC16 address and count (MODBUS 6.5–6.12). */
+/** FC05, FC06 and FC22 echo the whole request, FC15 and FC16 address and count (MODBUS 6). */
 function matchWrite(fc: number, request: Uint8Array, reply: Uint8Array): MatchedReply {
-  if (fc !== 5 && fc !== 6 && fc !== 15 && fc !== 16) {
+  if (fc !== 5 && fc !== 6 && fc !== 15 && fc !== 16 && fc !== 22) {
     return { kind: "malformed", why: `function ${fc} is not known here` };
   }
-  const same = reply.length === 5 && reply.every((byte, i) => byte === request[i]);
+  const length = fc === 22 ? 7 : 5;
+  const same = reply.length === length && reply.every((byte, i) => byte === request[i]);
   if (!same) return { kind: "malformed", why: "the echo differs from what was written" };
   return { kind: "ack" };
 }

@@ -1,0 +1,156 @@
+/**
+ * The bus service: one owner per endpoint, three lanes to it, one guardian per unit.
+ *
+ * The idea: drivers reach their devices only through here, so scheduling, purge and the guardian
+ * exist once [PROTOCOL 9]. When told to stop it goes on serving until the drivers have left,
+ * because they stop their axes through it; for those that do not leave, the guardian stops the
+ * axes. It refuses to know profiles, registers and leases.
+ */
+import { isReadFunction } from "#drivers/pdu.js";
+import type { Detail, Ms } from "#drivers/reading.js";
+import { eventLevels, makeEvent } from "#kernel/cloud-event.js";
+import type { BusConfig, CellConfig } from "#kernel/config/cell.js";
+import type { CloudEvent } from "#kernel/contract/payloads.js";
+import { ServocellError } from "#kernel/errors.js";
+import type { App, Boot, LaneServer, Log, MessageLink, NewId, Wire } from "#kernel/ports.js";
+import { Presence } from "#kernel/presence.js";
+import { Endpoint } from "./endpoint.js";
+import { Guardians } from "./guardians.js";
+import type { LanesOptions } from "./lane-state.js";
+
+/** How long a stopping bus service waits for the drivers to leave. */
+export const drainMsMax: Ms = 6000;
+/** How long it then gives the guardians of those that stayed. */
+export const guardianDrainMsMax: Ms = 1000;
+/** Requests of different units on the wire of a TCP endpoint together (docs/adr/0003). */
+export const tcpInFlightMax = 8;
+/** Events kept while there is no broker; the oldest go first. */
+export const eventsMax = 64;
+/** The service's own requests; no connection has this number. */
+const ownClient = 0;
+
+export interface BusPorts {
+  /** One wire per bus of the cell, by bus id. */
+  readonly wires: ReadonlyMap<string, Wire>;
+  readonly lanes: LaneServer;
+  readonly main: MessageLink;
+  readonly log: Log;
+  readonly boot: Boot;
+  readonly newId: NewId;
+}
+
+/** @throws INTERNAL when a bus of the cell has no wire. */
+export function buildBus(ports: BusPorts, config: CellConfig): App {
+  return new BusApp(ports, config);
+}
+
+function optionsOf(bus: BusConfig): LanesOptions {
+  return {
+    replyTimeoutMs: bus.replyTimeoutMs,
+    inFlightMax: tcpInFlightMax,
+    stopBeside: true,
+  };
+}
+
+class BusApp implements App {
+  readonly #ports: BusPorts;
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #guardians: Guardians;
+  readonly #presence: Presence;
+  readonly #events: CloudEvent[] = [];
+  #stopped: Promise<void> | undefined;
+
+  constructor(ports: BusPorts, config: CellConfig) {
+    this.#ports = ports;
+    this.#presence = new Presence(ports.main, ports.boot);
+    for (const bus of config.buses) {
+      const wire = ports.wires.get(bus.id);
+      if (wire === undefined) {
+        throw new ServocellError("INTERNAL", `the bus ${bus.id} has no wire`);
+      }
+      this.#endpoints.set(bus.id, new Endpoint(bus.id, wire, optionsOf(bus), ports.log));
+    }
+    this.#guardians = new Guardians({
+      log: ports.log,
+      event: (device, type, data) => this.#say(device, type, data),
+      sendStop: (bus, unit, pdu, answer) => {
+        const request = { lane: "stop", unit, pdu, client: ownClient, answer } as const;
+        this.#endpoints.get(bus)?.request(request);
+      },
+    });
+    this.#serve();
+  }
+
+  async start(): Promise<void> {
+    this.#ports.main.onChange((connected) => {
+      if (connected) void this.#flush();
+    });
+    this.#presence.start();
+  }
+
+  stop(reason: string): Promise<void> {
+    this.#stopped ??= this.#drain(reason);
+    return this.#stopped;
+  }
+
+  #serve(): void {
+    const { lanes } = this.#ports;
+    lanes.onRequest((request) => {
+      const { bus, lane, unit, pdu } = request;
+      if (lane === "command" && !isReadFunction(pdu[0] ?? 0)) {
+        this.#guardians.commanded(bus, unit);
+      }
+      this.#endpoints.get(bus)?.request(request);
+    });
+    lanes.onClientClosed((bus, _lane, client) => {
+      this.#endpoints.get(bus)?.clientClosed(client);
+    });
+    lanes.onGuard((bus, client, message, reply) => {
+      this.#guardians.message(bus, client, message);
+      if (message.kind === "guard") reply();
+    });
+    lanes.onGuardClosed((_bus, client) => this.#guardians.closed(client));
+  }
+
+  async #drain(reason: string): Promise<void> {
+    const { lanes, log, main, wires } = this.#ports;
+    log.info({ reason }, "stopping: serving until the drivers have left");
+    if (!(await this.#guardians.quiet(drainMsMax))) {
+      log.warn({ drivers: this.#guardians.connections }, "drivers stayed: the guardian acts");
+      this.#guardians.closeAll();
+      await this.#guardians.quiet(guardianDrainMsMax);
+    }
+    await this.#flush();
+    await this.#presence.stop();
+    await lanes.close();
+    this.#guardians.close();
+    for (const endpoint of this.#endpoints.values()) endpoint.close();
+    await Promise.all([...wires.values()].map((wire) => wire.close()));
+    await main.close();
+  }
+
+  #say(device: string, type: string, data: Detail): void {
+    const { newId, boot, log } = this.#ports;
+    const source = boot.service;
+    this.#events.push(makeEvent({ kind: "device", id: device, type, source, newId, data }));
+    if (this.#events.length > eventsMax) {
+      this.#events.shift();
+      log.warn({ kept: eventsMax }, "no broker for long: the oldest event was dropped");
+    }
+    void this.#flush();
+  }
+
+  /** Hands the kept events to the broker, in order; what fails stays for the next connect. */
+  async #flush(): Promise<void> {
+    const { main } = this.#ports;
+    for (let event = this.#events[0]; event && main.connected; event = this.#events[0]) {
+      this.#events.shift();
+      try {
+        await main.publish("event", eventLevels(event), event);
+      } catch {
+        this.#events.unshift(event);
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Runs the scheduler of one endpoint on its wire.
+ *
+ * The idea: whatever happens (a request, a reply, a lost connection, a due time) becomes an input
+ * of lanes.machine.ts, one after another, and its effects are carried out as they come. It
+ * refuses to decide anything and holds no queue of its own but the inputs of the moment.
+ */
+import type { Ms } from "#drivers/reading.js";
+import type { Lane, Log, Wire, WireResult } from "#kernel/ports.js";
+import {
+  type LanesEffect,
+  type LanesInput,
+  type LanesOptions,
+  type LanesState,
+  lanesAtStart,
+  wakeAt,
+} from "./lane-state.js";
+import { next } from "./lanes.machine.js";
+
+/** An input without its time; the endpoint adds it. */
+type Untimed<I> = I extends unknown ? Omit<I, "nowMs"> : never;
+
+export interface EndpointRequest {
+  readonly lane: Lane;
+  readonly unit: number;
+  readonly pdu: Uint8Array;
+  /** Whose queue it stands in; 0 is the service itself and never closes. */
+  readonly client: number;
+  answer(pdu: Uint8Array): void;
+}
+
+export class Endpoint {
+  readonly #id: string;
+  readonly #wire: Wire;
+  readonly #log: Log;
+  readonly #answers = new Map<number, (pdu: Uint8Array) => void>();
+  readonly #inputs: LanesInput[] = [];
+  #state: LanesState;
+  #keys = 0;
+  #working = false;
+  #closed = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAtMs: Ms | undefined;
+
+  constructor(id: string, wire: Wire, options: LanesOptions, log: Log) {
+    this.#id = id;
+    this.#wire = wire;
+    this.#log = log;
+    this.#state = lanesAtStart(options, performance.now());
+    wire.onChange((up) => {
+      log.info({ bus: id, up }, up ? "the bus endpoint is connected" : "the bus endpoint is lost");
+      this.#put({ kind: "link", up });
+    });
+    if (wire.connected) this.#put({ kind: "link", up: true });
+  }
+
+  request({ lane, unit, pdu, client, answer }: EndpointRequest): void {
+    if (this.#closed) return;
+    this.#keys += 1;
+    const key = this.#keys;
+    this.#answers.set(key, answer);
+    this.#put({ kind: "request", key, lane, unit, pdu, client });
+  }
+
+  clientClosed(client: number): void {
+    this.#put({ kind: "clientClosed", client });
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#answers.clear();
+  }
+
+  #put(input: Untimed<LanesInput>): void {
+    if (this.#closed) return;
+    this.#inputs.push({ ...input, nowMs: performance.now() } as LanesInput);
+    // An effect may bring the next input at once (a reconnect says "link down"): it waits.
+    if (this.#working) return;
+    this.#working = true;
+    try {
+      for (let now = this.#inputs.shift(); now !== undefined; now = this.#inputs.shift()) {
+        this.#work(now);
+      }
+    } finally {
+      this.#working = false;
+    }
+    this.#arm();
+  }
+
+  #work(input: LanesInput): void {
+    const step = next(this.#state, input);
+    if (step === undefined) return;
+    this.#state = step.state;
+    for (const effect of step.effects) this.#carryOut(effect);
+    if (input.kind === "clientClosed") this.#forgetDropped();
+  }
+
+  #carryOut(effect: LanesEffect): void {
+    switch (effect.kind) {
+      case "send": {
+        const { key, attempt, unit, pdu, timeoutMs } = effect;
+        const done = (result: WireResult) => this.#put({ kind: "wire", key, attempt, result });
+        void this.#wire.exchange(unit, pdu, { timeoutMs }).then(done);
+        return;
+      }
+      case "answer": {
+        const answer = this.#answers.get(effect.key);
+        this.#answers.delete(effect.key);
+        answer?.(effect.pdu);
+        return;
+      }
+      case "reconnect":
+        this.#log.warn({ bus: this.#id }, "a stop got no reply: opening a new connection");
+        this.#wire.reconnect();
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  /** Answers of requests that were dropped with their client are never asked for again. */
+  #forgetDropped(): void {
+    const kept = new Set([...this.#state.waiting, ...this.#state.inFlight].map((r) => r.key));
+    for (const key of this.#answers.keys()) if (!kept.has(key)) this.#answers.delete(key);
+  }
+
+  #arm(): void {
+    const atMs = wakeAt(this.#state);
+    if (atMs === this.#timerAtMs && this.#timer !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerAtMs = atMs;
+    if (atMs === undefined) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#put({ kind: "tick" });
+      },
+      Math.max(1, Math.ceil(atMs - performance.now())),
+    );
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Runs one guardian per unit that a driver has said hello for.
+ *
+ * The idea: connections and pulses become inputs of guardian.machine.ts; its frames go out on the
+ * stop path like any other stop, and every act leaves a log line and an event. It refuses to
+ * watch more than one unit per connection.
+ */
+import { matchReply } from "#drivers/pdu.js";
+import type { Detail } from "#drivers/reading.js";
+import type { GuardMessage, Log } from "#kernel/ports.js";
+import {
+  type GuardianEffect,
+  type GuardianInput,
+  type GuardianState,
+  guardianAtStart,
+  guardianNext,
+  guardianWakeAt,
+} from "./guardian.machine.js";
+
+export interface GuardianPorts {
+  readonly log: Log;
+  /** Sends a frame on the stop path of a bus; answered exactly once. */
+  readonly sendStop: (
+    bus: string,
+    unit: number,
+    pdu: Uint8Array,
+    answer: (pdu: Uint8Array) => void,
+  ) => void;
+  /** Says `event/device/{device}/{type}`. */
+  readonly event: (device: string, type: string, data: Detail) => void;
+}
+
+type Untimed<I> = I extends unknown ? Omit<I, "nowMs"> : never;
+
+interface Unit {
+  readonly bus: string;
+  readonly unit: number;
+  state: GuardianState;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+export class Guardians {
+  readonly #ports: GuardianPorts;
+  readonly #units = new Map<string, Unit>();
+  /** The unit that each guard connection watches. */
+  readonly #clients = new Map<number, Unit>();
+  #idle: (() => void)[] = [];
+
+  constructor(ports: GuardianPorts) {
+    this.#ports = ports;
+  }
+
+  /** Guard connections that stand. */
+  get connections(): number {
+    return this.#clients.size;
+  }
+
+  /** Whether a guardian is sending stop frames now. */
+  get acting(): boolean {
+    for (const { state } of this.#units.values()) {
+      if (state.at === "stopping" || state.at === "pausing") return true;
+    }
+    return false;
+  }
+
+  message(bus: string, client: number, message: GuardMessage): void {
+    if (message.kind === "hello") {
+      const unit = this.#unit(bus, message.unit);
+      this.#clients.set(client, unit);
+      this.#put(unit, { kind: "hello", client, device: message.device });
+      return;
+    }
+    const unit = this.#clients.get(client);
+    if (unit === undefined) return;
+    if (message.kind === "guard") {
+      this.#put(unit, { kind: "guard", client, frames: message.frames });
+    } else {
+      this.#put(unit, { kind: "pulse", client, still: message.still });
+    }
+  }
+
+  closed(client: number): void {
+    const unit = this.#clients.get(client);
+    this.#clients.delete(client);
+    if (unit !== undefined) this.#put(unit, { kind: "closed", client });
+    this.#tellIdle();
+  }
+
+  /** A write went to this unit on the command lane. */
+  commanded(bus: string, unit: number): void {
+    const watched = this.#units.get(keyOf(bus, unit));
+    if (watched !== undefined) this.#put(watched, { kind: "commanded" });
+  }
+
+  /** Acts for every unit whose driver is still connected, as if it had gone. */
+  closeAll(): void {
+    for (const client of [...this.#clients.keys()]) this.closed(client);
+  }
+
+  /** Resolves when no guard connection stands and no guardian acts, or after `mostMs`. */
+  async quiet(mostMs: number): Promise<boolean> {
+    if (this.connections === 0 && !this.acting) return true;
+    return await new Promise((resolve) => {
+      const timer = setTimeout(() => end(false), mostMs);
+      const end = (quiet: boolean) => {
+        clearTimeout(timer);
+        resolve(quiet);
+      };
+      this.#idle.push(() => end(true));
+    });
+  }
+
+  close(): void {
+    for (const unit of this.#units.values()) clearTimeout(unit.timer);
+    this.#units.clear();
+    this.#clients.clear();
+  }
+
+  #unit(bus: string, unit: number): Unit {
+    const key = keyOf(bus, unit);
+    const known = this.#units.get(key);
+    if (known !== undefined) return known;
+    const fresh: Unit = { bus, unit, state: guardianAtStart, timer: undefined };
+    this.#units.set(key, fresh);
+    return fresh;
+  }
+
+  #put(unit: Unit, input: Untimed<GuardianInput>): void {
+    const step = guardianNext(unit.state, { ...input, nowMs: performance.now() } as GuardianInput);
+    if (step === undefined) return;
+    unit.state = step.state;
+    for (const effect of step.effects) this.#carryOut(unit, effect);
+    this.#arm(unit);
+    this.#tellIdle();
+  }
+
+  #arm(unit: Unit): void {
+    clearTimeout(unit.timer);
+    unit.timer = undefined;
+    const atMs = guardianWakeAt(unit.state);
+    if (atMs === undefined) return;
+    unit.timer = setTimeout(
+      () => {
+        this.#put(unit, { kind: "tick" });
+        // A timer that fired a hair early finds nothing due: it has to come again.
+        if (guardianWakeAt(unit.state) === atMs) this.#arm(unit);
+      },
+      Math.max(1, Math.ceil(atMs - performance.now())),
+    );
+  }
+
+  #carryOut(unit: Unit, effect: GuardianEffect): void {
+    const { log } = this.#ports;
+    const where = { bus: unit.bus, unit: unit.unit };
+    switch (effect.kind) {
+      case "send": {
+        const { pdu, ticket } = effect;
+        this.#ports.sendStop(unit.bus, unit.unit, pdu, (reply) => {
+          const acknowledged = matchReply(pdu, reply).kind === "ack";
+          this.#put(unit, { kind: "sent", ticket, acknowledged });
+        });
+        return;
+      }
+      case "began": {
+        const { device, cause } = effect;
+        const fields = { mark: "GUARDIAN_STOP", device, cause, ...where };
+        log.error(fields, `the driver of ${device} is gone or silent: stopping its axis`);
+        return;
+      }
+      case "ended": {
+        const { device, cause, acknowledged, rounds } = effect;
+        const fields = { device, cause, acknowledged, rounds, ...where };
+        if (acknowledged) log.warn(fields, `the guardian's stop of ${device} was acknowledged`);
+        else log.error(fields, `${device} never acknowledged a stop: use the hardware stop`);
+        const type = acknowledged ? "guardian.stopped" : "guardian.failed";
+        this.#ports.event(device, type, { cause, rounds, unit: unit.unit, bus: unit.bus });
+        return;
+      }
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #tellIdle(): void {
+    if (this.connections > 0 || this.acting) return;
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const tell of waiting) tell();
+  }
+}
+
+function keyOf(bus: string, unit: number): string {
+  return `${bus}/${unit}`;
+}

@@ -1,0 +1,186 @@
+/**
+ * The driver side of the bus service: lane and guard sockets of all its buses.
+ *
+ * The idea: every connection is a client with a number of its own; a frame on it becomes a
+ * request that is answered exactly once, under its transaction id, if the client is still there.
+ * Sockets are private to the service user; of each bus the poll lane may also be a loopback TCP
+ * port for vendor tools. It refuses streams that are not Modbus TCP, clients that do not read
+ * their answers, and a run directory in which another bus service lives.
+ */
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import type { BusConfig } from "../config/cell.js";
+import { codeOf, ServocellError } from "../errors.js";
+import type { GuardMessage, Lane, LaneRequest, LaneServer, Log } from "../ports.js";
+import { guardPath, lanePath } from "../run-dir.js";
+import { readGuardLine } from "./guard-lines.js";
+import { LineSplitter } from "./json-lines.js";
+import { encodeMbap, MbapReader } from "./mbap.js";
+import { type ListenAddress, type Listening, listen } from "./socket-server.js";
+
+/** Answers that a client may leave unread before its connection is closed. */
+const unreadBytesMax = 64 * 1024;
+/** Connections per socket: the drivers of a bus, with room for tools. */
+const connectionsMax = 300;
+const lanes: readonly Lane[] = ["stop", "command", "poll"];
+
+export interface LaneServerOptions {
+  readonly runDir: string;
+  readonly buses: readonly BusConfig[];
+  readonly log: Log;
+}
+
+/**
+ * Opens all sockets, or none.
+ * @throws STORE_LOCKED when a bus service answers on one of the sockets already.
+ * @throws PORT_IN_USE when the TCP port of a poll lane is taken.
+ */
+export async function openLaneServer(options: LaneServerOptions): Promise<LaneServer> {
+  const server = new SocketLaneServer(options.log);
+  try {
+    for (const bus of options.buses) await server.open(options.runDir, bus);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return server;
+}
+
+interface Dismissal {
+  readonly bus: string;
+  readonly lane: Lane | "guard";
+  readonly client: number;
+  readonly why: string;
+}
+
+class SocketLaneServer implements LaneServer {
+  readonly #log: Log;
+  readonly #listening: Listening[] = [];
+  /** Files that name this process as the owner of a bus. */
+  readonly #owners: string[] = [];
+  #clients = 0;
+  #request: (request: LaneRequest) => void = () => {};
+  #clientClosed: (bus: string, lane: Lane, client: number) => void = () => {};
+  #guard: (bus: string, client: number, message: GuardMessage, reply: () => void) => void =
+    () => {};
+  #guardClosed: (bus: string, client: number) => void = () => {};
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  onRequest(handler: (request: LaneRequest) => void): void {
+    this.#request = handler;
+  }
+
+  onClientClosed(handler: (bus: string, lane: Lane, client: number) => void): void {
+    this.#clientClosed = handler;
+  }
+
+  onGuard(
+    handler: (bus: string, client: number, message: GuardMessage, reply: () => void) => void,
+  ): void {
+    this.#guard = handler;
+  }
+
+  onGuardClosed(handler: (bus: string, client: number) => void): void {
+    this.#guardClosed = handler;
+  }
+
+  async open(runDir: string, bus: BusConfig): Promise<void> {
+    const owner = `${runDir}/bus-${bus.id}.pid`;
+    for (const lane of lanes) {
+      const serve = (socket: Socket) => this.#serveLane(bus.id, lane, socket);
+      await this.#listenLocal(lanePath(runDir, bus.id, lane), owner, serve);
+    }
+    const guard = (socket: Socket) => this.#serveGuard(bus.id, socket);
+    await this.#listenLocal(guardPath(runDir, bus.id), owner, guard);
+    writeFileSync(owner, `${process.pid}\n`, { mode: 0o600 });
+    this.#owners.push(owner);
+    if (bus.pollPort !== undefined) {
+      const serve = (socket: Socket) => this.#serveLane(bus.id, "poll", socket);
+      await this.#listen({ host: "127.0.0.1", port: bus.pollPort }, serve);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#listening.splice(0).map((listening) => listening.close()));
+    for (const owner of this.#owners.splice(0)) rmSync(owner, { force: true });
+  }
+
+  async #listenLocal(path: string, owner: string, serve: (socket: Socket) => void): Promise<void> {
+    try {
+      await this.#listen({ path }, serve);
+    } catch (error) {
+      if (codeOf(error) !== "PORT_IN_USE") throw error;
+      const who = processOf(owner);
+      const text = `${path} is served by ${who}: end it before starting another bus service.`;
+      throw new ServocellError("STORE_LOCKED", text, { path }, error);
+    }
+  }
+
+  async #listen(address: ListenAddress, onSocket: (socket: Socket) => void): Promise<void> {
+    this.#listening.push(await listen({ address, connectionsMax, onSocket }));
+  }
+
+  #serveLane(bus: string, lane: Lane, socket: Socket): void {
+    const client = this.#begin(socket, () => this.#clientClosed(bus, lane, client));
+    const reader = new MbapReader();
+    socket.on("data", (chunk) => {
+      const { frames, bad } = reader.push(chunk);
+      for (const { transaction, unit, pdu } of frames) {
+        let answered = false;
+        const answer = (reply: Uint8Array) => {
+          if (answered || socket.destroyed) return;
+          answered = true;
+          socket.write(encodeMbap({ transaction, unit, pdu: reply }));
+          if (socket.writableLength > unreadBytesMax) {
+            this.#dismiss(socket, { bus, lane, client, why: "does not read its answers" });
+          }
+        };
+        this.#request({ bus, lane, client, unit, pdu, answer });
+      }
+      if (bad !== undefined) this.#dismiss(socket, { bus, lane, client, why: bad });
+    });
+  }
+
+  #serveGuard(bus: string, socket: Socket): void {
+    const client = this.#begin(socket, () => this.#guardClosed(bus, client));
+    const reply = () => {
+      if (!socket.destroyed) socket.write('{"kind":"guarded"}\n');
+    };
+    let greeted = false;
+    const lines = new LineSplitter((line) => {
+      if (socket.destroyed) return;
+      const message = readGuardLine(line);
+      // One connection watches one unit: hello comes first and once.
+      if (message === undefined || (message.kind === "hello") === greeted) {
+        this.#dismiss(socket, { bus, lane: "guard", client, why: "not a guard line" });
+        return;
+      }
+      greeted = true;
+      this.#guard(bus, client, message, reply);
+    });
+    socket.on("data", (chunk) => lines.push(chunk));
+  }
+
+  #begin(socket: Socket, closed: () => void): number {
+    this.#clients += 1;
+    socket.on("close", closed);
+    return this.#clients;
+  }
+
+  #dismiss(socket: Socket, fields: Dismissal): void {
+    this.#log.warn(fields, "closed a client of the bus service");
+    socket.destroy();
+  }
+}
+
+/** Who owns a bus, for the person who has to end it. */
+function processOf(owner: string): string {
+  try {
+    return `process ${readFileSync(owner, "utf8").trim()}`;
+  } catch {
+    return "another program";
+  }
+}
