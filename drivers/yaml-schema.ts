@@ -183,7 +183,10 @@ function problemsOf(
       }
       const hint = suggestion(String(value), known);
       const said = known.length === 1 ? `must be ${known[0]}` : "is not one of the known words";
-      return [source.problem(path, said, hint === undefined ? {} : { suggestion: hint })];
+      const found = source.problem(path, said, hint === undefined ? {} : { suggestion: hint });
+      // `8E1` is the number 80 in YAML.
+      const trap = typeof value === "number" && known.includes(found.value ?? "");
+      return [trap ? { ...found, suggestion: `write "${found.value}" in quotes` } : found];
     }
     default:
       return [source.problem(path, issue.message)];
