@@ -1,0 +1,122 @@
+/**
+ * The routes that ask the coordinator for something: runs, reset, clear.
+ *
+ * The idea: a request becomes one command over MQTT under the caller's Idempotency-Key, and 202
+ * means that the coordinator has taken it, not that it is done. It refuses to decide whether a
+ * command is allowed: the coordinator does.
+ */
+import { z } from "zod";
+import { commandIdSchema, idSchema } from "#kernel/contract/payloads.js";
+import {
+  actorFor,
+  api,
+  type HttpServer,
+  keyHeader,
+  keyOf,
+  type Parts,
+  problemResponse,
+} from "./http.js";
+
+const runVerbs = {
+  cancel: "Stops the run, then makes it safe",
+  makeSafe: "Makes a stopped run safe",
+  abandon: "Ends a stopped run without making it safe",
+  retry: "Tries again what the run needs an operator for",
+} as const;
+
+const taken = z.object({ run: commandIdSchema, id: commandIdSchema });
+const answered = z.object({ id: commandIdSchema, status: z.string() });
+
+export function commandRoutes(server: HttpServer, parts: Parts): void {
+  startRoute(server, parts);
+  for (const [verb, summary] of Object.entries(runVerbs)) runRoute(server, parts, verb, summary);
+  cellRoutes(server, parts);
+}
+
+function startRoute(server: HttpServer, { requests, newId, operators }: Parts): void {
+  server.post(
+    `${api}/runs`,
+    {
+      config: { action: "run" },
+      schema: {
+        summary: "Starts a saga",
+        headers: keyHeader,
+        body: z.strictObject({ saga: idSchema, run: commandIdSchema.optional() }),
+        response: { 202: taken, ...problemResponse },
+      },
+    },
+    async (request, reply) => {
+      // Key and run name each other, so a repeated request is the same request to the letter.
+      const id = keyOf(request) ?? request.body.run ?? newId();
+      const run = request.body.run ?? id;
+      const by = actorFor(request, operators);
+      const args = { saga: request.body.saga, run };
+      await requests.ask({ topic: "runCommand", verb: "start", id, by, args });
+      return reply.code(202).header("location", `${api}/runs/${run}`).send({ run, id });
+    },
+  );
+}
+
+function runRoute(server: HttpServer, parts: Parts, verb: string, summary: string): void {
+  server.post(
+    `${api}/runs/:run/${verb}`,
+    {
+      config: { action: "run" },
+      schema: {
+        summary,
+        headers: keyHeader,
+        params: z.object({ run: commandIdSchema }),
+        body: z.strictObject({}).nullish(),
+        response: { 202: taken, ...problemResponse },
+      },
+    },
+    async (request, reply) => {
+      const id = keyOf(request) ?? parts.newId();
+      const { run } = request.params;
+      const by = actorFor(request, parts.operators);
+      await parts.requests.ask({ topic: "runCommand", verb, id, by, args: { run } });
+      return reply.code(202).header("location", `${api}/runs/${run}`).send({ run, id });
+    },
+  );
+}
+
+function cellRoutes(server: HttpServer, { requests, mirror, newId, operators }: Parts): void {
+  server.post(
+    `${api}/reset`,
+    {
+      config: { action: "reset" },
+      schema: {
+        summary: "Resets exactly the named stops (absent: those shown now); nothing moves by it",
+        headers: keyHeader,
+        body: z.strictObject({ stops: z.array(commandIdSchema).max(64).optional() }).nullish(),
+        response: { 202: answered, ...problemResponse },
+      },
+    },
+    async (request, reply) => {
+      const id = keyOf(request) ?? newId();
+      const shown = (mirror.stops?.value.stops ?? []).map((stop) => stop.id);
+      const args = { stops: request.body?.stops ?? shown };
+      const by = actorFor(request, operators);
+      const done = await requests.ask({ topic: "cellCommand", verb: "reset", id, by, args });
+      return reply.code(202).send({ id, status: done.status });
+    },
+  );
+  server.post(
+    `${api}/clear`,
+    {
+      config: { action: "reset" },
+      schema: {
+        summary: "Leaves Aborted",
+        headers: keyHeader,
+        body: z.strictObject({}).nullish(),
+        response: { 202: answered, ...problemResponse },
+      },
+    },
+    async (request, reply) => {
+      const id = keyOf(request) ?? newId();
+      const by = actorFor(request, operators);
+      const done = await requests.ask({ topic: "cellCommand", verb: "clear", id, by, args: {} });
+      return reply.code(202).send({ id, status: done.status });
+    },
+  );
+}
