@@ -1,0 +1,157 @@
+/**
+ * What the simulator needs of a cell file: endpoints, devices, mechanics.
+ *
+ * The idea: the kernel judges a cell file in full before anything is started; the simulator is
+ * another room and looks only at its own keys, so that it can also serve a file that is half
+ * written. It refuses what it cannot simulate, with the place, and leaves all other keys alone.
+ */
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import type { AxisSetup } from "#drivers/device-model.js";
+import type { Profile } from "#drivers/profile.js";
+import { loadProfile } from "#drivers/profile-loader.js";
+import { parseQuantity, parseRatio } from "#drivers/units.js";
+import type { SimAxis, SimDeviceSetup, SimulateValue } from "./device.js";
+import { SimProblem } from "./problem.js";
+
+export interface SimBus {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface SimCell {
+  readonly buses: readonly SimBus[];
+  readonly devices: readonly (SimDeviceSetup & { readonly bus: string })[];
+}
+
+/** @throws SimProblem */
+export function readCell(file: string): SimCell {
+  const root = new Place(file, parseFile(file));
+  const buses = root.at("buses").entries().map(busOf);
+  const known = new Set(buses.map((bus) => bus.id));
+  const devices = root
+    .at("devices")
+    .entries()
+    .map(([id, place]) => {
+      const bus = place.at("bus").text();
+      if (!known.has(bus)) place.at("bus").refuse(`there is no bus ${bus}`);
+      return { ...deviceOf(id, place), bus };
+    });
+  return { buses, devices };
+}
+
+function parseFile(file: string): unknown {
+  try {
+    return parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SimProblem(`${file} cannot be read: ${why}`, { cause });
+  }
+}
+
+/** A value of the file and where it stands. */
+class Place {
+  constructor(
+    readonly path: string,
+    readonly value: unknown,
+  ) {}
+
+  get absent(): boolean {
+    return this.value === undefined || this.value === null;
+  }
+
+  at(key: string | number): Place {
+    const inside: unknown =
+      typeof this.value === "object" && this.value !== null
+        ? Reflect.get(this.value, key)
+        : undefined;
+    return new Place(`${this.path}: ${key}`, inside);
+  }
+
+  entries(): [string, Place][] {
+    if (this.absent) return [];
+    if (typeof this.value !== "object") this.refuse("this must be a table");
+    return Object.keys(this.value as object).map((key) => [key, this.at(key)]);
+  }
+
+  refuse(why: string): never {
+    throw new SimProblem(`${this.path}: ${why}.`);
+  }
+
+  text(): string {
+    return typeof this.value === "string" ? this.value : this.refuse("a text is missing");
+  }
+
+  number(absent?: number): number {
+    if (this.absent && absent !== undefined) return absent;
+    return typeof this.value === "number" ? this.value : this.refuse("a number is missing");
+  }
+
+  /** In the base unit: mm, deg, percent, per second where it is a rate. */
+  quantity(absent?: number): number {
+    if (this.absent && absent !== undefined) return absent;
+    const quantity = parseQuantity(String(this.value));
+    return quantity.ok ? quantity.value : this.refuse(quantity.message);
+  }
+}
+
+function busOf([id, place]: [string, Place]): SimBus {
+  const tcp = place.at("tcp").text();
+  const found = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(tcp);
+  const host = found?.[1] ?? found?.[2];
+  if (host === undefined) return place.at("tcp").refuse(`${tcp} is not host:port`);
+  return { id, host, port: Number(found?.[3]) };
+}
+
+function deviceOf(id: string, place: Place): SimDeviceSetup {
+  const axis = place.at("axis").absent ? undefined : axisOf(place.at("axis"));
+  return {
+    id,
+    profile: profileOf(place.at("profile")),
+    setup: { unit: place.at("unit").number(), ...(axis === undefined ? {} : { axis }) },
+    simulate: simulateOf(place.at("simulate")),
+  };
+}
+
+function profileOf(place: Place): Profile {
+  const loaded = loadProfile(place.text());
+  if (loaded.ok) return loaded.value;
+  return place.refuse(loaded.problems[0]?.message ?? "the profile cannot be read");
+}
+
+function simulateOf(place: Place): Readonly<Record<string, SimulateValue>> {
+  return Object.fromEntries(
+    place.entries().map(([key, { value, path }]) => {
+      if (typeof value === "number" || typeof value === "string" || typeof value === "boolean") {
+        return [key, value];
+      }
+      throw new SimProblem(`${path}: a number, a text, true or false is missing.`);
+    }),
+  );
+}
+
+const unitDegrees = 360;
+
+function axisOf(place: Place): SimAxis {
+  const percent = place.at("unit").value === "percent";
+  const rotary = percent || place.at("kind").value === "rotary";
+  const travel = place.at("travel");
+  return {
+    countsPerRev: place.at("countsPerRev").number(1),
+    gear: gearOf(place.at("gear")),
+    perRev: place.at("pitch").quantity(percent ? 1 : rotary ? unitDegrees : undefined),
+    velocityMax: place.at("velocityMax").quantity(),
+    accelerationMax: place.at("accelerationMax").quantity(),
+    ...(travel.absent
+      ? {}
+      : { travel: { min: travel.at(0).quantity(), max: travel.at(1).quantity() } }),
+  };
+}
+
+function gearOf(place: Place): AxisSetup["gear"] {
+  if (place.absent) return { motor: 1, output: 1 };
+  const ratio = parseRatio(String(place.value));
+  if (!ratio.ok) return place.refuse(ratio.message);
+  return { motor: ratio.numerator, output: ratio.denominator };
+}

@@ -1,0 +1,49 @@
+/**
+ * The simulator process: all devices of a cell file, on the file's endpoints.
+ *
+ * The idea: reads its command line, starts the simulation, prints `ready`, and ends orderly on
+ * SIGTERM or when its supervisor's pipe closes. It refuses to know devices.
+ */
+import { parseArgs } from "node:util";
+import { parseFault } from "./faults.js";
+import { SimProblem } from "./problem.js";
+import { startSim } from "./simulation.js";
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      cell: { type: "string" },
+      data: { type: "string" },
+      tap: { type: "string" },
+      control: { type: "string" },
+      fault: { type: "string", multiple: true },
+      "unknown-unit": { type: "string" },
+    },
+  });
+  if (values.cell === undefined) throw new SimProblem("Name the cell file: --cell FILE.");
+  const faults = (values.fault ?? []).map(parseFault);
+  const simulation = await startSim({
+    cellFile: values.cell,
+    unknownUnit: values["unknown-unit"] === "exception" ? "exception" : "silent",
+    ...(values.tap === undefined ? {} : { tapFile: values.tap }),
+    ...(values.control === undefined ? {} : { controlPath: values.control }),
+  });
+  for (const { device, fault, value } of faults) simulation.setFault(device, fault, value);
+  const end = () => void simulation.close().finally(() => process.exit(0));
+  process.once("SIGTERM", end);
+  process.once("SIGINT", end);
+  if (process.env.SERVOCELL_SUPERVISED === "1") process.stdin.once("close", end).resume();
+  process.stdout.write("ready\n");
+}
+
+main().catch((problem: unknown) => {
+  const expected = problem instanceof SimProblem || isWrongArgument(problem);
+  console.error(expected ? (problem as Error).message : problem);
+  process.exit(1);
+});
+
+function isWrongArgument(problem: unknown): boolean {
+  return (
+    problem instanceof TypeError && String(Reflect.get(problem, "code")).startsWith("ERR_PARSE")
+  );
+}

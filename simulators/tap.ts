@@ -1,0 +1,55 @@
+/**
+ * The tap: what reached the simulated devices and how their plants moved, one JSON object a line.
+ *
+ * The idea: each line is written by one system call before the reply leaves, so a killed process
+ * loses nothing; `tMs` is the machine's monotonic clock, the same in every process. It refuses to
+ * buffer and to judge.
+ */
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { MotionEvent } from "./device.js";
+
+/** One request as received. `reply` is absent when none was given. */
+export interface TapFrame {
+  readonly tMs: number;
+  /** ISO time, for people. */
+  readonly wall: string;
+  readonly bus: string;
+  readonly unit: number;
+  /** Absent: no device has this unit. */
+  readonly device?: string;
+  readonly pdu: string;
+  readonly reply?: string;
+  readonly note?: string;
+}
+
+export interface TapMotion extends MotionEvent {
+  readonly kind: "motion";
+}
+
+/** CLOCK_MONOTONIC in ms; its zero is the machine's boot. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+}
+
+export interface Tap {
+  frame(frame: Omit<TapFrame, "wall">): void;
+  motion(event: MotionEvent): void;
+  close(): void;
+}
+
+/** Appends to a file. */
+export function fileTap(path: string): Tap {
+  const file = openSync(path, "a");
+  const write = (line: TapFrame | TapMotion) => writeSync(file, `${JSON.stringify(line)}\n`);
+  return {
+    frame: (frame) => write({ ...frame, wall: new Date().toISOString() }),
+    motion: (event) => write({ ...event, kind: "motion" }),
+    close: () => closeSync(file),
+  };
+}
+
+export const noTap: Tap = { frame() {}, motion() {}, close() {} };
