@@ -136,6 +136,8 @@ export function openStore(file: string, schema: readonly string[]): Promise<Stor
     const worker = new Worker(workerUrl(), {
       workerData: { file, schema } satisfies StoreSetup,
       resourceLimits: workerLimits,
+      // Flags of the process are not the thread's: it has limits of its own.
+      execArgv: [],
     });
     const fail = (text: string) => {
       reject(new ServocellError("STORE_FAILED", `The database ${file} failed: ${text}.`, { file }));

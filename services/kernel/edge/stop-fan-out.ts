@@ -13,6 +13,8 @@ import { readJson, type StopKind } from "../stop-order.js";
 import { LineSplitter } from "./json-lines.js";
 
 const reconnectMs = 200;
+/** Bound of `close` with a driver that does not read. */
+const closeMaxMs = 200;
 /** Orders that a stalled driver has not taken; beyond this it is left to the other road. */
 const unsentBytesMax = 65_536;
 
@@ -21,6 +23,17 @@ export interface StopFanOutOptions {
   /** Devices whose drivers are reached. */
   readonly devices: readonly string[];
   readonly log: Log;
+}
+
+function endSocket(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const limit = setTimeout(() => socket.destroy(), closeMaxMs);
+    socket.once("close", () => {
+      clearTimeout(limit);
+      resolve();
+    });
+    socket.end();
+  });
 }
 
 class FanOut implements StopFanOut {
@@ -49,10 +62,8 @@ class FanOut implements StopFanOut {
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
-    for (const socket of this.#sockets.values()) {
-      // What was written still goes out: end, do not cut.
-      socket.end();
-    }
+    // What was written still goes out: end, and cut only who does not take it.
+    await Promise.all([...this.#sockets.values()].map(endSocket));
     this.#sockets.clear();
   }
 

@@ -1,0 +1,227 @@
+/**
+ * The store of a service: all or nothing, grouped, durable, held by one.
+ * The idea: file store and memory store obey one contract, so both run the same tests. It
+ * refuses to judge power loss: see the durability tests.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { openMemoryStore } from "#kernel/edge/memory-store.js";
+import { openStore } from "#kernel/edge/sqlite-store.js";
+import type { Store } from "#kernel/ports.js";
+
+const dir = mkdtempSync(join(tmpdir(), "servocell-store-"));
+const schema = ["CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"];
+let files = 0;
+const newFile = () => join(dir, `s${++files}.db`);
+const opened: Store[] = [];
+const lazy = { durable: false };
+const durable = { durable: true };
+const insert = (id: number, text: string | null = "x") => ({
+  sql: "INSERT INTO t (id, text) VALUES (?, ?)",
+  params: [id, text],
+});
+const ids = async (store: Store) => {
+  const [rows] = await store.tx([{ sql: "SELECT id FROM t ORDER BY id" }], lazy);
+  return rows?.map((row) => row.id);
+};
+async function open(file = newFile(), steps: readonly string[] = schema): Promise<Store> {
+  const store = await openStore(file, steps);
+  opened.push(store);
+  return store;
+}
+
+afterEach(() => Promise.all(opened.splice(0).map((store) => store.close())));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe.each([
+  ["file", () => open()],
+  ["memory", async () => openMemoryStore(schema)],
+])("%s store", (_name, make) => {
+  it("SQ-01: a statement that fails in the middle leaves nothing (at=1, 2, 3 of 3)", async () => {
+    const store = await make();
+    for (const at of [0, 1, 2]) {
+      const statements = [10, 11, 12].map((id, i) => insert(id, i === at ? null : "x"));
+      await expect(store.tx(statements, durable)).rejects.toMatchObject({
+        code: "STORE_FAILED",
+        detail: { sqlite: "SQLITE_CONSTRAINT_NOTNULL" },
+      });
+    }
+    expect(await ids(store)).toEqual([]);
+    await store.close();
+  });
+
+  it("requests in one breath keep their own success or failure", async () => {
+    const store = await make();
+    const results = await Promise.allSettled(
+      [1, 2, 2, 3, 1, 4].map((id) => store.tx([insert(id), insert(id + 100)], durable)),
+    );
+    expect(results.map((one) => one.status)).toEqual([
+      "fulfilled",
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+    ]);
+    expect(await ids(store)).toEqual([1, 2, 3, 4, 101, 102, 103, 104]);
+    await store.close();
+  });
+
+  it("rows come back for each statement; RETURNING counts as a reader", async () => {
+    const store = await make();
+    const rows = await store.tx(
+      [
+        insert(1, "one"),
+        { sql: "INSERT INTO t VALUES (2, 'two') RETURNING id" },
+        { sql: "SELECT * FROM t WHERE text = ?", params: ["one"] },
+      ],
+      lazy,
+    );
+    expect(rows).toEqual([[], [{ id: 2 }], [{ id: 1, text: "one" }]]);
+    await store.close();
+  });
+
+  it.each(["BEGIN", "commit", " ROLLBACK", "PRAGMA synchronous=OFF", "ATTACH 'x' AS y"])(
+    "a statement that would leave the transaction is refused: %s",
+    async (sql) => {
+      const store = await make();
+      await expect(store.tx([insert(1), { sql }], lazy)).rejects.toMatchObject({
+        code: "STORE_FAILED",
+      });
+      expect(await ids(store)).toEqual([]);
+      await store.close();
+    },
+  );
+
+  it("after close every request is refused", async () => {
+    const store = await make();
+    await store.close();
+    await expect(store.tx([insert(1)], lazy)).rejects.toMatchObject({ code: "STORE_FAILED" });
+  });
+});
+
+it("what was asked for before close is done, and is there at the next opening", async () => {
+  const file = newFile();
+  const store = await openStore(file, schema);
+  const work = Array.from({ length: 300 }, (_, i) => store.tx([insert(i)], lazy));
+  await store.close();
+  await Promise.all(work);
+  expect((await ids(await open(file)))?.length).toBe(300);
+});
+
+it("many durable requests in one breath share commits", async () => {
+  const file = newFile();
+  const store = await open(file);
+  await store.tx([insert(0)], durable);
+  const before = statSync(`${file}-wal`).size;
+  await Promise.all(Array.from({ length: 200 }, (_, i) => store.tx([insert(i + 1)], durable)));
+  // Each commit of its own writes at least a page of 4096 bytes to the log.
+  expect(statSync(`${file}-wal`).size - before).toBeLessThan(100 * 4096);
+});
+
+it("a second opener is told who holds the file, and the first goes on", async () => {
+  const file = newFile();
+  const store = await open(file);
+  await expect(openStore(file, schema)).rejects.toMatchObject({
+    code: "STORE_LOCKED",
+    detail: { pid: String(process.pid) },
+  });
+  await store.tx([insert(1)], durable);
+  expect(await ids(store)).toEqual([1]);
+});
+
+it("another process cannot join either; after the end the file is free", async () => {
+  const file = newFile();
+  const store = await openStore(file, schema);
+  await store.tx([insert(1)], durable);
+  const read = () =>
+    execFileSync(
+      process.execPath,
+      [
+        "-e",
+        `const D=require("better-sqlite3");const d=new D(${JSON.stringify(file)},{timeout:50});
+         console.log(d.prepare("SELECT count(*) AS n FROM t").get().n)`,
+      ],
+      { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
+    ).trim();
+  expect(read).toThrow(/locked/);
+  await store.close();
+  expect(read()).toBe("1");
+  expect(existsSync(`${file}.pid`)).toBe(false);
+});
+
+it("a file that was left by a killed holder opens with all that was acknowledged", async () => {
+  const file = newFile();
+  const worker = new URL("../../../dist/services/kernel/edge/sqlite-store.js", import.meta.url);
+  const script = `
+    const { openStore } = await import(${JSON.stringify(worker.href)});
+    const store = await openStore(${JSON.stringify(file)}, ${JSON.stringify(schema)});
+    for (let id = 1; id <= 20; id++) {
+      await store.tx([{ sql: "INSERT INTO t VALUES (?, 'x')", params: [id] }], { durable: true });
+    }
+    process.kill(process.pid, "SIGKILL");`;
+  expect(() =>
+    execFileSync(process.execPath, ["--input-type=module", "-e", script], { stdio: "ignore" }),
+  ).toThrow();
+  expect(readFileSync(`${file}.pid`, "utf8")).not.toBe(`${process.pid}\n`);
+  expect((await ids(await open(file)))?.length).toBe(20);
+});
+
+it("the schema grows at its end: each step runs once, an older program is refused", async () => {
+  const file = newFile();
+  const first = await openStore(file, schema);
+  await first.tx([insert(1)], lazy);
+  await first.close();
+  const grown = [...schema, "ALTER TABLE t ADD COLUMN more TEXT"];
+  const second = await openStore(file, grown);
+  expect(await second.tx([{ sql: "SELECT * FROM t" }], lazy)).toEqual([
+    [{ id: 1, text: "x", more: null }],
+  ]);
+  await second.close();
+  await expect(openStore(file, schema)).rejects.toMatchObject({ code: "STORE_FAILED" });
+  await expect(openStore(newFile(), ["CREATE TABEL t"])).rejects.toMatchObject({
+    code: "STORE_FAILED",
+  });
+});
+
+it("a full disk is STORE_FULL, nothing is half done, and space makes it well again", async () => {
+  const { SqliteConnection } = await import("#kernel/edge/sqlite-batch.js");
+  const db = new Database(":memory:");
+  const connection = new SqliteConnection(db, "test.db");
+  connection.migrate(schema);
+  db.pragma("max_page_count = 8");
+  const big = (id: number) => insert(id, "x".repeat(60_000));
+  const outcomes = connection.run([
+    { id: 1, statements: [insert(1), big(2)], durable: true },
+    { id: 2, statements: [insert(3)], durable: true },
+  ]);
+  expect(outcomes[0]).toMatchObject({ ok: false, code: "STORE_FULL" });
+  expect(outcomes[1]).toMatchObject({ ok: true });
+  db.pragma("max_page_count = 1000");
+  const again = [{ id: 3, statements: [insert(1), big(2)], durable: true }];
+  expect(connection.run(again)[0]).toMatchObject({ ok: true });
+  expect(db.prepare("SELECT id FROM t ORDER BY id").pluck().all()).toEqual([1, 2, 3]);
+});
+
+it("durable requests commit with synchronous FULL, others with NORMAL", async () => {
+  const { SqliteConnection } = await import("#kernel/edge/sqlite-batch.js");
+  const db = new Database(newFile());
+  db.pragma("journal_mode = WAL");
+  const connection = new SqliteConnection(db, "test.db");
+  connection.migrate(schema);
+  const level = () => db.pragma("synchronous", { simple: true });
+  for (const [i, how] of [true, false, true].entries()) {
+    connection.run([{ id: i, statements: [insert(i)], durable: how }]);
+    expect(level()).toBe(how ? 2 : 1);
+  }
+  connection.run([
+    { id: 7, statements: [insert(7)], durable: false },
+    { id: 8, statements: [insert(8)], durable: true },
+  ]);
+  expect(level()).toBe(2);
+  connection.close();
+});

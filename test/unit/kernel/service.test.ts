@@ -1,0 +1,74 @@
+/**
+ * The life of a service: starting, ready, draining, stopped.
+ * The idea: time is faked; every way to end comes to one exit. It refuses real processes.
+ */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { App } from "#kernel/ports.js";
+import { drainMaxMs, ServiceLife } from "#kernel/service.js";
+import { keptLog } from "../../fixtures/kept-log.js";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function life(app: Partial<App>) {
+  const told: string[] = [];
+  const whole: App = {
+    start: app.start ?? (async () => undefined),
+    stop: async (reason) => {
+      told.push(`stop: ${reason}`);
+      await app.stop?.(reason);
+    },
+  };
+  const service = new ServiceLife(whole, {
+    log: keptLog(),
+    ready: () => void told.push("ready"),
+    exit: (code) => void told.push(`exit ${code}`),
+  });
+  return { service, told };
+}
+
+it("ready is told once; the end drains, then exits with 0", async () => {
+  const { service, told } = life({});
+  await service.start();
+  expect(service.state).toBe("ready");
+  await service.end("SIGTERM");
+  await service.end("supervisor gone");
+  expect(told).toEqual(["ready", "stop: SIGTERM", "exit 0"]);
+  expect(service.state).toBe("stopped");
+});
+
+it("a start that fails drains what was begun and exits with 1", async () => {
+  const { service, told } = life({ start: () => Promise.reject(new Error("no")) });
+  await service.start();
+  expect(told).toEqual(["stop: the start failed", "exit 1"]);
+});
+
+it("an end during the start is obeyed, and ready is never told", async () => {
+  let started: () => void = () => undefined;
+  const { service, told } = life({
+    start: () =>
+      new Promise<void>((resolve) => {
+        started = resolve;
+      }),
+  });
+  const starting = service.start();
+  await service.end("SIGTERM");
+  started();
+  await starting;
+  expect(told).toEqual(["stop: SIGTERM", "exit 0"]);
+});
+
+it("a drain that hangs is cut after its bound with 1; one that fails also exits with 1", async () => {
+  const hanging = life({ stop: () => new Promise<void>(() => undefined) });
+  await hanging.service.start();
+  const ending = hanging.service.end("SIGTERM");
+  await vi.advanceTimersByTimeAsync(drainMaxMs - 1);
+  expect(hanging.told).toEqual(["ready", "stop: SIGTERM"]);
+  await vi.advanceTimersByTimeAsync(1);
+  await ending;
+  expect(hanging.told.at(-1)).toBe("exit 1");
+  const failing = life({ stop: () => Promise.reject(new Error("no")) });
+  await failing.service.start();
+  await failing.service.end("SIGINT");
+  expect(failing.told.at(-1)).toBe("exit 1");
+});
