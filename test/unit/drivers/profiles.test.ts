@@ -1,9 +1,29 @@
-import { readFileSync } from "node:fs";
-import { expect, it } from "vitest";
-import { profileSchema } from "#drivers/profile.js";
-import { formatProblem, readYaml } from "#drivers/yaml-source.js";
-it.each(["kinco/fd5p", "robotiq/2f", "abb/drives-profile"])("%s", (id) => {
-  const file = `drivers/profiles/${id}.yaml`;
-  const r = readYaml(readFileSync(file, "utf8"), file, profileSchema);
-  expect(r.ok ? [] : r.problems.map(formatProblem)).toEqual([]);
+/**
+ * The profiles that are delivered: each passes the lint, and what is only from memory is said.
+ * The idea: loaded as the product loads them. Refuses a profile with an error, however small.
+ */
+import { describe, expect, it } from "vitest";
+import { loadProfile, profileIds } from "#drivers/profile-loader.js";
+import { formatProblem } from "#drivers/yaml-source.js";
+
+describe("profiles of the package", () => {
+  it("are these", () => {
+    expect(profileIds()).toEqual(["abb/drives-profile", "kinco/fd5p", "robotiq/2f"]);
+  });
+  it.each(profileIds())("%s passes schema and lint", (id) => {
+    const loaded = loadProfile(id);
+    expect(
+      loaded.ok ? [] : loaded.problems.filter((p) => p.severity === "error").map(formatProblem),
+    ).toEqual([]);
+    if (!loaded.ok) return;
+    for (const warning of loaded.warnings)
+      expect(warning.message).toMatch(/from memory|contradicted/);
+  });
+  it("an unknown id is a problem with the nearest one", () => {
+    const loaded = loadProfile("kinko/fd5p");
+    expect(loaded).toMatchObject({
+      ok: false,
+      problems: [{ suggestion: "did you mean kinco/fd5p?" }],
+    });
+  });
 });
