@@ -133,6 +133,8 @@ class Work {
   readonly #options: LanesOptions;
   readonly #served: { [L in LaneName]: number };
   readonly #effects: LanesEffect[] = [];
+  /** Carried out before the others: nobody's answer goes before a stop. */
+  readonly #stops: LanesEffect[] = [];
   link: LanesState["link"];
   heardAtMs: Ms;
 
@@ -148,7 +150,7 @@ class Work {
   }
 
   step(): LanesStep {
-    return { state: this.#state(), effects: this.#effects };
+    return { state: this.#state(), effects: [...this.#stops, ...this.#effects] };
   }
 
   #state(): LanesState {
@@ -247,7 +249,8 @@ class Work {
   /** Hands over all that may go now. */
   dispatch(): boolean {
     if (!this.link.up) return false;
-    const before = this.#effects.length;
+    const before = this.#stops.length + this.#effects.length;
+    const sent = () => this.#stops.length + this.#effects.length > before;
     const most = this.#options.inFlightMax ?? 1;
     for (;;) {
       const stopMayGo = this.#options.stopBeside || this.inFlight.length === 0;
@@ -256,7 +259,7 @@ class Work {
       this.#send(stop);
     }
     if (!this.#options.stopBeside && this.waiting.some((r) => r.lane === "stop")) {
-      return this.#effects.length > before;
+      return sent();
     }
     while (this.inFlight.filter((r) => r.lane !== "stop").length < most) {
       if (!this.#options.stopBeside && this.inFlight.some((r) => r.lane === "stop")) break;
@@ -264,7 +267,7 @@ class Work {
       if (request === undefined) break;
       this.#send(request);
     }
-    return this.#effects.length > before;
+    return sent();
   }
 
   /** The next unit's oldest request of a lane, among the units that may be asked now. */
@@ -292,7 +295,8 @@ class Work {
     this.#served[request.lane] = request.unit;
     const leftMs = answerMsMax - (this.nowMs - request.sinceMs);
     const stop = request.lane === "stop";
-    this.#effects.push({
+    const effects = stop ? this.#stops : this.#effects;
+    effects.push({
       kind: "send",
       key: request.key,
       attempt: sent.sends,

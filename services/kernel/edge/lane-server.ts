@@ -46,6 +46,13 @@ export async function openLaneServer(options: LaneServerOptions): Promise<LaneSe
   return server;
 }
 
+interface Handlers {
+  readonly request: (request: LaneRequest) => void;
+  readonly clientClosed: (bus: string, lane: Lane, client: number) => void;
+  readonly guard: (bus: string, client: number, message: GuardMessage, reply: () => void) => void;
+  readonly guardClosed: (bus: string, client: number) => void;
+}
+
 interface Dismissal {
   readonly bus: string;
   readonly lane: Lane | "guard";
@@ -59,46 +66,49 @@ class SocketLaneServer implements LaneServer {
   /** Files that name this process as the owner of a bus. */
   readonly #owners: string[] = [];
   #clients = 0;
-  #request: (request: LaneRequest) => void = () => {};
-  #clientClosed: (bus: string, lane: Lane, client: number) => void = () => {};
-  #guard: (bus: string, client: number, message: GuardMessage, reply: () => void) => void =
-    () => {};
-  #guardClosed: (bus: string, client: number) => void = () => {};
+  readonly #handlers: { -readonly [H in keyof Handlers]?: Handlers[H] } = {};
+  /** Connections that came before the handlers; what they say waits in their sockets. */
+  #early: ((handlers: Handlers) => void)[] = [];
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  onRequest(handler: (request: LaneRequest) => void): void {
-    this.#request = handler;
+  onRequest(handler: Handlers["request"]): void {
+    this.#handlers.request = handler;
+    this.#serveEarly();
   }
 
-  onClientClosed(handler: (bus: string, lane: Lane, client: number) => void): void {
-    this.#clientClosed = handler;
+  onClientClosed(handler: Handlers["clientClosed"]): void {
+    this.#handlers.clientClosed = handler;
+    this.#serveEarly();
   }
 
-  onGuard(
-    handler: (bus: string, client: number, message: GuardMessage, reply: () => void) => void,
-  ): void {
-    this.#guard = handler;
+  onGuard(handler: Handlers["guard"]): void {
+    this.#handlers.guard = handler;
+    this.#serveEarly();
   }
 
-  onGuardClosed(handler: (bus: string, client: number) => void): void {
-    this.#guardClosed = handler;
+  onGuardClosed(handler: Handlers["guardClosed"]): void {
+    this.#handlers.guardClosed = handler;
+    this.#serveEarly();
   }
 
   async open(runDir: string, bus: BusConfig): Promise<void> {
     const owner = `${runDir}/bus-${bus.id}.pid`;
     for (const lane of lanes) {
-      const serve = (socket: Socket) => this.#serveLane(bus.id, lane, socket);
+      const serve = (socket: Socket) =>
+        this.#serve(socket, (handlers) => this.#serveLane(handlers, bus.id, lane, socket));
       await this.#listenLocal(lanePath(runDir, bus.id, lane), owner, serve);
     }
-    const guard = (socket: Socket) => this.#serveGuard(bus.id, socket);
+    const guard = (socket: Socket) =>
+      this.#serve(socket, (handlers) => this.#serveGuard(handlers, bus.id, socket));
     await this.#listenLocal(guardPath(runDir, bus.id), owner, guard);
     writeFileSync(owner, `${process.pid}\n`, { mode: 0o600 });
     this.#owners.push(owner);
     if (bus.pollPort !== undefined) {
-      const serve = (socket: Socket) => this.#serveLane(bus.id, "poll", socket);
+      const serve = (socket: Socket) =>
+        this.#serve(socket, (handlers) => this.#serveLane(handlers, bus.id, "poll", socket));
       await this.#listen({ host: "127.0.0.1", port: bus.pollPort }, serve);
     }
   }
@@ -123,8 +133,24 @@ class SocketLaneServer implements LaneServer {
     this.#listening.push(await listen({ address, connectionsMax, onSocket }));
   }
 
-  #serveLane(bus: string, lane: Lane, socket: Socket): void {
-    const client = this.#begin(socket, () => this.#clientClosed(bus, lane, client));
+  #serve(socket: Socket, serve: (handlers: Handlers) => void): void {
+    this.#early.push((handlers) => {
+      if (!socket.destroyed) serve(handlers);
+    });
+    this.#serveEarly();
+  }
+
+  /** Nobody is served before all four handlers are there: a hello must not be lost. */
+  #serveEarly(): void {
+    const { request, clientClosed, guard, guardClosed } = this.#handlers;
+    if (!request || !clientClosed || !guard || !guardClosed) return;
+    const early = this.#early;
+    this.#early = [];
+    for (const serve of early) serve({ request, clientClosed, guard, guardClosed });
+  }
+
+  #serveLane(handlers: Handlers, bus: string, lane: Lane, socket: Socket): void {
+    const client = this.#begin(socket, () => handlers.clientClosed(bus, lane, client));
     const reader = new MbapReader();
     socket.on("data", (chunk) => {
       const { frames, bad } = reader.push(chunk);
@@ -138,14 +164,14 @@ class SocketLaneServer implements LaneServer {
             this.#dismiss(socket, { bus, lane, client, why: "does not read its answers" });
           }
         };
-        this.#request({ bus, lane, client, unit, pdu, answer });
+        handlers.request({ bus, lane, client, unit, pdu, answer });
       }
       if (bad !== undefined) this.#dismiss(socket, { bus, lane, client, why: bad });
     });
   }
 
-  #serveGuard(bus: string, socket: Socket): void {
-    const client = this.#begin(socket, () => this.#guardClosed(bus, client));
+  #serveGuard(handlers: Handlers, bus: string, socket: Socket): void {
+    const client = this.#begin(socket, () => handlers.guardClosed(bus, client));
     const reply = () => {
       if (!socket.destroyed) socket.write('{"kind":"guarded"}\n');
     };
@@ -159,7 +185,7 @@ class SocketLaneServer implements LaneServer {
         return;
       }
       greeted = true;
-      this.#guard(bus, client, message, reply);
+      handlers.guard(bus, client, message, reply);
     });
     socket.on("data", (chunk) => lines.push(chunk));
   }
