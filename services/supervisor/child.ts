@@ -119,12 +119,14 @@ function tail(log: LogFile): string {
 /** A line of the log is JSON of pino, or whatever the runtime printed when it fell. */
 function wordsOf(line: string): { readonly level: number; readonly words: LastWords } {
   try {
-    const record = JSON.parse(line) as { level?: number; msg?: string; code?: string };
+    const record = JSON.parse(line) as Partial<Record<"msg" | "error" | "code", string>> & {
+      readonly level?: number;
+    };
     const code = record.code !== undefined && Object.hasOwn(errors, record.code);
     return {
       level: record.level ?? 0,
       words: {
-        text: record.msg ?? line,
+        text: record.error ?? record.msg ?? line,
         ...(code ? { code: record.code as ErrorCode } : {}),
       },
     };

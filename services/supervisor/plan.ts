@@ -9,6 +9,7 @@
 import type { Ms } from "#drivers/reading.js";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { simControlPath } from "#kernel/run-dir.js";
+import { drainMaxMs } from "#kernel/service.js";
 
 export interface ChildSpec {
   /** The service id, also the name of its log file: `broker`, `bus`, `driver-x`, … */
@@ -29,27 +30,26 @@ export interface ChildSpec {
 }
 
 export interface PlanOptions {
+  /** The services take the devices as simulated ones, whatever the file says. */
+  readonly simulated?: boolean;
+  /** The cell file of the simulator, where it is not the cell's own. */
+  readonly simulatorCell?: string;
   /** Gives the simulator a tap: every frame at the devices, one JSON object a line. */
   readonly tap?: string;
 }
 
 const READY_WITHIN_MS = 15_000;
-const END_WITHIN_MS = 3_000;
-/** A driver stops its axis and proves the standstill before it goes. */
-const DRIVER_END_WITHIN_MS = 6_000;
+/** A service ends by itself within its drain; only one that hangs is killed. */
+const END_WITHIN_MS = drainMaxMs + 1_000;
 
 /** Small heaps: a driver stays small for weeks [prototypes 4]. */
 function heap(oldSpaceMb: number): readonly string[] {
   return ["--max-semi-space-size=1", `--max-old-space-size=${oldSpaceMb}`];
 }
 
-/** The children of a cell. `simulated`: the cell file asks for simulated devices. */
-export function planCell(
-  config: CellConfig,
-  simulated: boolean,
-  options: PlanOptions = {},
-): readonly ChildSpec[] {
-  const where = ["--cell", config.file, "--data", config.dataDir];
+export function planCell(config: CellConfig, options: PlanOptions = {}): readonly ChildSpec[] {
+  const asked = options.simulated === true ? ["--simulated"] : [];
+  const where = ["--cell", config.file, "--data", config.dataDir, ...asked];
   const child = (
     service: string,
     room: string,
@@ -73,13 +73,12 @@ export function planCell(
       args: [...where, "--device", device.id],
       nodeFlags: ["--initial-old-space-size=8", ...heap(64)],
       env: { MALLOC_ARENA_MAX: "1" },
-      endWithinMs: DRIVER_END_WITHIN_MS,
       essential: false,
     }),
   );
   return [
     ...(config.broker.kind === "embedded" ? [child("broker", "broker", [1, 5])] : []),
-    ...(simulated ? [simulator(child, config, options)] : []),
+    ...(config.simulation === true ? [simulator(child, config, options)] : []),
     child("bus", "bus", [2, 3]),
     ...drivers,
     child("coordinator", "coordinator", [4, 1]),
@@ -101,6 +100,6 @@ function simulator(
   const tap = options.tap === undefined ? [] : ["--tap", options.tap];
   return child("simulator", "simulator", [1, 4], {
     script: "dist/simulators/main.js",
-    args: ["--cell", config.file, ...control, ...tap],
+    args: ["--cell", options.simulatorCell ?? config.file, ...control, ...tap],
   });
 }

@@ -76,6 +76,8 @@ export interface CellConfig {
   /** Where the Unix sockets live; short, private to the service user. Absolute. */
   readonly runDir: string;
   readonly beatMs: Ms;
+  /** True: the devices of this cell are simulated ones, served on this PC. */
+  readonly simulation?: boolean;
   readonly onRunFailure: "cell" | "run";
   readonly buses: readonly BusConfig[];
   readonly devices: readonly DeviceConfig[];

@@ -1,0 +1,162 @@
+/**
+ * The gateway's HTTP interface, as the commands of the CLI use it.
+ *
+ * The idea: one small client: requests with a bound, answers checked by the shared schemas, and
+ * a failure told by its code and sentence. It refuses to know what the answers are used for.
+ */
+import { z } from "zod";
+import { runSchema } from "#kernel/contract/payloads.js";
+import {
+  axisResource,
+  cellResource,
+  deviceResource,
+  problemSchema,
+  runsResource,
+  sagaResource,
+  stopsResource,
+} from "#kernel/contract/resources.js";
+import { type ErrorCode, errors, ServocellError } from "#kernel/errors.js";
+
+const requestLimitMs = 5_000;
+
+const axesList = z.union([z.array(axisResource), z.object({ axes: z.array(axisResource) })]);
+const devicesList = z.union([
+  z.array(deviceResource),
+  z.object({ devices: z.array(deviceResource) }),
+]);
+const sagasList = z.union([z.array(sagaResource), z.object({ sagas: z.array(sagaResource) })]);
+const started = z.object({ run: z.string() });
+const anything = z.unknown();
+
+export interface StreamMessage {
+  readonly event: string;
+  readonly data: unknown;
+}
+
+export class Api {
+  /** `base`: such as `http://127.0.0.1:8080/api/v1`. */
+  readonly base: string;
+  readonly #newId: () => string;
+
+  constructor(base: string, newId: () => string) {
+    this.base = base.replace(/\/+$/, "");
+    this.#newId = newId;
+  }
+
+  cell() {
+    return this.#get("/cell", cellResource);
+  }
+  async axes() {
+    const list = await this.#get("/axes", axesList);
+    return "axes" in list ? list.axes : list;
+  }
+  async devices() {
+    const list = await this.#get("/devices", devicesList);
+    return "devices" in list ? list.devices : list;
+  }
+  async sagas() {
+    const list = await this.#get("/sagas", sagasList);
+    return "sagas" in list ? list.sagas : list;
+  }
+  async runs() {
+    return (await this.#get("/runs", runsResource)).runs;
+  }
+  run(id: string) {
+    return this.#get(`/runs/${encodeURIComponent(id)}`, runSchema);
+  }
+  stops() {
+    return this.#get("/stops", stopsResource);
+  }
+  async startRun(saga: string): Promise<string> {
+    return (await this.#post("/runs", { saga }, started)).run;
+  }
+  async actOnRun(id: string, action: "cancel" | "makeSafe" | "abandon" | "retry"): Promise<void> {
+    await this.#post(`/runs/${encodeURIComponent(id)}/${action}`, {}, anything);
+  }
+  async stop(order: { readonly kind: string; readonly id: string }): Promise<void> {
+    await this.#post("/stop", order, anything);
+  }
+  async reset(stops: readonly string[]): Promise<void> {
+    await this.#post("/reset", { stops }, anything);
+  }
+  async clear(): Promise<void> {
+    await this.#post("/clear", {}, anything);
+  }
+
+  #get<S extends z.ZodType>(path: string, schema: S): Promise<z.infer<S>> {
+    return this.#request(path, {}, schema);
+  }
+
+  #post<S extends z.ZodType>(path: string, body: unknown, schema: S): Promise<z.infer<S>> {
+    const headers = { "content-type": "application/json", "idempotency-key": this.#newId() };
+    return this.#request(path, { method: "POST", headers, body: JSON.stringify(body) }, schema);
+  }
+
+  async #request<S extends z.ZodType>(
+    path: string,
+    init: RequestInit,
+    schema: S,
+  ): Promise<z.infer<S>> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), requestLimitMs);
+    try {
+      const response = await fetch(this.base + path, { ...init, signal: limit.signal });
+      const body: unknown = await response.json().catch(() => undefined);
+      if (!response.ok) throw problemOf(body, `${path}: HTTP ${response.status}`);
+      const answer = schema.safeParse(body);
+      if (answer.success) return answer.data;
+      throw new ServocellError("INTERNAL", `The answer of the gateway to ${path} does not fit.`);
+    } catch (thrown) {
+      throw thrown instanceof ServocellError ? thrown : this.#unreachable(thrown);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #unreachable(cause: unknown): ServocellError {
+    const text = `The gateway at ${this.base} does not answer; is the cell up?`;
+    return new ServocellError("OFFLINE", text, {}, cause);
+  }
+
+  /** Follows the stream until `signal` ends it or the gateway does; `onMessage` per event. */
+  async stream(signal: AbortSignal, onMessage: (message: StreamMessage) => void): Promise<void> {
+    const headers = { accept: "text/event-stream" };
+    const response = await fetch(`${this.base}/stream`, { headers, signal });
+    if (!response.ok || response.body === null) throw this.#unreachable(response.status);
+    let rest = "";
+    for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+      const blocks = (rest + text).split(/\r?\n\r?\n/);
+      rest = blocks.pop() ?? "";
+      for (const block of blocks) {
+        const message = messageOf(block);
+        if (message !== undefined) onMessage(message);
+      }
+    }
+  }
+}
+
+function messageOf(block: string): StreamMessage | undefined {
+  let event = "message";
+  const data: string[] = [];
+  for (const line of block.split(/\r?\n/)) {
+    if (line.startsWith("event:")) event = line.slice(6).trim();
+    if (line.startsWith("data:")) data.push(line.slice(5).trimStart());
+  }
+  if (data.length === 0) return undefined;
+  try {
+    return { event, data: JSON.parse(data.join("\n")) };
+  } catch {
+    return undefined;
+  }
+}
+
+function problemOf(body: unknown, otherwise: string): ServocellError {
+  const problem = problemSchema.safeParse(body);
+  if (!problem.success) return new ServocellError("INTERNAL", otherwise);
+  const { code, message } = problem.data;
+  return new ServocellError(
+    Object.hasOwn(errors, code) ? (code as ErrorCode) : "INTERNAL",
+    message,
+    problem.data.facts as never,
+  );
+}

@@ -1,0 +1,177 @@
+/**
+ * `servocell up`: the whole cell as processes, until it is told to end.
+ *
+ * The idea: check the file, plan the children, supervise them; with `--once` run one saga and go.
+ * The first signal ends all in order, the second hurries. It refuses to start anything on a
+ * faulty cell file.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { openYaml } from "#drivers/yaml-source.js";
+import type { CellConfig } from "#kernel/config/cell.js";
+import { createNewId } from "#kernel/edge/ids.js";
+import { makeDataDir, makeRunDir } from "#kernel/edge/run-dir-maker.js";
+import { ServocellError, textOf } from "#kernel/errors.js";
+import { simControlPath } from "#kernel/run-dir.js";
+import { buildSupervisor, type Supervisor } from "../supervisor/app.js";
+import { childSpawner } from "../supervisor/child.js";
+import { planCell } from "../supervisor/plan.js";
+import { Api } from "./client.js";
+import type { FaultOption } from "./fault-option.js";
+import { runOnce, sagaFor } from "./once.js";
+import { seconds } from "./run-report.js";
+import { setFault } from "./sim-control.js";
+import { packageRoot, type Terminal } from "./terminal.js";
+
+export interface UpOptions {
+  readonly simulated: boolean;
+  readonly tap?: string;
+  readonly faults: readonly FaultOption[];
+  readonly once?: string;
+  readonly reset: boolean;
+  /** Children write their logs to this terminal. */
+  readonly logs: boolean;
+}
+
+/** The exit code. */
+export async function up(
+  config: CellConfig,
+  options: UpOptions,
+  terminal: Terminal,
+): Promise<number> {
+  refuseUnfit(config, options);
+  makeRunDir(config.runDir);
+  makeDataDir(config.dataDir);
+  const supervisor = supervisorOf(config, options, terminal);
+  const ending = endOnSignals(supervisor, terminal);
+  const startedMs = performance.now();
+  try {
+    await supervisor.start();
+    if (ending.asked()) return await ending.code(0);
+    const page = `http://${hostOf(config.gateway.host)}:${config.gateway.port}/`;
+    terminal.say(`${config.cell} is up after ${seconds(performance.now() - startedMs)}: ${page}`);
+    for (const fault of options.faults.filter((one) => one.step === undefined)) {
+      await setFault(simControlPath(config.runDir), fault);
+      terminal.say(`! fault: ${fault.device}=${fault.fault}`);
+    }
+    if (options.once === undefined) return await ending.code(0);
+    return await once(config, options.once, { options, terminal, ending });
+  } catch (thrown) {
+    if (ending.asked()) return await ending.code(1);
+    terminal.fail(thrown);
+    return 1;
+  } finally {
+    await supervisor.stop("the command ends");
+  }
+}
+
+async function once(
+  config: CellConfig,
+  saga: string,
+  {
+    options,
+    terminal,
+    ending,
+  }: {
+    readonly options: UpOptions;
+    readonly terminal: Terminal;
+    readonly ending: Ending;
+  },
+): Promise<number> {
+  const { host, port } = config.gateway;
+  const api = new Api(`http://${hostOf(host)}:${port}/api/v1`, createNewId());
+  const run = runOnce(api, config, {
+    saga,
+    faults: options.faults,
+    reset: options.reset,
+    setFault: (fault) => setFault(simControlPath(config.runDir), fault),
+    say: (line) => terminal.say(line),
+  });
+  // A signal ends the wait; what the run then says no longer counts.
+  run.catch(() => {});
+  return Promise.race([run, ending.code(1)]);
+}
+
+function refuseUnfit(config: CellConfig, options: UpOptions): void {
+  const simulatedOnly = options.faults.length > 0 || options.tap !== undefined;
+  if (simulatedOnly && config.simulation !== true) {
+    const text = "Faults and the tap are the simulator's; this cell has real devices.";
+    throw new ServocellError("VALIDATION_FAILED", `${text} Try --simulated.`);
+  }
+  if (options.once !== undefined) {
+    sagaFor(config, { saga: options.once, faults: options.faults });
+  } else if (options.faults.some((fault) => fault.step !== undefined)) {
+    const text = "A fault at a step needs the saga whose step it is: give --once as well.";
+    throw new ServocellError("VALIDATION_FAILED", text);
+  }
+}
+
+function supervisorOf(config: CellConfig, options: UpOptions, terminal: Terminal): Supervisor {
+  const logDir = join(config.dataDir, "log");
+  const children = planCell(config, {
+    simulated: options.simulated,
+    ...(options.simulated ? { simulatorCell: simulatorCell(config) } : {}),
+    ...(options.tap === undefined ? {} : { tap: resolve(options.tap) }),
+  });
+  const spawn = childSpawner({ root: packageRoot, ...(options.logs ? {} : { logDir }) });
+  const supervisor = buildSupervisor({ spawn, log: terminal.log }, { children });
+  supervisor.onChange((service, at, last) => {
+    if (at === "waiting") terminal.warn(`${service} ended (${last?.text}); it is started again.`);
+  });
+  return supervisor;
+}
+
+/** What `--simulated` makes of the file, for the simulator, which reads cell files itself. */
+function simulatorCell(config: CellConfig): string {
+  const opened = openYaml(readFileSync(config.file, "utf8"), config.file);
+  const value = opened.ok ? (opened.source.value as { readonly buses?: object }) : {};
+  const buses = Object.fromEntries(
+    config.buses.map(({ id, host, port }) => [id, { tcp: `${hostOf(host)}:${port}` }]),
+  );
+  const file = join(config.runDir, "simulated-cell.yaml");
+  mkdirSync(dirname(file), { recursive: true });
+  rmSync(file, { force: true });
+  // JSON is YAML.
+  writeFileSync(file, JSON.stringify({ ...value, simulation: true, buses }));
+  return file;
+}
+
+interface Ending {
+  asked(): boolean;
+  /** The code with which to leave, once the end that a signal asked for is there. */
+  code(code: number): Promise<number>;
+}
+
+function endOnSignals(supervisor: Supervisor, terminal: Terminal): Ending {
+  let count = 0;
+  let told: (() => void) | undefined;
+  const ended = new Promise<void>((done) => {
+    told = done;
+  });
+  const end = (signal: string) => {
+    count += 1;
+    if (count > 1) {
+      supervisor.hurry();
+      return;
+    }
+    terminal.say(`${signal}: the axes are stopped, then the services end`);
+    supervisor.stop(signal).then(told, (thrown: unknown) => {
+      terminal.warn(textOf(thrown));
+      told?.();
+    });
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => end(signal));
+  return {
+    asked: () => count > 0,
+    code: async (code) => {
+      await ended;
+      return code;
+    },
+  };
+}
+
+/** An address that a client can use for what the gateway listens on. */
+export function hostOf(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}

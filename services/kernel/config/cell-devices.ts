@@ -1,0 +1,251 @@
+/**
+ * The devices and buses of a cell file, resolved one by one.
+ *
+ * The idea: a device that is wrong in one place is still looked at in all others, and what
+ * depends on it (interlocks, sagas) is checked against what is known of it. It refuses two
+ * devices at one address and a lease that the beats cannot keep alive.
+ */
+import type { AxisSetup, Checked } from "#drivers/device-model.js";
+import type { Profile } from "#drivers/profile.js";
+import { suggestion } from "#drivers/yaml-schema.js";
+import type { BusConfig, DeviceConfig } from "./cell.js";
+import { resolveAxis } from "./cell-axis.js";
+import { type Endpoint, parseEndpoint } from "./endpoints.js";
+import type { FileReader } from "./file-reader.js";
+
+/** One lease outlives four lost beats and a delay (PROTOCOL 3). */
+export const beatMs = 100;
+export const leaseMsMin = Math.max(300, 5 * beatMs + 250);
+const leaseMsMax = 5_000;
+const leaseMsDefault = 1_000;
+const replyTimeoutMsDefault = 200;
+/** The bus must answer before the driver's own timeout of 2 s, one retry of the link included. */
+const replyTimeoutMsMax = 900;
+
+export type LoadProfile = (id: string) => Checked<Profile>;
+
+/** What the other checks may know of a device that is perhaps not right in every place. */
+export interface DeviceDraft {
+  readonly id: string;
+  readonly profile: Profile | undefined;
+  readonly axis: AxisSetup | undefined;
+  readonly pollFastMs: number | undefined;
+  /** Undefined: something of it is wrong and has been noted. */
+  readonly config: DeviceConfig | undefined;
+}
+
+export function resolveBuses(read: FileReader): readonly BusConfig[] {
+  const buses: BusConfig[] = [];
+  const owners = new Map<string, string>();
+  for (const id of read.keys(["buses"])) {
+    const path = ["buses", id];
+    const replyTimeoutMs = read.quantity([...path, "replyTimeout"], {
+      unit: "ms",
+      fallback: replyTimeoutMsDefault,
+      min: 10,
+      max: replyTimeoutMsMax,
+    });
+    const endpoint = endpointOf(read, path);
+    if (endpoint === undefined || replyTimeoutMs === undefined) continue;
+    const address = `${endpoint.host}:${endpoint.port}`;
+    const owner = owners.get(address);
+    if (owner !== undefined) {
+      read.problems.at([...path, "tcp"], `bus ${owner} owns this endpoint already`);
+    }
+    owners.set(address, id);
+    const pollPort = read.whole([...path, "pollPort"]);
+    buses.push({
+      id,
+      ...endpoint,
+      ...(pollPort === undefined ? {} : { pollPort }),
+      replyTimeoutMs,
+    });
+  }
+  return buses;
+}
+
+function endpointOf(read: FileReader, path: readonly string[]): Endpoint | undefined {
+  const tcp = read.text([...path, "tcp"]);
+  if (tcp === undefined) return undefined;
+  const endpoint = parseEndpoint(tcp);
+  if (endpoint !== undefined) return endpoint;
+  return read.problems.at([...path, "tcp"], "an endpoint is host:port", {
+    suggestion: "such as 192.168.10.21:502",
+  });
+}
+
+export function resolveDevices(
+  read: FileReader,
+  loadProfile: LoadProfile,
+  known: readonly string[],
+): readonly DeviceDraft[] {
+  const ids = read.keys(["devices"]);
+  if (ids.length === 0 && read.raw(["devices"]) !== undefined) {
+    read.problems.at(["devices"], "a cell without devices has nothing to do", { key: true });
+  }
+  const addresses = new Map<string, string>();
+  return ids.map((id) => {
+    checkAddress(read, id, addresses);
+    return resolveDevice(read, id, loadProfile, known);
+  });
+}
+
+function checkAddress(read: FileReader, id: string, addresses: Map<string, string>): void {
+  const path = ["devices", id];
+  const bus = read.text([...path, "bus"]);
+  const unit = read.whole([...path, "unit"]);
+  const buses = read.keys(["buses"]);
+  if (bus !== undefined && !buses.includes(bus)) {
+    const hint = suggestion(bus, buses);
+    const facts = hint === undefined ? {} : { suggestion: hint };
+    read.problems.at([...path, "bus"], `there is no bus ${bus}`, facts);
+  }
+  if (bus === undefined || unit === undefined) return;
+  const owner = addresses.get(`${bus} ${unit}`);
+  if (owner !== undefined) {
+    read.problems.at([...path, "unit"], `${owner} has unit ${unit} on bus ${bus} already`);
+  }
+  addresses.set(`${bus} ${unit}`, owner ?? id);
+}
+
+function resolveDevice(
+  read: FileReader,
+  id: string,
+  loadProfile: LoadProfile,
+  known: readonly string[],
+): DeviceDraft {
+  const path = ["devices", id];
+  const profile = profileOf(read, id, loadProfile, known);
+  const axis = resolveAxis(read, path, profile?.kind);
+  const leaseMs = read.quantity([...path, "lease"], {
+    unit: "ms",
+    fallback: leaseMsDefault,
+    min: leaseMsMin,
+    max: leaseMsMax,
+  });
+  const polls = pollsOf(read, path);
+  const breakerResetMs = read.quantity([...path, "breaker", "reset"], {
+    unit: "ms",
+    fallback: 2_000,
+    min: 100,
+    max: 60_000,
+  });
+  const constants = profile === undefined ? {} : constantsOf(read, path, profile, axis);
+  const draft = { id, profile, axis, pollFastMs: polls?.pollFastMs };
+  const bus = read.text([...path, "bus"]);
+  const unit = read.whole([...path, "unit"]);
+  const broken =
+    axis === undefined && (read.raw([...path, "axis"]) !== undefined || needsAxis(profile));
+  if (
+    broken ||
+    profile === undefined ||
+    leaseMs === undefined ||
+    polls === undefined ||
+    breakerResetMs === undefined ||
+    constants === undefined ||
+    bus === undefined ||
+    unit === undefined
+  ) {
+    return { ...draft, config: undefined };
+  }
+  const reason = read.text([...path, "acceptNoWatchdog"]);
+  const setup = {
+    device: id,
+    unit,
+    ...(axis === undefined ? {} : { axis }),
+    constants,
+    ...(reason === undefined ? {} : { acceptNoWatchdog: reason }),
+  };
+  const breakerFailures = read.whole([...path, "breaker", "failures"]) ?? 3;
+  const simulate = simulateOf(read, path);
+  const times = { leaseMs, ...polls, breakerFailures, breakerResetMs };
+  return { ...draft, config: { id, profile, bus, setup, ...times, simulate } };
+}
+
+function needsAxis(profile: Profile | undefined): boolean {
+  return profile?.kind === "servo" || profile?.kind === "inverter";
+}
+
+function profileOf(
+  read: FileReader,
+  id: string,
+  loadProfile: LoadProfile,
+  known: readonly string[],
+): Profile | undefined {
+  const path = ["devices", id, "profile"];
+  const name = read.text(path);
+  if (name === undefined) return undefined;
+  if (!known.includes(name)) {
+    const hint = suggestion(name, known);
+    const facts = hint === undefined ? {} : { suggestion: hint };
+    return read.problems.at(path, `there is no profile ${name}`, facts);
+  }
+  const loaded = loadProfile(name);
+  if (!loaded.ok) {
+    const first = loaded.problems[0]?.message ?? "it does not fit";
+    const count = loaded.problems.length;
+    return read.problems.at(path, `the profile ${name} has ${count} problems: ${first}`);
+  }
+  const { unsupported } = loaded.value;
+  if (unsupported === undefined) return loaded.value;
+  return read.problems.at(path, `${name} cannot be driven: ${unsupported.reason}`);
+}
+
+function pollsOf(
+  read: FileReader,
+  path: readonly string[],
+): Pick<DeviceConfig, "pollFastMs" | "pollIdleMs" | "pollSlowMs"> | undefined {
+  const poll = (name: string, fallback: number, max: number) =>
+    read.quantity([...path, "poll", name], { unit: "ms", fallback, min: 5, max });
+  const pollFastMs = poll("fast", 20, 500);
+  const pollIdleMs = poll("idle", 200, 5_000);
+  const pollSlowMs = poll("slow", 1_000, 60_000);
+  if (pollFastMs === undefined || pollIdleMs === undefined || pollSlowMs === undefined) {
+    return undefined;
+  }
+  if (pollFastMs <= pollIdleMs && pollIdleMs <= pollSlowMs) {
+    return { pollFastMs, pollIdleMs, pollSlowMs };
+  }
+  return read.problems.at([...path, "poll"], "poll periods must rise: fast ≤ idle ≤ slow");
+}
+
+function constantsOf(
+  read: FileReader,
+  path: readonly string[],
+  profile: Profile,
+  axis: AxisSetup | undefined,
+): { readonly [name: string]: number } | undefined {
+  const given = read.keys([...path, "constants"]);
+  const known = Object.keys(profile.constants);
+  let good = true;
+  for (const name of given.filter((one) => !known.includes(one))) {
+    good = false;
+    const hint = suggestion(name, known);
+    const facts = hint === undefined ? {} : { suggestion: hint };
+    const text = `the profile ${profile.id} has no constant ${name}`;
+    read.problems.at([...path, "constants", name], text, { key: true, ...facts });
+  }
+  for (const [name, spec] of Object.entries(profile.constants)) {
+    const otherUnit = spec.defaultForUnit !== undefined && spec.defaultForUnit !== axis?.unit;
+    if (given.includes(name) || (spec.default !== undefined && !otherUnit)) continue;
+    if (axis === undefined && read.raw([...path, "axis"]) !== undefined) continue;
+    good = false;
+    const text = `the profile ${profile.id} needs the constant ${name}: ${spec.text}`;
+    read.problems.at([...path, "constants"], text, { suggestion: `constants: { ${name}: … }` });
+  }
+  if (!good) return undefined;
+  const values = given.map((name) => [name, read.raw([...path, "constants", name])] as const);
+  return Object.fromEntries(values.flatMap(([n, v]) => (typeof v === "number" ? [[n, v]] : [])));
+}
+
+function simulateOf(read: FileReader, path: readonly string[]): DeviceConfig["simulate"] {
+  const names = read.keys([...path, "simulate"]);
+  const values = names.map((name) => [name, read.raw([...path, "simulate", name])] as const);
+  return Object.fromEntries(
+    values.flatMap(([name, value]) =>
+      typeof value === "number" || typeof value === "string" || typeof value === "boolean"
+        ? [[name, value]]
+        : [],
+    ),
+  );
+}

@@ -1,0 +1,153 @@
+/**
+ * The cell file: YAML in, a frozen `CellConfig` or all its problems out.
+ *
+ * The idea: structure by one strict schema, meaning by checks that each look at what they can
+ * even where another part is wrong; so a person sees every mistake at once, each at its line and
+ * column in the right file. It refuses a cell in which anything is left to guess.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { resolve } from "node:path";
+import type { Checked, Problem } from "#drivers/device-model.js";
+import { loadProfile, profileIds } from "#drivers/profile-loader.js";
+import { checkYaml, openYaml } from "#drivers/yaml-source.js";
+import type { BusConfig, CellConfig, SagaDefinition } from "./cell.js";
+import {
+  beatMs,
+  type DeviceDraft,
+  type LoadProfile,
+  resolveBuses,
+  resolveDevices,
+} from "./cell-devices.js";
+import { resolveInterlocks } from "./cell-interlocks.js";
+import { brokerOf, checkPorts, gatewayOf, simulatedBuses } from "./cell-network.js";
+import { resolveSagas } from "./cell-sagas.js";
+import { cellFileSchema } from "./cell-schema.js";
+import { FileProblems } from "./file-problems.js";
+import { FileReader } from "./file-reader.js";
+
+export interface CellOptions {
+  /** Where the services keep their files. @default `data/{cell}` below the current directory */
+  readonly dataDir?: string;
+  /** Where the sockets live. @default short, below the system's folder for temporary files */
+  readonly runDir?: string;
+  /** True: all devices are simulated ones, whatever the file says. */
+  readonly simulated?: boolean;
+}
+
+/** What `parseCell` needs of the world. */
+export interface CellSources {
+  /** The text of a file, or why there is none. */
+  readonly readText: (file: string) => { readonly text: string } | { readonly why: string };
+  readonly loadProfile: LoadProfile;
+  readonly profileIds: readonly string[];
+}
+
+/** Reads the cell file, its sagas and its profiles. */
+export function loadCell(file: string, options: CellOptions = {}): Checked<CellConfig> {
+  const path = resolve(file);
+  const sources = { readText, loadProfile, profileIds: profileIds() };
+  const read = readText(path);
+  if ("text" in read) return parseCell(read.text, path, sources, options);
+  const message = `the cell file cannot be read: ${read.why}`;
+  return {
+    ok: false,
+    problems: [{ file: path, line: 1, column: 1, path: "", message, severity: "error" }],
+  };
+}
+
+function readText(file: string): { readonly text: string } | { readonly why: string } {
+  try {
+    return { text: readFileSync(file, "utf8") };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return { why: code === "ENOENT" ? "there is no such file" : `it failed with ${code}` };
+  }
+}
+
+/** The same over given sources; `file` is used for messages and as the base of relative paths. */
+export function parseCell(
+  text: string,
+  file: string,
+  sources: CellSources,
+  options: CellOptions = {},
+): Checked<CellConfig> {
+  const opened = openYaml(text, file);
+  if (!opened.ok) return { ok: false, problems: opened.problems };
+  const problems = new FileProblems(opened.source);
+  const shape = checkYaml(opened.source, cellFileSchema);
+  if (!shape.ok) problems.add(shape.problems);
+  const read = new FileReader(problems);
+  const simulation = options.simulated === true || read.raw(["simulation"]) === true;
+  const fileBuses = resolveBuses(read);
+  const buses = options.simulated === true ? simulatedBuses(fileBuses) : fileBuses;
+  const devices = resolveDevices(read, sources.loadProfile, sources.profileIds);
+  const interlocks = resolveInterlocks(read, devices);
+  const sagas = resolveSagas(read, file, devices, sources.readText);
+  const broker = brokerOf(read);
+  const gateway = gatewayOf(read);
+  checkPorts(read, { buses, broker, gateway, simulation });
+  warnUnused(read, buses, devices);
+  const found = [...problems.list(), ...sagas.problems];
+  const cell = read.text(["cell", "name"]);
+  const prefix = read.text(["cell", "prefix"]);
+  if (found.some(isError) || !shape.ok || cell === undefined || prefix === undefined) {
+    return { ok: false, problems: found };
+  }
+  const onRunFailure = read.raw(["onRunFailure"]) === "run" ? "run" : "cell";
+  const effective = {
+    cell,
+    prefix,
+    broker,
+    gateway,
+    beatMs,
+    simulation,
+    onRunFailure,
+    buses,
+    devices: devices.flatMap((draft) => draft.config ?? []),
+    interlocks,
+    sagas: sagas.definitions,
+  } as const;
+  const value = { file, hash: hashOf(effective), ...dirsOf(cell, options), ...effective };
+  return { ok: true, value: deepFreeze(value), warnings: found };
+}
+
+function isError(problem: Problem): boolean {
+  return problem.severity === "error";
+}
+
+function warnUnused(
+  read: FileReader,
+  buses: readonly BusConfig[],
+  devices: readonly DeviceDraft[],
+): void {
+  for (const { id } of buses) {
+    if (devices.some((device) => read.text(["devices", device.id, "bus"]) === id)) continue;
+    const facts = { severity: "warning", key: true } as const;
+    read.problems.at(["buses", id], "no device is on this bus", facts);
+  }
+}
+
+/** What the cell is, wherever it stands: file names and folders do not count. */
+function hashOf(effective: { readonly sagas: readonly SagaDefinition[] }): string {
+  const sagas = effective.sagas.map(({ file: _file, ...saga }) => saga);
+  return createHash("sha256")
+    .update(JSON.stringify({ ...effective, sagas }))
+    .digest("hex");
+}
+
+function dirsOf(cell: string, options: CellOptions): { dataDir: string; runDir: string } {
+  const dataDir = resolve(options.dataDir ?? `data/${cell}`);
+  // Paths of sockets may be 107 bytes long, so the data folder itself cannot hold them.
+  const short = createHash("sha1").update(dataDir).digest("hex").slice(0, 10);
+  const runDir = options.runDir ?? `${tmpdir()}/servocell-${userInfo().uid}-${short}`;
+  return { dataDir, runDir };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const part of Object.values(value)) deepFreeze(part);
+  return value;
+}

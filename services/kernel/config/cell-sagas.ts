@@ -1,0 +1,62 @@
+/**
+ * All sagas of a cell, each from its own file.
+ *
+ * The idea: every file is read and judged even when another is wrong; then what binds them, names
+ * and `prepare`, is checked. It refuses two sagas of one name and a circle of preparations.
+ */
+import { dirname, resolve } from "node:path";
+import type { Problem } from "#drivers/device-model.js";
+import { suggestion } from "#drivers/yaml-schema.js";
+import type { SagaDefinition } from "./cell.js";
+import type { DeviceDraft } from "./cell-devices.js";
+import type { FileReader } from "./file-reader.js";
+import { parseSaga, type SagaDraft } from "./saga-file.js";
+
+export interface ResolvedSagas {
+  readonly definitions: readonly SagaDefinition[];
+  /** Problems in the saga files; those of the list itself are noted in the cell file. */
+  readonly problems: readonly Problem[];
+}
+
+export type ReadText = (file: string) => { readonly text: string } | { readonly why: string };
+
+export function resolveSagas(
+  read: FileReader,
+  cellFile: string,
+  devices: readonly DeviceDraft[],
+  readText: ReadText,
+): ResolvedSagas {
+  const drafts: SagaDraft[] = [];
+  for (const [i, name] of read.texts(["sagas"]).entries()) {
+    const file = resolve(dirname(cellFile), name);
+    const found = readText(file);
+    if ("why" in found) {
+      read.problems.at(["sagas", i], `the saga file cannot be read: ${found.why}`);
+      continue;
+    }
+    const draft = parseSaga(found.text, file, devices);
+    const twin = drafts.find((other) => other.name === draft.name && draft.name !== undefined);
+    if (twin !== undefined) {
+      read.problems.at(["sagas", i], `the saga ${draft.name} stands in ${twin.file} too`);
+    }
+    drafts.push(draft);
+  }
+  for (const draft of drafts) checkPrepare(draft, drafts);
+  return {
+    definitions: drafts.flatMap((draft) => draft.definition ?? []),
+    problems: drafts.flatMap((draft) => draft.problems()),
+  };
+}
+
+function checkPrepare(draft: SagaDraft, drafts: readonly SagaDraft[]): void {
+  if (draft.prepare === undefined) return;
+  const names = drafts.flatMap((one) => one.name ?? []);
+  const first = drafts.find((one) => one.name === draft.prepare);
+  if (first === undefined) {
+    const hint = suggestion(draft.prepare, names);
+    const facts = hint === undefined ? {} : { suggestion: hint };
+    draft.at(["prepare"], `there is no saga ${draft.prepare} in this cell`, facts);
+  } else if (first.prepare !== undefined) {
+    draft.at(["prepare"], `${draft.prepare} needs a preparation itself`, {});
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The structure of a cell file: which keys there are and what kind of value each takes.
+ *
+ * The idea: one strict schema, so unknown keys are refused; quantities are still text here
+ * (`120 mm`), because what they mean is judged with their neighbours (cell-file.ts). It refuses
+ * to check relations between values.
+ */
+import { z } from "zod";
+import { idSchema } from "../contract/payloads.js";
+
+const text = z.string().min(1);
+/** A number with its unit, such as `120 mm`; plain numbers only where the key says so. */
+const quantity = z.union([z.string(), z.number()], {
+  error: "this is a number with its unit, such as 120 mm",
+});
+const port = z.number().int().min(1).max(65_535);
+const prefix = z.string().regex(/^[a-z0-9_-]+(\/[a-z0-9_-]+)*$/, {
+  message: "a prefix is levels of small letters, digits, - and _, joined by /",
+});
+
+export const axisFileSchema = z.strictObject({
+  kind: z.enum(["linear", "rotary"]).optional(),
+  unit: z.enum(["mm", "deg", "percent"]).optional(),
+  countsPerRev: z.number().int().positive().optional(),
+  gear: quantity.optional(),
+  pitch: quantity.optional(),
+  travel: z.tuple([quantity, quantity]).optional(),
+  velocityMax: quantity.optional(),
+  accelerationMax: quantity.optional(),
+  tolerance: quantity.optional(),
+  /** Required: there is no default for an axis (PROTOCOL 7); cell-axis.ts says so. */
+  whenOff: z.enum(["stays", "falls", "coasts"]).optional(),
+});
+
+export const deviceFileSchema = z.strictObject({
+  profile: text,
+  bus: text,
+  unit: z.number().int().min(0).max(247),
+  axis: axisFileSchema.optional(),
+  lease: quantity.optional(),
+  poll: z
+    .strictObject({
+      fast: quantity.optional(),
+      idle: quantity.optional(),
+      slow: quantity.optional(),
+    })
+    .optional(),
+  breaker: z
+    .strictObject({
+      failures: z.number().int().min(1).max(100).optional(),
+      reset: quantity.optional(),
+    })
+    .optional(),
+  acceptNoWatchdog: z.string().min(10, { message: "a reason is a sentence" }).optional(),
+  constants: z.record(z.string(), z.number()).optional(),
+  simulate: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+});
+
+export const cellFileSchema = z.strictObject({
+  servocell: z.literal(1),
+  cell: z.strictObject({ name: idSchema, prefix }),
+  broker: text.optional(),
+  brokerPort: port.optional(),
+  gateway: z.strictObject({ host: text.optional(), port: port.optional() }).optional(),
+  simulation: z.boolean().optional(),
+  controlOverPlantNetwork: z.literal("accepted").optional(),
+  onRunFailure: z.enum(["cell", "run"]).optional(),
+  buses: z.record(
+    idSchema,
+    z.strictObject({ tcp: text, pollPort: port.optional(), replyTimeout: quantity.optional() }),
+  ),
+  devices: z.record(idSchema, deviceFileSchema),
+  interlocks: z
+    .array(
+      z.strictObject({
+        name: idSchema,
+        moves: z.array(text).min(1),
+        require: text,
+        margin: quantity,
+      }),
+    )
+    .optional(),
+  sagas: z.array(text).optional(),
+});
+export type CellFile = z.infer<typeof cellFileSchema>;
+export type DeviceFile = z.infer<typeof deviceFileSchema>;
+export type AxisFile = z.infer<typeof axisFileSchema>;
+
+const operation = z.strictObject({
+  do: z.string().regex(/^[a-z0-9][a-z0-9_-]*\.[a-zA-Z]+$/, { message: "write device.operation" }),
+  with: z.record(z.string(), quantity).optional(),
+});
+const makeSafe = z.union(
+  [z.literal("still"), z.strictObject({ none: z.string().min(3) }), z.array(operation).min(1)],
+  { error: 'write still, { none: "the reason" } or a list of { do: device.operation }' },
+);
+
+export const sagaFileSchema = z.strictObject({
+  saga: idSchema,
+  title: text.optional(),
+  uses: z.array(text).optional(),
+  prepare: text.optional(),
+  onRestart: z.literal("makeSafe").optional(),
+  steps: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
+          message: "a step's name is small letters, digits and -",
+        }),
+        do: operation.shape.do.optional(),
+        with: operation.shape.with,
+        dwell: quantity.optional(),
+        waitFor: text.optional(),
+        timeout: quantity.optional(),
+        makeSafe: makeSafe.optional(),
+      }),
+    )
+    .min(1),
+});
+export type SagaFile = z.infer<typeof sagaFileSchema>;

@@ -1,0 +1,139 @@
+/**
+ * One operation in a saga: `{ do: z.moveTo, with: { position: 120 mm } }`.
+ *
+ * The idea: the profile says which operations and arguments there are, the setup says in which
+ * unit and within which limits. It refuses what the driver would refuse at run time, as far as
+ * it can be known now.
+ */
+import type { ArgumentSpec, Profile } from "#drivers/profile.js";
+import { suggestion } from "#drivers/yaml-schema.js";
+import type { SagaOperation } from "./cell.js";
+import type { DeviceDraft } from "./cell-devices.js";
+import type { Path } from "./file-problems.js";
+import type { FileReader, QuantityRules } from "./file-reader.js";
+import { deviceUnits } from "./quantities.js";
+
+export interface ResolvedOperation {
+  readonly operation: SagaOperation;
+  /** `z.moveTo 120 mm 200 mm/s`. */
+  readonly text: string;
+}
+
+/** Resolves `do` and `with` at `path`; undefined when something is wrong and noted. */
+export function resolveOperation(
+  read: FileReader,
+  path: Path,
+  devices: readonly DeviceDraft[],
+): ResolvedOperation | undefined {
+  const written = read.text([...path, "do"]);
+  const { id, verb } = /^(?<id>[^.]+)\.(?<verb>[^.]+)$/.exec(written ?? "")?.groups ?? {};
+  if (id === undefined || verb === undefined) return undefined;
+  const device = devices.find((one) => one.id === id);
+  if (device === undefined) {
+    const hint = suggestion(
+      id,
+      devices.map((one) => one.id),
+    );
+    const facts = hint === undefined ? {} : { suggestion: hint };
+    return read.problems.at([...path, "do"], `there is no device ${id}`, facts);
+  }
+  // The profile itself is wrong: that is said once, in the cell file.
+  if (device.profile === undefined) return undefined;
+  const specs = argumentsOf(device.profile, verb);
+  if (specs === undefined) {
+    const known = Object.keys(device.profile.operations);
+    const hint = suggestion(verb, known);
+    const facts = hint === undefined ? {} : { suggestion: hint };
+    const text = `${id} cannot ${verb}: its profile ${device.profile.id} has no such operation`;
+    return read.problems.at([...path, "do"], text, facts);
+  }
+  const args = argsOf(read, path, device, specs);
+  if (args === undefined) return undefined;
+  const shown = read
+    .keys([...path, "with"])
+    .map((name) => String(read.raw([...path, "with", name])));
+  return { operation: { device: id, verb, args }, text: [written ?? "", ...shown].join(" ") };
+}
+
+type Specs = { readonly [name: string]: ArgumentSpec };
+
+function argumentsOf(profile: Profile, verb: string): Specs | undefined {
+  const operations: { readonly [verb: string]: { readonly args: Specs } | undefined } =
+    profile.operations;
+  return Object.hasOwn(operations, verb) ? operations[verb]?.args : undefined;
+}
+
+function argsOf(
+  read: FileReader,
+  path: Path,
+  device: DeviceDraft,
+  specs: Specs,
+): SagaOperation["args"] | undefined {
+  const names = new Map<string, ArgumentSpec>();
+  for (const [name, spec] of Object.entries(specs)) {
+    names.set(name, spec);
+    if (spec.alias !== undefined) names.set(spec.alias, spec);
+  }
+  const given = read.keys([...path, "with"]);
+  let good = true;
+  const args: [string, number][] = [];
+  for (const name of given) {
+    const where = [...path, "with", name];
+    const spec = names.get(name);
+    if (spec === undefined) {
+      const hint = suggestion(name, [...names.keys()]);
+      const facts = hint === undefined ? {} : { suggestion: hint };
+      read.problems.at(where, `the operation has no argument ${name}`, { key: true, ...facts });
+      good = false;
+      continue;
+    }
+    const value = read.quantity(where, rulesOf(spec, device));
+    if (value === undefined) good = false;
+    else args.push([name, value]);
+  }
+  for (const [name, spec] of Object.entries(specs)) {
+    const there = given.includes(name) || (spec.alias !== undefined && given.includes(spec.alias));
+    if (there || spec.default !== undefined) continue;
+    read.problems.at([...path, "do"], `the operation needs its ${name}`, {
+      suggestion: `with: { ${name}: … ${rulesOf(spec, device).unit ?? ""} }`,
+    });
+    good = false;
+  }
+  return good ? Object.fromEntries(args) : undefined;
+}
+
+/** Unit and limits of an argument, by what the axis may do. */
+function rulesOf(spec: ArgumentSpec, { axis }: DeviceDraft): QuantityRules {
+  const units = deviceUnits(axis);
+  const literal = {
+    ...(typeof spec.min === "number" && spec.above !== true ? { min: spec.min } : {}),
+    ...(typeof spec.min === "number" && spec.above === true ? { above: spec.min } : {}),
+    ...(typeof spec.max === "number" ? { max: spec.max } : {}),
+  };
+  switch (spec.quantity) {
+    case "position":
+      return { unit: units.position, ...literal, ...axis?.travel };
+    case "distance": {
+      const span = axis?.travel === undefined ? undefined : axis.travel.max - axis.travel.min;
+      const range = span === undefined ? {} : { min: -span, max: span };
+      return { unit: units.position, ...literal, ...range };
+    }
+    case "velocity": {
+      const top = axis === undefined ? {} : { min: -axis.velocityMax, max: axis.velocityMax };
+      return { unit: units.velocity, ...top, ...literal };
+    }
+    case "acceleration":
+      return {
+        unit: units.acceleration,
+        above: 0,
+        ...literal,
+        ...(axis === undefined ? {} : { max: axis.accelerationMax }),
+      };
+    case "force":
+      return { unit: "%", ...literal };
+    case "width":
+      return { unit: "mm", ...literal };
+    default:
+      return spec.quantity satisfies never;
+  }
+}
