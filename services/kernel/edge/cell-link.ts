@@ -1,0 +1,27 @@
+/**
+ * The two links of a service to its cell's broker, from its context.
+ *
+ * The idea: every main opens them alike: `main` carries the will, `stop` carries stops, beats
+ * and permits and never waits for storage [PROTOCOL 5]. It refuses to decide who needs which.
+ */
+import { type MqttLink, openMqttLink } from "./mqtt-link.js";
+import type { ServiceContext } from "./process.js";
+
+/** On the stop link no handler waits, so a dead peer may be noticed sooner. */
+const stopKeepaliveS = 4;
+
+export function openCellLink(
+  context: Pick<ServiceContext, "config" | "boot" | "newId" | "log">,
+  which: "main" | "stop",
+): MqttLink {
+  const { config, boot, newId, log } = context;
+  const { broker, prefix, cell } = config;
+  return openMqttLink({
+    url: broker.kind === "external" ? broker.url : `mqtt://${broker.host}:${broker.port}`,
+    clientId: which === "main" ? boot.service : `${boot.service}-${which}`,
+    prefix: `${prefix}/${cell}`,
+    newId,
+    log,
+    ...(which === "main" ? { will: boot } : { keepaliveS: stopKeepaliveS }),
+  });
+}
