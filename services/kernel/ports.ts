@@ -19,11 +19,7 @@ export interface MessageLink {
    * queue). QoS 1 resolves at PUBACK, which is not custody (PROTOCOL 17).
    * A payload that does not fit its schema is a broken assumption and throws INTERNAL.
    */
-  publish<K extends TopicKey>(
-    key: K,
-    levels: TopicParams<K>,
-    payload: Payload<K>,
-  ): Promise<void>;
+  publish<K extends TopicKey>(key: K, levels: TopicParams<K>, payload: Payload<K>): Promise<void>;
   /**
    * Registers interest; re-subscribed at every connect. A QoS 1 message is acknowledged when the
    * handler's promise settles, so a handler that stores first loses nothing; it must settle
@@ -161,11 +157,7 @@ export type WireResult =
 export interface Wire {
   readonly connected: boolean;
   /** Several may be in flight; the scheduler decides. Always settles within `timeoutMs`. */
-  exchange(
-    unit: number,
-    pdu: Uint8Array,
-    how: { readonly timeoutMs: Ms },
-  ): Promise<WireResult>;
+  exchange(unit: number, pdu: Uint8Array, how: { readonly timeoutMs: Ms }): Promise<WireResult>;
   /** Drops the connection and opens another (a stop got no reply, PROTOCOL 9). */
   reconnect(): void;
   onChange(listener: (connected: boolean) => void): void;

@@ -55,17 +55,17 @@ export const rooms: readonly Room[] = [
     node: ["node:fs", "node:path", "node:crypto", "node:os", "node:url"],
   },
   {
-    name: "main",
-    holds: /^services\/[a-z]+\/main\.ts$/,
-    rooms: ["kernel", "edge", "drivers", "loader", "service"],
-    packages: ["commander"],
-    node: "all",
-  },
-  {
     name: "cli",
     holds: /^services\/cli\//,
     rooms: ["kernel", "edge", "drivers", "loader", "supervisor", "main"],
     packages: ["commander", "zod", "yaml"],
+    node: "all",
+  },
+  {
+    name: "main",
+    holds: /^services\/[a-z]+\/main\.ts$/,
+    rooms: ["kernel", "edge", "drivers", "loader", "service"],
+    packages: ["commander"],
     node: "all",
   },
   {
@@ -130,7 +130,7 @@ export function arrowProblem(file: string, specifier: string, typeOnly: boolean)
   if (from.rooms.includes("*")) return undefined;
   const target = targetOf(file, specifier);
   if (target.startsWith("node:")) {
-    if (from.node === "all" || (from.node !== "none" && from.node.includes(target))) {
+    if (typeOnly || from.node === "all" || (from.node !== "none" && from.node.includes(target))) {
       return undefined;
     }
     return `${from.name} may not use ${target}; take it through a port`;

@@ -137,9 +137,7 @@ export const stateAxisSchema = z.object({
   command: z.object({ id: z.string(), verb: z.string() }).optional(),
   lease: z.object({ holder: z.string(), epoch: z.number() }).optional(),
   latched: z.array(z.string()),
-  stop: z
-    .object({ id: z.string(), status: z.enum(["stopping", "confirmed", "owed"]) })
-    .optional(),
+  stop: z.object({ id: z.string(), status: z.enum(["stopping", "confirmed", "owed"]) }).optional(),
   reasons: z.record(z.string(), z.string()),
 });
 
@@ -289,15 +287,7 @@ export const responseSchema = z.object({
   ts,
   bootId: z.string(),
   source: idSchema,
-  status: z.enum([
-    "accepted",
-    "running",
-    "succeeded",
-    "failed",
-    "cancelled",
-    "expired",
-    "unknown",
-  ]),
+  status: z.enum(["accepted", "running", "succeeded", "failed", "cancelled", "expired", "unknown"]),
   verdict: verdictSchema.optional(),
   error: z.object({ code: z.string(), message: z.string(), detail: detail.optional() }).optional(),
   result: detail.optional(),

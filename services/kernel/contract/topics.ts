@@ -73,10 +73,7 @@ export function topicPath<K extends TopicKey>(key: K, levels: TopicFilter<K>): s
 }
 
 /** Reads the levels back from a concrete topic; undefined when it is another topic. */
-export function topicLevels<K extends TopicKey>(
-  key: K,
-  path: string,
-): TopicParams<K> | undefined {
+export function topicLevels<K extends TopicKey>(key: K, path: string): TopicParams<K> | undefined {
   const want = topics[key].pattern.split("/");
   const got = path.split("/");
   if (want.length !== got.length) return undefined;
