@@ -6,8 +6,7 @@
  * before it can hold up the others, and every buffer has a bound. It refuses MQTT 5 (aedes does)
  * and publishes nothing itself.
  */
-import type { Duplex } from "node:stream";
-import { Aedes, type Client } from "aedes";
+import { Aedes, type Client, type Connection } from "aedes";
 import type { App, Log } from "#kernel/ports.js";
 
 /** Bytes that may wait for one client before it counts as slow. */
@@ -24,7 +23,7 @@ const payloadBytesMax = 1_048_576;
 export interface BrokerPorts {
   readonly log: Log;
   /** Opens the address of the cell's broker. @throws PORT_IN_USE */
-  listen(onSocket: (socket: Duplex) => void): Promise<{ close(): Promise<void> }>;
+  listen(onSocket: (socket: Connection) => void): Promise<{ close(): Promise<void> }>;
 }
 
 class Broker implements App {

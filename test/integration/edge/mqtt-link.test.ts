@@ -48,7 +48,7 @@ describe.each(brokers)("on %s", (_name, start) => {
     return made;
   }
 
-  it("MQ-01: handlers on overlapping filters are called once each, also after 3 reconnects", async () => {
+  it("MQ-01: overlapping filters call each handler once (reconnects=0, 1, 2, 3)", async () => {
     const peer = await broker();
     const seen = { any: 0, x: 0, moveTo: 0 };
     const driver = link(peer.url, "driver-x");
@@ -91,7 +91,7 @@ describe.each(brokers)("on %s", (_name, start) => {
     expect(seen).toEqual([[true, "offline", "b1"]]);
   });
 
-  it("MQ-07: a link that dies without a word is announced by its will, with its bootId", async () => {
+  it("MQ-07: a link that dies without a word is announced by its will", async () => {
     const peer = await broker();
     const seen: unknown[] = [];
     const reader = link(peer.url, "reader");
@@ -224,7 +224,7 @@ describe("on a raw peer", () => {
     expect(raw.of(4)[0]?.body.readUInt16BE(0)).toBe(7);
   });
 
-  it("MQ-01: replays (DUP=1 same id, DUP=0 new id, after a reconnect) call the handler once each", async () => {
+  it("MQ-01: each replay is one call (DUP=1, DUP=0 with a new id, after a reconnect)", async () => {
     const { raw, url } = await peer();
     const seen: string[] = [];
     const driver = link(url, "driver-x");
@@ -244,7 +244,7 @@ describe("on a raw peer", () => {
     expect(driver.counters.received).toBe(4);
   });
 
-  it("a retained command is dropped with a warning that names its topic; a retained stop stops", async () => {
+  it("a retained command is dropped with a warning; a retained stop stops", async () => {
     const { raw, url } = await peer();
     const seen: string[] = [];
     const driver = link(url, "driver-x");
@@ -262,7 +262,7 @@ describe("on a raw peer", () => {
     await until(() => raw.of(4).length === 1);
   });
 
-  it("a publish whose connection dies before PUBACK ends as OFFLINE and is not sent again", async () => {
+  it("a publish that loses its connection is OFFLINE and is not sent again", async () => {
     const { raw, url } = await peer();
     raw.acknowledges = false;
     const sender = link(url, "coordinator");

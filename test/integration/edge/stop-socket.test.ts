@@ -93,7 +93,7 @@ it.each(lines)("a malformed line is a stop: %s", async (line, kind, order) => {
   socket.destroy();
 });
 
-it("a line without its end, from a peer that goes away, is a stop; an empty line is none", async () => {
+it("a line without its end is a stop when the peer goes; an empty line is none", async () => {
   const runDir = newRunDir();
   const { got } = await door(runDir, "x");
   const socket = connect(stopPath(runDir, "x"));

@@ -49,7 +49,7 @@ describe("CB-03: failure after silence", () => {
     expect(made.state).toBe("closed");
   });
 
-  it("it opens at the configured number in a row (failures=3, 5), whatever came before", async () => {
+  it("it opens at the configured number in a row (failures=3, 5)", async () => {
     for (const failures of [3, 5]) {
       const { made, silent } = breaker(failures);
       for (let i = 0; i < 500; i++) await made.run(good);
@@ -71,7 +71,7 @@ describe("CB-03: failure after silence", () => {
 });
 
 describe("CB-01: half-open", () => {
-  it("50 calls at reset time: one goes through, the others are refused until its outcome", async () => {
+  it("50 calls at reset time: one passes, the others are refused until its outcome", async () => {
     const { made, changes, silent } = breaker();
     await silent(3);
     await vi.advanceTimersByTimeAsync(1999);
@@ -116,7 +116,7 @@ describe("CB-01: half-open", () => {
     expect(made.state).toBe("open");
   });
 
-  it("a probe asked for comes at once; while one is out, asking again admits no second", async () => {
+  it("a probe asked for comes at once; asking again admits no second", async () => {
     const { made, silent } = breaker();
     made.probeNow();
     expect(made.state).toBe("closed");
@@ -136,7 +136,7 @@ describe("CB-01: half-open", () => {
 });
 
 describe("what was under way before", () => {
-  it("a slow call from before the opening does not close it in half-open, nor while open", async () => {
+  it("a slow call from before does not close it (open, half-open)", async () => {
     const { made, silent } = breaker();
     const early = [held(), held()];
     const runs = early.map((one) => codeOf(made.run(one.call)));
@@ -150,7 +150,7 @@ describe("what was under way before", () => {
     expect(made.state).toBe("half-open");
   });
 
-  it("a slow call from before the opening that fails does not take the probe's permit", async () => {
+  it("a slow call from before that fails does not take the permit", async () => {
     const { made, silent } = breaker();
     const early = held();
     const run = codeOf(made.run(early.call));
@@ -181,7 +181,7 @@ describe("what was under way before", () => {
 });
 
 describe("CB-05: caller mistakes", () => {
-  it("10 refusals of a healthy device between silences neither open it nor reset the count", async () => {
+  it("10 refusals between silences neither open it nor reset the count", async () => {
     const { made, silent } = breaker();
     for (let i = 0; i < 10; i++) await codeOf(made.run(fail(refused())));
     expect(made.state).toBe("closed");

@@ -58,7 +58,7 @@ it("an end during the start is obeyed, and ready is never told", async () => {
   expect(told).toEqual(["stop: SIGTERM", "exit 0"]);
 });
 
-it("a drain that hangs is cut after its bound with 1; one that fails also exits with 1", async () => {
+it("a drain that hangs is cut at its bound with 1; one that fails is 1 too", async () => {
   const hanging = life({ stop: () => new Promise<void>(() => undefined) });
   await hanging.service.start();
   const ending = hanging.service.end("SIGTERM");

@@ -58,7 +58,7 @@ it("the local road goes first, both at once, and repeats end when all have recei
   expect(sent.length).toBe(4);
 });
 
-it("an axis that does not answer within 500 ms is not delivered, after 10 sends or more", async () => {
+it("an axis silent for 500 ms is not delivered, after 10 sends or more", async () => {
   const { link, fanOut, sent, ack } = roads({ connected: true });
   const delivery = sendStop({
     kind: "abort",
