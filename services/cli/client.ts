@@ -13,6 +13,7 @@ import {
   problemSchema,
   runsResource,
   sagaResource,
+  stopAxisResource,
   stopsResource,
 } from "#kernel/contract/resources.js";
 import { type ErrorCode, errors, ServocellError } from "#kernel/errors.js";
@@ -27,6 +28,12 @@ const devicesList = z.union([
 const sagasList = z.union([z.array(sagaResource), z.object({ sagas: z.array(sagaResource) })]);
 const started = z.object({ run: z.string() });
 const anything = z.unknown();
+const delivery = z.object({
+  delivered: z.boolean(),
+  text: z.string(),
+  axes: z.array(stopAxisResource),
+});
+export type StopDelivery = z.infer<typeof delivery>;
 
 export interface StreamMessage {
   readonly event: string;
@@ -73,8 +80,8 @@ export class Api {
   async actOnRun(id: string, action: "cancel" | "makeSafe" | "abandon" | "retry"): Promise<void> {
     await this.#post(`/runs/${encodeURIComponent(id)}/${action}`, {}, anything);
   }
-  async stop(order: { readonly kind: string; readonly id: string }): Promise<void> {
-    await this.#post("/stop", order, anything);
+  stop(order: { readonly kind: string; readonly id: string }): Promise<StopDelivery> {
+    return this.#post("/stop", order, delivery);
   }
   async reset(stops: readonly string[]): Promise<void> {
     await this.#post("/reset", { stops }, anything);

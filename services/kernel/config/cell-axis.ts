@@ -8,7 +8,7 @@
 import type { AxisSetup, DeviceKind } from "#drivers/device-model.js";
 import type { Path } from "./file-problems.js";
 import type { FileReader } from "./file-reader.js";
-import { ratio, unitNames } from "./quantities.js";
+import { type AxisUnits, deviceUnits, ratio, unitNames } from "./quantities.js";
 
 type AxisUnit = AxisSetup["unit"];
 type Mechanics = Pick<AxisSetup, "kind" | "countsPerRev" | "gear" | "perRev">;
@@ -17,22 +17,32 @@ type Mechanics = Pick<AxisSetup, "kind" | "countsPerRev" | "gear" | "perRev">;
 const toleranceDefault = { mm: 0.1, deg: 0.1, percent: 1 } as const;
 
 /** Kinds of devices that cannot be driven without their mechanics. */
-const needsAxis: readonly DeviceKind[] = ["servo", "inverter"];
+export function needsAxis(kind: DeviceKind): boolean {
+  return kind === "servo" || kind === "inverter";
+}
+
+export interface ResolvedAxis {
+  /** Undefined: something is wrong and noted, or the device has none. */
+  readonly axis: AxisSetup | undefined;
+  /** How its numbers are written; undefined: not known, so nothing of it can be judged. */
+  readonly units: AxisUnits | undefined;
+}
 
 export function resolveAxis(
   read: FileReader,
   device: Path,
   kind: DeviceKind | undefined,
-): AxisSetup | undefined {
+): ResolvedAxis {
   const path = [...device, "axis"];
   if (read.raw(path) === undefined) {
-    if (kind === undefined || !needsAxis.includes(kind)) return undefined;
+    if (kind === undefined) return { axis: undefined, units: undefined };
+    if (!needsAxis(kind)) return { axis: undefined, units: deviceUnits(undefined) };
     const text = `a ${kind} needs its axis: travel, velocityMax, whenOff and so on`;
-    return read.problems.at([...device, "axis"], text);
+    return { axis: read.problems.at(path, text), units: undefined };
   }
   const unit = unitOf(read, path);
   const whenOff = whenOffOf(read, path);
-  if (unit === undefined) return undefined;
+  if (unit === undefined) return { axis: undefined, units: undefined };
   const units = unitNames(unit);
   const mechanics = mechanicsOf(read, path, unit);
   const travel = travelOf(read, path, unit);
@@ -55,10 +65,11 @@ export function resolveAxis(
     tolerance === undefined ||
     whenOff === undefined
   ) {
-    return undefined;
+    return { axis: undefined, units };
   }
   const range = travel === "endless" ? {} : { travel };
-  return { ...mechanics, unit, ...range, velocityMax, accelerationMax, tolerance, whenOff };
+  const limits = { velocityMax, accelerationMax, tolerance, whenOff };
+  return { axis: { ...mechanics, unit, ...range, ...limits }, units };
 }
 
 function unitOf(read: FileReader, path: Path): AxisUnit | undefined {

@@ -9,9 +9,10 @@ import type { AxisSetup, Checked } from "#drivers/device-model.js";
 import type { Profile } from "#drivers/profile.js";
 import { suggestion } from "#drivers/yaml-schema.js";
 import type { BusConfig, DeviceConfig } from "./cell.js";
-import { resolveAxis } from "./cell-axis.js";
+import { needsAxis, resolveAxis } from "./cell-axis.js";
 import { type Endpoint, parseEndpoint } from "./endpoints.js";
 import type { FileReader } from "./file-reader.js";
+import type { AxisUnits } from "./quantities.js";
 
 /** One lease outlives four lost beats and a delay (PROTOCOL 3). */
 export const beatMs = 100;
@@ -29,6 +30,8 @@ export interface DeviceDraft {
   readonly id: string;
   readonly profile: Profile | undefined;
   readonly axis: AxisSetup | undefined;
+  /** How its numbers are written; undefined: not known, so nothing of them is judged. */
+  readonly units: AxisUnits | undefined;
   readonly pollFastMs: number | undefined;
   /** Undefined: something of it is wrong and has been noted. */
   readonly config: DeviceConfig | undefined;
@@ -116,7 +119,7 @@ function resolveDevice(
 ): DeviceDraft {
   const path = ["devices", id];
   const profile = profileOf(read, id, loadProfile, known);
-  const axis = resolveAxis(read, path, profile?.kind);
+  const { axis, units } = resolveAxis(read, path, profile?.kind);
   const leaseMs = read.quantity([...path, "lease"], {
     unit: "ms",
     fallback: leaseMsDefault,
@@ -131,11 +134,13 @@ function resolveDevice(
     max: 60_000,
   });
   const constants = profile === undefined ? {} : constantsOf(read, path, profile, axis);
-  const draft = { id, profile, axis, pollFastMs: polls?.pollFastMs };
+  const draft = { id, profile, axis, units, pollFastMs: polls?.pollFastMs };
   const bus = read.text([...path, "bus"]);
   const unit = read.whole([...path, "unit"]);
   const broken =
-    axis === undefined && (read.raw([...path, "axis"]) !== undefined || needsAxis(profile));
+    axis === undefined &&
+    (read.raw([...path, "axis"]) !== undefined ||
+      (profile !== undefined && needsAxis(profile.kind)));
   if (
     broken ||
     profile === undefined ||
@@ -160,10 +165,6 @@ function resolveDevice(
   const simulate = simulateOf(read, path);
   const times = { leaseMs, ...polls, breakerFailures, breakerResetMs };
   return { ...draft, config: { id, profile, bus, setup, ...times, simulate } };
-}
-
-function needsAxis(profile: Profile | undefined): boolean {
-  return profile?.kind === "servo" || profile?.kind === "inverter";
 }
 
 function profileOf(

@@ -47,13 +47,23 @@ export interface CellSources {
 /** Reads the cell file, its sagas and its profiles. */
 export function loadCell(file: string, options: CellOptions = {}): Checked<CellConfig> {
   const path = resolve(file);
-  const sources = { readText, loadProfile, profileIds: profileIds() };
+  const sources = { readText, loadProfile: remembered(loadProfile), profileIds: profileIds() };
   const read = readText(path);
   if ("text" in read) return parseCell(read.text, path, sources, options);
   const message = `the cell file cannot be read: ${read.why}`;
   return {
     ok: false,
     problems: [{ file: path, line: 1, column: 1, path: "", message, severity: "error" }],
+  };
+}
+
+/** Several devices of one model: its profile is read and checked once. */
+function remembered(load: LoadProfile): LoadProfile {
+  const known = new Map<string, ReturnType<LoadProfile>>();
+  return (id) => {
+    const profile = known.get(id) ?? load(id);
+    known.set(id, profile);
+    return profile;
   };
 }
 

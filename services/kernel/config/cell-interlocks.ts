@@ -13,7 +13,6 @@ import type { DeviceDraft } from "./cell-devices.js";
 import { conditionFields, type FieldLookup, parseCondition } from "./condition.js";
 import { listed, type Path } from "./file-problems.js";
 import type { FileReader } from "./file-reader.js";
-import { deviceUnits } from "./quantities.js";
 
 /** A permit older than this counts as withdrawn (PROTOCOL 8). */
 export const permitAgeMsMax = 200;
@@ -43,9 +42,9 @@ export function fieldsOf(devices: readonly DeviceDraft[]): FieldLookup {
       return `a device has no reading "${field}"; ${hint}`;
     }
     if (field === "faultCode") return { kind: "number", unit: undefined };
-    if (field === "position") return { kind: "number", unit: deviceUnits(device.axis).position };
-    if (field === "velocity") return { kind: "number", unit: deviceUnits(device.axis).velocity };
-    return { kind: "boolean" };
+    if (field !== "position" && field !== "velocity") return { kind: "boolean" };
+    if (device.units === undefined) return { kind: "unjudged" };
+    return { kind: "number", unit: device.units[field] };
   };
 }
 
@@ -121,8 +120,9 @@ function marginOf(
   },
 ): number | undefined {
   const axes = interlock.moves.flatMap((one) => (one.axis === undefined ? [] : [one.axis]));
-  const unit = deviceUnits(axes[0]).position;
+  const unit = interlock.moves.find((one) => one.units !== undefined)?.units?.position;
   const where = [...path, "margin"];
+  if (unit === undefined) return undefined;
   if (axes.some((axis) => axis.unit !== axes[0]?.unit)) {
     return read.problems.at([...path, "moves"], "the axes of an interlock share one unit", {
       suggestion: "write one interlock for each unit",

@@ -13,7 +13,9 @@ import { inUnit } from "./quantities.js";
 /** What may be compared: truth values as they are, numbers in the user unit of the device. */
 export type FieldKind =
   | { readonly kind: "boolean" }
-  | { readonly kind: "number"; readonly unit: string | undefined };
+  | { readonly kind: "number"; readonly unit: string | undefined }
+  /** What the device is has not become clear, which has been noted elsewhere. */
+  | { readonly kind: "unjudged" };
 
 /** Fields of a device that a condition may read. */
 export const conditionFields = [
@@ -63,6 +65,7 @@ function parseTerm(part: string, fieldOf: FieldLookup): ConditionTerm | string {
   const kind = fieldOf(device, field);
   if (typeof kind === "string") return kind;
   const known = { device, field, op: op as ConditionTerm["op"] };
+  if (kind.kind === "unjudged") return { ...known, value: 0 };
   if (kind.kind === "boolean") {
     if (op !== "==" && op !== "!=") return `${device}.${field} is true or false; use == or !=`;
     if (value !== "true" && value !== "false") {

@@ -5,13 +5,14 @@
  * unit and within which limits. It refuses what the driver would refuse at run time, as far as
  * it can be known now.
  */
+import type { AxisSetup } from "#drivers/device-model.js";
 import type { ArgumentSpec, Profile } from "#drivers/profile.js";
 import { suggestion } from "#drivers/yaml-schema.js";
 import type { SagaOperation } from "./cell.js";
 import type { DeviceDraft } from "./cell-devices.js";
 import type { Path } from "./file-problems.js";
 import type { FileReader, QuantityRules } from "./file-reader.js";
-import { deviceUnits } from "./quantities.js";
+import type { AxisUnits } from "./quantities.js";
 
 export interface ResolvedOperation {
   readonly operation: SagaOperation;
@@ -37,7 +38,7 @@ export function resolveOperation(
     const facts = hint === undefined ? {} : { suggestion: hint };
     return read.problems.at([...path, "do"], `there is no device ${id}`, facts);
   }
-  // The profile itself is wrong: that is said once, in the cell file.
+  // The profile or the axis is wrong: that is said once, in the cell file.
   if (device.profile === undefined) return undefined;
   const specs = argumentsOf(device.profile, verb);
   if (specs === undefined) {
@@ -47,12 +48,20 @@ export function resolveOperation(
     const text = `${id} cannot ${verb}: its profile ${device.profile.id} has no such operation`;
     return read.problems.at([...path, "do"], text, facts);
   }
-  const args = argsOf(read, path, device, specs);
+  const { axis, units } = device;
+  if (units === undefined) return undefined;
+  const args = argsOf(read, path, { axis, units }, specs);
   if (args === undefined) return undefined;
   const shown = read
     .keys([...path, "with"])
     .map((name) => String(read.raw([...path, "with", name])));
   return { operation: { device: id, verb, args }, text: [written ?? "", ...shown].join(" ") };
+}
+
+/** What of a device decides on the numbers. */
+interface Measures {
+  readonly axis: AxisSetup | undefined;
+  readonly units: AxisUnits;
 }
 
 type Specs = { readonly [name: string]: ArgumentSpec };
@@ -66,7 +75,7 @@ function argumentsOf(profile: Profile, verb: string): Specs | undefined {
 function argsOf(
   read: FileReader,
   path: Path,
-  device: DeviceDraft,
+  device: Measures,
   specs: Specs,
 ): SagaOperation["args"] | undefined {
   const names = new Map<string, ArgumentSpec>();
@@ -103,8 +112,7 @@ function argsOf(
 }
 
 /** Unit and limits of an argument, by what the axis may do. */
-function rulesOf(spec: ArgumentSpec, { axis }: DeviceDraft): QuantityRules {
-  const units = deviceUnits(axis);
+function rulesOf(spec: ArgumentSpec, { axis, units }: Measures): QuantityRules {
   const literal = {
     ...(typeof spec.min === "number" && spec.above !== true ? { min: spec.min } : {}),
     ...(typeof spec.min === "number" && spec.above === true ? { above: spec.min } : {}),

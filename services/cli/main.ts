@@ -1,0 +1,239 @@
+#!/usr/bin/env node
+/**
+ * The command `servocell`: its subcommands and their options.
+ *
+ * The idea: every command checks its cell file first, then does one thing and ends with an exit
+ * code; failures are one sentence with a code. It refuses to know how anything is done.
+ */
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import type { CellConfig } from "#kernel/config/cell.js";
+import { loadCell } from "#kernel/config/cell-file.js";
+import { createNewId } from "#kernel/edge/ids.js";
+import { packageVersion } from "#kernel/edge/process.js";
+import { makeRunDir } from "#kernel/edge/run-dir-maker.js";
+import { ServocellError } from "#kernel/errors.js";
+import { simControlPath } from "#kernel/run-dir.js";
+import { planCell } from "../supervisor/plan.js";
+import { checkCell } from "./check.js";
+import { Api } from "./client.js";
+import { act, reset, run, runs, status } from "./client-commands.js";
+import { parseFault } from "./fault-option.js";
+import { formatted } from "./problem-lines.js";
+import { runServiceProcess } from "./service-process.js";
+import { localRunDirs, type StopKind, stop } from "./stop-command.js";
+import { openTerminal, packageRoot } from "./terminal.js";
+import { hostOf, up } from "./up.js";
+
+interface CellOptions {
+  readonly simulated?: boolean;
+  readonly data?: string;
+}
+interface ApiOptions {
+  readonly api?: string;
+  readonly cell?: string;
+}
+interface UpFlags extends CellOptions {
+  readonly tap?: string;
+  readonly fault: readonly string[];
+  readonly once?: string;
+  readonly reset?: boolean;
+  readonly logs?: boolean;
+}
+
+const terminal = openTerminal(process.env.SERVOCELL_VERBOSE === "1");
+const say = (line: string) => terminal.say(line);
+const newId = createNewId();
+const demoCell = join(packageRoot, "examples", "pick-and-place", "cell.yaml");
+
+/** The checked cell, or nothing after all its problems were told. */
+function cellOf(file: string, options: CellOptions): CellConfig | undefined {
+  const checked = loadCell(file, {
+    ...(options.data === undefined ? {} : { dataDir: options.data }),
+    ...(options.simulated === true ? { simulated: true } : {}),
+    ...(process.env.SERVOCELL_RUN_DIR ? { runDir: process.env.SERVOCELL_RUN_DIR } : {}),
+  });
+  const problems = checked.ok ? checked.warnings : checked.problems;
+  for (const line of formatted(problems)) process.stderr.write(`${line}\n`);
+  return checked.ok ? checked.value : undefined;
+}
+
+function apiOf(options: ApiOptions): Api {
+  if (options.api !== undefined) return new Api(options.api, newId);
+  const config = options.cell === undefined ? undefined : cellOf(options.cell, {});
+  if (options.cell !== undefined && config === undefined) {
+    throw new ServocellError("VALIDATION_FAILED", `${options.cell} cannot be used.`);
+  }
+  const { host, port } = config?.gateway ?? { host: "127.0.0.1", port: 8080 };
+  return new Api(`http://${hostOf(host)}:${port}/api/v1`, newId);
+}
+
+/** Runs a command to its exit code; a failure is a sentence and 1. */
+function ends<A extends unknown[]>(command: (...args: A) => Promise<number> | number) {
+  return async (...args: A): Promise<void> => {
+    try {
+      process.exitCode = await command(...args);
+    } catch (thrown) {
+      terminal.fail(thrown);
+      process.exitCode = 1;
+    }
+  };
+}
+
+const program = new Command("servocell")
+  .description("Runs a cell of servo drives, inverters and grippers that speak Modbus.")
+  .version(packageVersion())
+  .showHelpAfterError();
+
+const dataOption = new Option("--data <dir>", "where the services keep their files");
+const simulatedOption = new Option("--simulated", "simulated devices, whatever the file says");
+const collect = (value: string, before: readonly string[]) => [...before, value];
+
+function withUpOptions(command: Command): Command {
+  return command
+    .addOption(simulatedOption)
+    .addOption(dataOption)
+    .option("--tap <file>", "every frame at the simulated devices, one JSON object a line")
+    .option("--fault <device=fault[:value]@step>", "a fault of a simulated device", collect, [])
+    .option("--once <saga>", "run one saga, report each step, end the cell")
+    .option("--reset", "with --once: reset latches and abandon runs of an earlier time")
+    .option("--logs", "the services write their logs to this terminal");
+}
+
+function bringUp(file: string, flags: UpFlags): Promise<number> | number {
+  const config = cellOf(file, flags);
+  if (config === undefined) return 1;
+  const { tap, once } = flags;
+  const options = {
+    simulated: flags.simulated === true,
+    faults: flags.fault.map(parseFault),
+    reset: flags.reset === true,
+    logs: flags.logs === true,
+    ...(tap === undefined ? {} : { tap }),
+    ...(once === undefined ? {} : { once }),
+  };
+  return up(config, options, terminal);
+}
+
+withUpOptions(program.command("up <cell>").description("bring a cell up and keep it up")).action(
+  ends(bringUp),
+);
+withUpOptions(program.command("demo").description("bring the demo cell up")).action(
+  ends((flags: UpFlags) => {
+    const data = flags.data ?? join(packageRoot, "data", "pick-and-place");
+    return bringUp(demoCell, { ...flags, data });
+  }),
+);
+program
+  .command("check <cell>")
+  .description("check a cell file and show its effective values; touches no device")
+  .addOption(simulatedOption)
+  .addOption(dataOption)
+  .action(
+    ends((file: string, options: CellOptions) => {
+      const config = cellOf(file, options);
+      if (config === undefined) return 1;
+      for (const line of checkCell(config)) say(line);
+      return 0;
+    }),
+  );
+program
+  .command("sim <cell>")
+  .description("serve the devices of a cell file as simulated ones")
+  .option("--tap <file>", "every frame, one JSON object a line")
+  .option("--fault <device=fault[:value]>", "a fault from the start", collect, [])
+  .addOption(dataOption)
+  .action(
+    ends((file: string, flags: UpFlags) => {
+      const config = cellOf(file, flags);
+      if (config === undefined) return 1;
+      makeRunDir(config.runDir);
+      const tap = flags.tap === undefined ? [] : ["--tap", flags.tap];
+      const faults = flags.fault.flatMap((fault) => ["--fault", fault]);
+      const control = ["--control", simControlPath(config.runDir)];
+      const args = ["--cell", file, ...control, ...tap, ...faults];
+      return runServiceProcess("dist/simulators/main.js", args, []);
+    }),
+  );
+
+/** Runs one service of the plan in the foreground. */
+async function runService(service: string, flags: CellOptions & { cell: string }) {
+  const config = cellOf(flags.cell, flags);
+  if (config === undefined) return 1;
+  const plan = planCell(config, { simulated: flags.simulated === true });
+  const spec = plan.find((child) => child.service === service);
+  if (spec === undefined) {
+    const known = plan.map((child) => child.service.replace(/^driver-/, "driver ")).join(", ");
+    const text = `${flags.cell} has no ${service.replace(/^driver-/, "driver ")}; it has ${known}.`;
+    throw new ServocellError("NOT_FOUND", text);
+  }
+  return runServiceProcess(spec.script, spec.args, spec.nodeFlags);
+}
+
+for (const service of ["broker", "bus", "coordinator", "gateway"]) {
+  program
+    .command(service)
+    .description(`run the ${service} of a cell alone`)
+    .requiredOption("--cell <file>", "the cell file")
+    .addOption(simulatedOption)
+    .addOption(dataOption)
+    .action(ends((flags: CellOptions & { cell: string }) => runService(service, flags)));
+}
+program
+  .command("driver <device>")
+  .description("run the driver of one device alone")
+  .requiredOption("--cell <file>", "the cell file")
+  .addOption(simulatedOption)
+  .addOption(dataOption)
+  .action(
+    ends((device: string, flags: CellOptions & { cell: string }) =>
+      runService(`driver-${device}`, flags),
+    ),
+  );
+
+function clientCommand(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option("--api <url>", "the gateway, such as http://127.0.0.1:8080/api/v1")
+    .option("--cell <file>", "the cell file that names the gateway");
+}
+
+clientCommand("status", "what the cell and its axes are doing").action(
+  ends((options: ApiOptions) => status(apiOf(options), say)),
+);
+clientCommand("run <saga>", "start a saga")
+  .option("--watch", "report each step; exit code 0 completed, 2 madeSafe, 3, 4 stopped")
+  .action(
+    ends((saga: string, options: ApiOptions & { watch?: boolean }) =>
+      run(apiOf(options), saga, options.watch === true, say),
+    ),
+  );
+clientCommand("runs [run]", "the newest runs, or one run in full").action(
+  ends((id: string | undefined, options: ApiOptions) => runs(apiOf(options), id, say)),
+);
+for (const action of ["cancel", "makeSafe", "abandon", "retry"] as const) {
+  clientCommand(`${action} <run>`, `${action} a run`).action(
+    ends((id: string, options: ApiOptions) => act(apiOf(options), id, action, say)),
+  );
+}
+clientCommand("reset", "reset the latched stops that it shows; nothing moves by it").action(
+  ends((options: ApiOptions) => reset(apiOf(options), say)),
+);
+clientCommand("stop", "stop every axis, over the gateway and directly")
+  .addOption(
+    new Option("--kind <kind>", "how").choices(["stop", "quickStop", "abort"]).default("stop"),
+  )
+  .action(
+    ends((options: ApiOptions & { kind: StopKind }) => {
+      const config = options.cell === undefined ? undefined : cellOf(options.cell, {});
+      // A stop goes out even where the cell file is broken: what is found here is told to stop.
+      const runDirs = config !== undefined ? [config.runDir] : options.api ? [] : localRunDirs();
+      const named = options.api === undefined ? {} : { api: options.api };
+      const api = config === undefined ? apiOf(named) : apiOf(options);
+      const { kind } = options;
+      return stop({ kind, id: newId(), api, runDirs, log: terminal.log, say });
+    }),
+  );
+
+await program.parseAsync();
