@@ -64,7 +64,7 @@ function setupOf(device: DeviceConfig, mirror: Mirror) {
   return {
     kind: device.profile.kind,
     unit: meta?.positionUnit ?? unit,
-    velocityUnit: meta?.velocityUnit ?? (unit === "" ? "" : `${unit}/s`),
+    velocityUnit: meta?.velocityUnit ?? (/^(percent)?$/.test(unit) ? unit : `${unit}/s`),
     ...(travel === undefined ? {} : { travel: { min: travel.min, max: travel.max } }),
     ...(velocityMax === undefined ? {} : { velocityMax }),
   };

@@ -1,0 +1,231 @@
+/**
+ * The operator's page in a real browser, against a gateway whose cell is played.
+ *
+ * The idea: what a person sees and taps is what counts: moving bars, one-tap STOP, the banner, the
+ * choices. It refuses to look into the page's code.
+ */
+// needs: chromium
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { FrozenWire } from "../fixtures/gateway/frozen-wire.js";
+import {
+  axes,
+  type LogLine,
+  PlayedCell,
+  pageFromSource,
+  runRecord,
+} from "../fixtures/gateway/played-cell.js";
+import { until } from "../fixtures/gateway/raw-client.js";
+
+const chromiumArgs = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
+let browser: Browser;
+let cell: PlayedCell;
+let page: Page;
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: chromiumArgs });
+}, 60_000);
+afterAll(() => browser.close());
+
+beforeEach(async () => {
+  cell = new PlayedCell({ page: await pageFromSource() });
+  await cell.start();
+  cell.cell("Idle", ["start", "stop"]);
+  for (const axis of axes) {
+    cell.axis(axis);
+    cell.device(axis);
+  }
+  complaints.length = 0;
+  page = await browser.newPage({ viewport: { width: 1360, height: 900 } });
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto(`${cell.url}/`);
+  await page.waitForFunction(() => document.getElementById("cell-state")?.textContent === "Idle");
+}, 60_000);
+afterEach(async () => {
+  await page.close();
+  await cell.end();
+});
+
+const textOf = (selector: string) => page.locator(selector).innerText();
+const axisRow = (axis: string) => page.locator(`#axes [data-key="${axis}"]`);
+
+test("page: shows cell, axes, sagas and devices, and its scripts keep to the policy", async () => {
+  expect(await textOf("#cell-name")).toBe("press-3");
+  expect(await page.locator("#axes .axis").count()).toBe(5);
+  expect(await page.locator("#sagas li").count()).toBe(2);
+  expect(await page.locator("#devices tr").count()).toBe(5);
+  expect(await textOf("#banner")).toBe("");
+  expect(complaints).toEqual([]);
+});
+
+test("page: an axis moves live within its travel, with its target and in words", async () => {
+  const run = runRecord("r1");
+  run.steps[0] = { name: "over-part", text: "over", status: "running", safe: "none" };
+  cell.runs(run);
+  cell.axis("x", { position: 200, moving: true });
+  const at = axisRow("x").locator(".at");
+  const left = () => at.evaluate((element) => Number.parseFloat(element.style.left));
+  await page.waitForFunction(() => document.querySelector("#axes .at:not([hidden])") !== null);
+  await expect.poll(left).toBeCloseTo(25, 1);
+  const sample = { v: 1 as const, ts: Date.now() + 5, seq: 1, position: 600, velocity: 100 };
+  cell.main.say("telemetryAxis", { axis: "x" }, { ...sample, q: "good" });
+  await expect.poll(left).toBeCloseTo(75, 1);
+  expect(await axisRow("x").locator(".value").innerText()).toBe("600.0");
+  expect(await axisRow("x").locator(".aim").innerText()).toBe("to 620.0");
+  expect(await axisRow("x").locator(".words").innerText()).toMatch(/enabled.*homed.*moving/s);
+});
+
+test("page: a position that is not known is a dash and a reason, never 0", async () => {
+  cell.axis("y", { position: undefined as never, q: "bad", reasons: { position: "timeout" } });
+  await expect.poll(() => axisRow("y").locator(".value").innerText()).toBe("–");
+  expect(await axisRow("y").locator(".at").isHidden()).toBe(true);
+  expect(await axisRow("y").locator(".words").innerText()).toContain("position: timeout");
+});
+
+test("page: STOP by one tap reaches every driver, and shows each axis to its standstill", async () => {
+  await page.locator("#stop").click();
+  await expect.poll(() => textOf("#stop-says")).toContain("every axis is confirmed still");
+  expect(new Set(cell.fanOut.sent.map((s) => s.order.id)).size).toBe(1);
+  expect(cell.fanOut.sent[0]).toMatchObject({ kind: "stop", order: { latch: true } });
+  const said = await page.locator("#stop-axes li").allInnerTexts();
+  expect(said).toHaveLength(5);
+  for (const text of said) expect(text).toMatch(/confirmed still \d+ ms/);
+  expect(await page.locator("dialog").count()).toBe(0);
+});
+
+test("page: STOP by keyboard, and a stop that is not delivered names the hardware stop", async () => {
+  cell.fanOut.answering.delete("z");
+  await page.locator("#stop").focus();
+  await page.keyboard.press("Enter");
+  await expect.poll(() => textOf("#stop-says")).toContain("not delivered to z. Use the hardware");
+  expect(await page.locator('#stop-axes [data-key="z"]').innerText()).toMatch(/not delivered/);
+});
+
+test("page: connection lost: the banner comes, all but STOP is disabled, values keep their age", async () => {
+  cell.axis("x", { position: 77 });
+  await expect.poll(() => axisRow("x").locator(".value").innerText()).toBe("77.0");
+  const start = page.locator("#sagas button").first();
+  expect(await start.isEnabled()).toBe(true);
+  const from = performance.now();
+  await cell.gateway.stop("test");
+  await expect.poll(() => textOf("#banner"), { interval: 20 }).toMatch(/Connection lost, commands/);
+  expect(performance.now() - from).toBeLessThan(4000);
+  expect(await start.isDisabled()).toBe(true);
+  expect(await page.locator("#stop").isEnabled()).toBe(true);
+  expect(await axisRow("x").locator(".value").innerText()).toBe("77.0");
+  expect(await axisRow("x").locator(".words").innerText()).toMatch(/old: connection lost/);
+  await page.locator("#stop").click();
+  await expect.poll(() => textOf("#stop-says")).toMatch(/no answer.*Use the hardware stop/i);
+});
+
+test("page: the wire goes silent though its sockets stand: the banner comes, then all is well again", async () => {
+  const wire = new FrozenWire(cell.port);
+  try {
+    await page.goto(`${await wire.open()}/`);
+    await expect.poll(() => textOf("#cell-state")).toBe("Idle");
+    await expect.poll(() => page.locator("#sagas button").first().isEnabled()).toBe(true);
+    wire.freeze();
+    await expect.poll(() => textOf("#banner"), { interval: 20, timeout: 3000 }).toMatch(/^Connect/);
+    expect(await page.locator("#sagas button").first().isDisabled()).toBe(true);
+    wire.thaw();
+    await expect.poll(() => textOf("#banner"), { timeout: 8000 }).toBe("");
+    expect(await page.locator("#sagas button").first().isEnabled()).toBe(true);
+  } finally {
+    wire.close();
+  }
+});
+
+test("page: the gateway loses the broker: commands are disabled, STOP still reaches the drivers", async () => {
+  cell.main.lose();
+  cell.stop.lose();
+  await expect.poll(() => textOf("#banner"), { interval: 20 }).toMatch(/Broker lost, commands dis/);
+  expect(await textOf("#cell-state")).toContain("unknown");
+  expect(await page.locator("#sagas button").first().isDisabled()).toBe(true);
+  await page.locator("#stop").click();
+  await expect.poll(() => textOf("#stop-says")).toContain("every axis is confirmed still");
+});
+
+test("page: Start sends one command, and a refusal is shown in the coordinator's words", async () => {
+  cell.coordinatorSays("failed", "LATCHED", "Stop s1 is latched; reset it first.");
+  await page.locator("#sagas button").first().click();
+  await expect.poll(() => textOf("#notice")).toContain("Stop s1 is latched; reset it first.");
+  const sent = cell.main.published.filter((m) => m.key === "runCommand");
+  expect(sent).toHaveLength(1);
+  expect(sent[0]).toMatchObject({ payload: { args: { saga: "pick-place" } } });
+});
+
+test("page: buttons are those that the cell allows and no others", async () => {
+  expect(await page.locator("#cell-commands button").allInnerTexts()).toEqual([]);
+  cell.cell("Stopped", ["reset", "abort"]);
+  await expect
+    .poll(() => page.locator("#cell-commands button").allInnerTexts())
+    .toEqual(["Reset", "Abort"]);
+  expect(await page.locator("#sagas button").first().isDisabled()).toBe(true);
+});
+
+test("page: stops in force are named, and Reset names exactly those shown", async () => {
+  cell.coordinatorSays("accepted");
+  cell.cell("Stopped", ["reset"]);
+  cell.stops("s1", "s2");
+  await expect.poll(() => page.locator("#latched li").count()).toBe(2);
+  await page.locator("#reset").click();
+  await until("the reset is out", () => cell.main.published.some((m) => m.key === "cellCommand"));
+  const sent = cell.main.published.find((m) => m.key === "cellCommand");
+  expect(sent).toMatchObject({
+    levels: { verb: "reset" },
+    payload: { args: { stops: ["s1", "s2"] } },
+  });
+});
+
+test("page: a run that needs an operator shows what is unknown, and its choices work", async () => {
+  cell.coordinatorSays("accepted");
+  const run = runRecord("r9", {
+    state: "needsOperator",
+    unknowns: [{ device: "z", text: "position not known" }],
+    choices: ["makeSafe", "abandon"],
+  });
+  run.steps[1] = {
+    name: "down",
+    text: "z down",
+    status: "faulted",
+    durationMs: 1500,
+    error: { code: "DRIVE_FAULT", text: "fault 0x7305" },
+    safe: "failed",
+  };
+  cell.runs(run);
+  await expect.poll(() => textOf(".unknowns")).toContain("z: position not known");
+  expect(await page.locator(".choices button").allInnerTexts()).toEqual(["Make safe", "Abandon"]);
+  expect(await page.locator(".steps li").nth(1).innerText()).toMatch(/1\.5 s[\s\S]*fault 0x7305/);
+  await page.locator(".choices button").first().click();
+  await until("the choice is out", () => cell.main.published.some((m) => m.key === "runCommand"));
+  const sent = cell.main.published.find((m) => m.key === "runCommand");
+  expect(sent).toMatchObject({ levels: { verb: "makeSafe" }, payload: { args: { run: "r9" } } });
+});
+
+test("page: STOP is top right, alone and large; every button is at least 48 px", async () => {
+  cell.cell("Execute", ["stop", "abort"]);
+  await expect.poll(() => page.locator("#cell-commands button").count()).toBe(1);
+  const stop = await page.locator("#stop").boundingBox();
+  const other = await page.locator("#cell-commands button").boundingBox();
+  expect((stop?.x ?? 0) + (stop?.width ?? 0)).toBeGreaterThan(1300);
+  expect((stop?.x ?? 0) - ((other?.x ?? 0) + (other?.width ?? 0))).toBeGreaterThan(32);
+  for (const button of await page.locator("button:visible").all()) {
+    const box = await button.boundingBox();
+    expect(box?.height).toBeGreaterThanOrEqual(48);
+    expect(box?.width).toBeGreaterThanOrEqual(48);
+  }
+  const lines: LogLine[] = cell.log;
+  expect(lines.filter((line) => line.level === "error")).toEqual([]);
+});

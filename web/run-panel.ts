@@ -1,0 +1,187 @@
+/**
+ * The run: its steps as they happen, how each was made safe, and what a person may choose.
+ *
+ * The idea: the newest open run is shown whole; where it waits for a person the choices are the
+ * buttons that the coordinator offers, beside what it does not know. It refuses to offer more.
+ */
+import type { RunRecord, RunStep } from "#kernel/contract/payloads.js";
+import type { SagaResource } from "#kernel/contract/resources.js";
+import { byId, duration, keep, make, mark, say, sayWords, show } from "./dom.js";
+import type { Live } from "./live.js";
+
+type Command = (path: string, body: object | undefined, what: string) => void;
+
+const openStates = ["pending", "running", "stopping", "makingSafe", "stopped", "needsOperator"];
+const stateWords: { readonly [S in RunRecord["state"]]: string } = {
+  pending: "about to start",
+  running: "running",
+  stopping: "stopping its axes",
+  makingSafe: "making safe",
+  completed: "completed",
+  madeSafe: "ended, made safe",
+  stopped: "stopped, waits for a choice",
+  needsOperator: "needs an operator",
+};
+const choiceWords = { makeSafe: "Make safe", abandon: "Abandon", retry: "Retry" } as const;
+const icons: { readonly [S in RunStep["status"]]: string } = {
+  pending: "○",
+  running: "▶",
+  done: "✓",
+  refused: "◆",
+  faulted: "▲",
+  unknown: "▲",
+  skipped: "–",
+};
+const safeWords: { readonly [S in RunStep["safe"]]: string } = {
+  none: "",
+  pending: "to be made safe",
+  running: "being made safe",
+  done: "made safe",
+  failed: "▲ not made safe",
+};
+
+function levelOf(run: RunRecord): "attention" | "alarm" | undefined {
+  if (run.state === "needsOperator") return "alarm";
+  const worth = run.state === "stopped" || run.state === "madeSafe" || run.state === "makingSafe";
+  return worth || run.state === "stopping" ? "attention" : undefined;
+}
+
+export class RunPanel {
+  readonly #live: Live;
+  readonly #command: Command;
+  readonly #none = make("p", { class: "quiet" }, ["No run yet. Start one of the sagas."]);
+  readonly #title = make("h3");
+  readonly #state = make("p", { class: "words run-state", role: "status" });
+  readonly #unknowns = make("ul", { class: "unknowns" });
+  readonly #choices = make("div", { class: "choices" });
+  readonly #steps = make("ol", { class: "steps" });
+  readonly #earlier = make("ul", { class: "earlier" });
+
+  constructor(live: Live, command: Command) {
+    this.#live = live;
+    this.#command = command;
+    const parts = [this.#none, this.#title, this.#state, this.#unknowns, this.#choices];
+    byId("run").append(...parts, this.#steps, this.#earlier);
+  }
+
+  render(): void {
+    this.#renderSagas();
+    const runs = this.#live.snapshot?.runs ?? [];
+    const run = runs.find((r) => openStates.includes(r.state)) ?? runs[0];
+    show(this.#none, run === undefined);
+    for (const part of [this.#title, this.#state, this.#steps]) show(part, run !== undefined);
+    if (run !== undefined) this.#renderRun(run);
+    this.#renderEarlier(runs.filter((r) => r !== run).slice(0, 5));
+  }
+
+  #renderRun(run: RunRecord): void {
+    const saga = this.#live.snapshot?.sagas.find((s) => s.name === run.saga);
+    say(this.#title, saga?.title ?? run.saga);
+    const ms = (run.endedAt ?? this.#live.now()) - run.startedAt;
+    const level = levelOf(run);
+    const said = { text: stateWords[run.state], ...(level === undefined ? {} : { level }) };
+    const cause = run.cause.text === "" ? [] : [{ text: run.cause.text }];
+    sayWords(this.#state, [said, ...cause, { text: duration(ms) }, { text: run.run }]);
+    keep(this.#unknowns, run.unknowns, {
+      key: (unknown) => unknown.device + unknown.text,
+      make: () => make("li", { class: "alarm" }),
+      update: (item, unknown) => say(item, `▲ ${unknown.device}: ${unknown.text}`),
+    });
+    show(this.#unknowns, run.unknowns.length > 0);
+    this.#renderChoices(run);
+    keep(this.#steps, run.steps, {
+      key: (step) => `${run.run}/${step.name}`,
+      make: () =>
+        make(
+          "li",
+          {},
+          [1, 2, 3, 4].map(() => make("span")),
+        ),
+      update: (item, step) => this.#updateStep(item, step),
+    });
+  }
+
+  #renderChoices(run: RunRecord): void {
+    const cancel = run.state === "running" || run.state === "pending" ? ["cancel"] : [];
+    const choices: readonly string[] = [...run.choices, ...cancel];
+    keep(this.#choices, choices, {
+      key: (choice) => `${run.run}/${choice}`,
+      make: (choice) => {
+        const text = choice in choiceWords ? choiceWords[choice as "retry"] : "Cancel run";
+        const button = make("button", { type: "button", class: "command" }, [text]);
+        button.addEventListener("click", () => {
+          this.#command(`/runs/${encodeURIComponent(run.run)}/${choice}`, undefined, text);
+        });
+        return button;
+      },
+      update: (button) => {
+        button.disabled = !this.#live.mayCommand;
+      },
+    });
+    show(this.#choices, choices.length > 0);
+  }
+
+  #updateStep(item: HTMLElement, step: RunStep): void {
+    const [icon, text, time, more] = [...item.children] as HTMLElement[];
+    if (!icon || !text || !time || !more) return;
+    const bad = step.status === "faulted" || step.status === "unknown" || step.safe === "failed";
+    mark(item, "alarm", bad);
+    mark(item, "attention", step.status === "refused");
+    mark(item, "now", step.status === "running" || step.safe === "running");
+    mark(item, "later", step.status === "pending");
+    item.setAttribute("aria-label", `${step.text}: ${step.status}`);
+    say(icon, icons[step.status]);
+    icon.setAttribute("aria-hidden", "true");
+    say(text, step.text);
+    const running = step.status === "running" && step.startedAt !== undefined;
+    const ms = running ? this.#live.now() - (step.startedAt ?? 0) : step.durationMs;
+    say(time, ms === undefined ? "" : duration(ms));
+    const error = step.error === undefined ? "" : `${step.status}: ${step.error.text}`;
+    const safeError = step.safeError === undefined ? "" : `: ${step.safeError.text}`;
+    const safe = step.safe === "done" && step.safeText ? `made safe: ${step.safeText}` : "";
+    const made = safe !== "" ? safe : `${safeWords[step.safe]}${safeError}`;
+    say(more, [error, made].filter((part) => part !== "").join(" · "));
+    show(more, more.textContent !== "");
+  }
+
+  #renderEarlier(runs: readonly RunRecord[]): void {
+    keep(this.#earlier, runs, {
+      key: (run) => run.run,
+      make: () => make("li"),
+      update: (item, run) => {
+        const ms = (run.endedAt ?? this.#live.now()) - run.startedAt;
+        const level = levelOf(run);
+        const state = { text: stateWords[run.state], ...(level === undefined ? {} : { level }) };
+        sayWords(item, [{ text: run.saga }, state, { text: duration(ms) }]);
+      },
+    });
+    show(this.#earlier, runs.length > 0);
+  }
+
+  #renderSagas(): void {
+    const snapshot = this.#live.snapshot;
+    const startable = snapshot?.cell.allowed.includes("start") === true && this.#live.mayCommand;
+    keep(byId("sagas"), snapshot?.sagas ?? [], {
+      key: (saga) => saga.name,
+      make: (saga) => this.#makeSaga(saga),
+      update: (item) => {
+        const button = item.querySelector("button");
+        if (button !== null) button.disabled = !startable;
+      },
+    });
+  }
+
+  #makeSaga(saga: SagaResource): HTMLElement {
+    const start = make("button", { type: "button", class: "command" }, ["Start"]);
+    start.setAttribute("aria-label", `Start ${saga.title}`);
+    start.addEventListener("click", () => {
+      this.#command("/runs", { saga: saga.name }, `Start ${saga.name}`);
+    });
+    const uses = `${saga.steps.length} steps · ${saga.uses.join(", ")}`;
+    const text = make("div", {}, [
+      make("h3", {}, [saga.title]),
+      make("p", { class: "quiet" }, [`${saga.name} · ${uses}`]),
+    ]);
+    return make("li", {}, [text, start]);
+  }
+}
