@@ -120,14 +120,14 @@ function servoOf(axis: SimAxis, wishes: Wishes) {
   const counts = (axis.countsPerRev * axis.gear.motor) / axis.gear.output / axis.perRev;
   const { travel } = axis;
   const span = travel === undefined ? 0 : travel.max - travel.min;
-  /** Metal beyond the travel and beyond the switch at 0, user units. */
-  const margin = 2 + 0.02 * span;
   const lagMs = wishes.number("lagMs", lagMsUsual);
   const acceleration = axis.accelerationMax;
-  const fast = wishes.number(
-    "homingVelocity",
-    Math.min(axis.velocityMax / 4, Math.sqrt(acceleration * margin)),
-  );
+  /** Metal beyond the travel and beyond the switch at 0, user units. */
+  const beyond = 2 + 0.02 * span;
+  const fastUsual = Math.min(axis.velocityMax / 4, Math.sqrt(acceleration * beyond));
+  const fast = wishes.number("homingVelocity", fastUsual);
+  // The homing run overshoots the switch by its braking distance.
+  const margin = beyond + (fast * fast) / acceleration;
   const hard =
     travel === undefined
       ? {}

@@ -8,7 +8,7 @@
 import { SimProblem } from "./problem.js";
 
 export const faultNames = [
-  /** No replies and nothing is carried out; value "replies": carried out, not answered; n: n times. */
+  /** No replies, nothing is carried out; a number: so often; "replies": carried out, not answered. */
   "drop",
   /** The same as drop. */
   "silent",

@@ -48,6 +48,8 @@ export type ServoCommand =
 
 /** Longest integration step, ms; longer times are cut into equal parts. */
 const stepMsMax = 1;
+/** Counts within which the path is said to have ended. */
+const arrived = 0.01;
 /** Counts within which the shaft is said to have caught up with a standing demand. */
 const caughtUp = 0.05;
 
@@ -143,8 +145,7 @@ function approach(
   const { h, limited } = slice;
   const distance = command.target - from.demand;
   const slowest = command.deceleration * h;
-  const near = Math.max(0.01, slowest * h);
-  if (Math.abs(distance) <= near && Math.abs(from.demandVelocity) <= slowest) {
+  if (Math.abs(distance) <= arrived && Math.abs(from.demandVelocity) <= slowest) {
     return { demand: command.target, demandVelocity: 0, limited };
   }
   const speed = Math.min(
