@@ -8,7 +8,7 @@
 import { SimProblem } from "./problem.js";
 
 export const faultNames = [
-  /** No replies, nothing is carried out; a number: so often; "replies": carried out, not answered. */
+  /** No replies, nothing carried out; a number: so often; "replies": carried out, unanswered. */
   "drop",
   /** The same as drop. */
   "silent",
@@ -22,7 +22,7 @@ export const faultNames = [
   "trip",
   /** Nothing lies between the fingers. */
   "noPart",
-  /** Power lost and back, once: registers, enable and home are gone; the value is the silence, ms. */
+  /** Power lost and back, once: registers, enable and home are gone; value: the silence, ms. */
   "reboot",
 ] as const;
 export type FaultName = (typeof faultNames)[number];
