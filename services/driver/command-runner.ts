@@ -1,0 +1,362 @@
+/**
+ * Takes operations in, runs them one at a time, and tells their verdicts.
+ *
+ * The idea: the inbox decides whether a command is new, the checks whether it may run, the
+ * pipeline machine what happens next; this file stores, answers and runs. A repeated id gets the
+ * stored answer and never a second execution, also after a restart [PROTOCOL 11]. It refuses to
+ * send a frame that the last look does not allow.
+ */
+import type { DeviceModel } from "#drivers/device-model.js";
+import type { Verdict } from "#drivers/reading.js";
+import type { Command } from "#kernel/contract/payloads.js";
+import { codeOf, textOf } from "#kernel/errors.js";
+import type { Breaker, Log } from "#kernel/ports.js";
+import { argsOf, bodyOf, targetOf } from "./command-body.js";
+import {
+  type CommandFacts,
+  checkCommand,
+  isMotion,
+  isUnbounded,
+  refuse,
+} from "./command-checks.js";
+import type { DeviceIo } from "./device-io.js";
+import type { InboxEntry, Journal } from "./journal.js";
+import { runOperation } from "./operation-runner.js";
+import type { Outbox } from "./outbox.js";
+import {
+  type InboxRow,
+  type Interruption,
+  nextPipeline,
+  type PipelineCommand,
+  type PipelineEffect,
+  type PipelineInput,
+  type PipelineState,
+  pipelineIdle,
+} from "./pipeline.machine.js";
+import type { Readings } from "./readings.js";
+import type { Responder } from "./responder.js";
+
+export type Surroundings = Omit<
+  CommandFacts,
+  "nowMs" | "verb" | "args" | "given" | "running" | "model" | "view"
+>;
+
+export interface CommandParts {
+  readonly model: DeviceModel;
+  readonly io: DeviceIo;
+  readonly breaker: Breaker;
+  readonly readings: Readings;
+  readonly journal: Journal;
+  readonly outbox: Outbox;
+  readonly responder: Responder;
+  readonly log: Log;
+  /** What the rest of the driver knows now. */
+  readonly surroundings: () => Surroundings;
+  readonly generation: () => number;
+  /** Why no frame of this command may leave now; asked in the tick of the handover. */
+  readonly forbidden: (verb: string, holder: string, epoch: number) => Interruption | undefined;
+  /** Waits for a fresh status, bounded; undefined: the present one is fresh. */
+  readonly fresh: () => Promise<void> | undefined;
+  /** A motion that was running or goes on is over, or began. */
+  readonly onMotion: (verb: string) => void;
+  readonly onChange: () => void;
+}
+
+interface Running {
+  readonly command: Command;
+  readonly verb: string;
+  readonly generation: number;
+}
+
+export class CommandRunner {
+  readonly #parts: CommandParts;
+  /** Commands whose answer is still due, by id: the running one and refusals being stored. */
+  readonly #open = new Map<string, Running>();
+  #state: PipelineState = pipelineIdle;
+  #token = 0;
+  #stored: Promise<void> = Promise.resolve();
+  #inDoubt: InboxEntry[] = [];
+  #closed: string | undefined = "the driver is starting";
+
+  constructor(parts: CommandParts) {
+    this.#parts = parts;
+  }
+
+  /** The command whose frames may be on the device. */
+  get running(): { readonly id: string; readonly verb: string } | undefined {
+    const state = this.#state;
+    if (state.at === "idle" || state.at === "closing") return undefined;
+    return { id: state.command.id, verb: state.command.verb };
+  }
+
+  /** True while a frame of ours that may move something has no known end. */
+  get triggered(): boolean {
+    return (this.#state.at === "running" && this.#state.triggered) || this.#state.at === "halting";
+  }
+
+  /** Rows of an earlier start: received was never sent, started is in doubt [PROTOCOL 11]. */
+  restore(inbox: readonly InboxEntry[]): void {
+    this.#closed = undefined;
+    for (const entry of inbox) {
+      if (entry.status === "received") {
+        const text = "the driver restarted before the command began; nothing was sent";
+        this.#end(entry, refuse("SUPERSEDED", text));
+      } else if (entry.status === "started") {
+        const text = "the driver restarted while the command ran; the device is being read";
+        const detail = {
+          note: "restart",
+          ...(entry.target === undefined ? {} : { target: entry.target }),
+        };
+        const verdict: Verdict = { verdict: "unknown", code: "OUTCOME_UNKNOWN", text, detail };
+        this.#inDoubt.push({ ...entry, verdict });
+      }
+    }
+  }
+
+  /** After the full read at standstill: what was in doubt is a move that was stopped short. */
+  settle(position: number | undefined): void {
+    const inDoubt = this.#inDoubt;
+    this.#inDoubt = [];
+    for (const entry of inDoubt) {
+      const text = "the driver restarted while the command ran; the axis stands still";
+      const detail = {
+        cause: "restart",
+        ...(entry.target === undefined ? {} : { target: entry.target }),
+        ...(position === undefined ? {} : { actual: position }),
+      };
+      this.#end(entry, { verdict: "faulted", code: "STOPPED_SHORT", text, detail });
+    }
+  }
+
+  /** What is known of a command, for `query`. */
+  lookUp(id: string): { status: InboxEntry["status"]; verdict?: Verdict } | undefined {
+    const doubt = this.#inDoubt.find((entry) => entry.id === id);
+    const entry = doubt ?? this.#parts.journal.known(id);
+    if (entry === undefined) return undefined;
+    const { status, verdict } = entry;
+    return verdict === undefined ? { status } : { status, verdict };
+  }
+
+  /** Nothing new from here on. */
+  refuseAll(reason: string): void {
+    this.#closed = reason;
+  }
+
+  /** Resolves when the command is stored, or needs no storing. */
+  async submit(verb: string, command: Command): Promise<void> {
+    const { journal, responder, fresh } = this.#parts;
+    const wait = fresh();
+    if (wait !== undefined) await wait;
+    const known = journal.known(command.id);
+    if (known !== undefined) {
+      this.#repeat(known, verb, command);
+      return;
+    }
+    if (this.#closed !== undefined) {
+      responder.verdict(command, refuse("NOT_READY", this.#closed));
+      return;
+    }
+    const refusal = this.#check(verb, command);
+    const view = this.#parts.readings.view;
+    const target = targetOf(verb, command.args, view.position);
+    this.#open.set(command.id, { command, verb, generation: this.#parts.generation() });
+    this.#apply({
+      kind: "command",
+      refusal,
+      command: {
+        id: command.id,
+        verb,
+        epoch: command.lease?.epoch ?? 0,
+        ...(target === undefined ? {} : { target }),
+      },
+    });
+    await this.#stored;
+  }
+
+  #repeat(known: InboxEntry, verb: string, command: Command): void {
+    const { responder } = this.#parts;
+    if (known.body !== bodyOf(verb, command)) {
+      responder.error(command, "DUPLICATE_ID", `id ${command.id} was used for another command`);
+      return;
+    }
+    const found = this.lookUp(known.id);
+    if (found?.verdict !== undefined) {
+      responder.verdict(command, found.verdict);
+      return;
+    }
+    const accepted = this.#state.at === "running" && this.#state.accepted;
+    responder.progress(command, accepted ? "running" : "accepted");
+  }
+
+  #check(verb: string, command: Command): Verdict | undefined {
+    const { model, readings, surroundings } = this.#parts;
+    const args = argsOf(command.args);
+    if (args === undefined) return refuse("VALIDATION_FAILED", "arguments must be numbers");
+    const { view, points } = readings;
+    const nowMs = performance.now();
+    const given = command.lease;
+    const facts = {
+      ...surroundings(),
+      nowMs,
+      verb,
+      args,
+      given,
+      view,
+      model,
+      running: this.running,
+    };
+    const refusal = checkCommand(facts);
+    if (refusal !== undefined) return refusal;
+    const known = [...model.verbs].find((v) => v === verb);
+    if (known === undefined) return refuse("NOT_SUPPORTED", `there is no operation ${verb}`);
+    // The profile's own word; it is asked again when the operation begins.
+    const begun = model.begin({ verb: known, args, nowMs, points });
+    return begun.ok ? undefined : begun.verdict;
+  }
+
+  /** A stop, the end of a lease or a permit ends what runs. */
+  interrupt(why: Interruption): void {
+    this.#apply({ kind: "interrupted", ...why });
+  }
+
+  standstill(position: number | undefined): void {
+    this.#apply({ kind: "standstill", position });
+  }
+
+  lost(text: string): void {
+    this.#apply({ kind: "lost", text });
+  }
+
+  #apply(input: PipelineInput): void {
+    const step = nextPipeline(this.#state, input);
+    if (step === undefined) return;
+    this.#state = step.state;
+    for (const effect of step.effects) this.#run(effect);
+    this.#parts.onChange();
+  }
+
+  #run(effect: PipelineEffect): void {
+    const { responder, outbox } = this.#parts;
+    const { command } = effect;
+    const open = this.#open.get(command.id);
+    switch (effect.kind) {
+      case "storeReceived":
+        this.#store(command, "received");
+        return;
+      case "storeStarted":
+        this.#store(command, "started");
+        return;
+      case "storeVerdict":
+        this.#store(command, "verdict", effect.verdict);
+        return;
+      case "answer":
+        if (open !== undefined) responder.progress(open.command, effect.status);
+        if (effect.status === "accepted") {
+          outbox.emit("axis", "command.accepted", { command: command.id, verb: command.verb });
+        }
+        return;
+      case "answerVerdict":
+        this.#open.delete(command.id);
+        if (open !== undefined) responder.verdict(open.command, effect.verdict);
+        this.#tell(command, effect.verdict);
+        return;
+      case "begin":
+        if (open !== undefined) void this.#begin(open, command);
+        return;
+      case "drop":
+        this.#token += 1;
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #tell(command: { id: string; verb: string }, verdict: Verdict): void {
+    const code = verdict.verdict === "done" ? undefined : verdict.code;
+    this.#parts.outbox.emit("axis", "command.ended", {
+      command: command.id,
+      verb: command.verb,
+      verdict: verdict.verdict,
+      ...(code === undefined ? {} : { code }),
+    });
+  }
+
+  #store(command: PipelineCommand, row: InboxRow, verdict?: Verdict): void {
+    const { journal, log } = this.#parts;
+    const { id, verb, epoch, target } = command;
+    const known = journal.known(id);
+    const sent = this.#open.get(id)?.command;
+    const body = known?.body ?? (sent === undefined ? "" : bodyOf(verb, sent));
+    const entry: InboxEntry = {
+      ...{ id, body, verb, epoch, at: known?.at ?? Date.now() },
+      status: row === "verdict" ? "ended" : row,
+      ...(verdict === undefined ? {} : { verdict }),
+      ...(target === undefined ? {} : { target }),
+    };
+    this.#stored = journal.save(entry).then(
+      () => this.#apply({ kind: "stored", id, row }),
+      (thrown) => {
+        log.error({ command: id, row, error: textOf(thrown) }, "command not stored");
+        const code = codeOf(thrown) === "STORE_FULL" ? "STORE_FULL" : "STORE_FAILED";
+        const failed = refuse(code, `${textOf(thrown)}; nothing was sent`);
+        // What never began may be asked again; what ended keeps its verdict in memory.
+        if (row !== "verdict") journal.forget(id);
+        this.#apply({ kind: "storeFailed", id, row, verdict: failed });
+      },
+    );
+  }
+
+  /** Ends a row of an earlier start: verdict stored, told as an event. */
+  #end(entry: InboxEntry, verdict: Verdict): void {
+    const { journal, log } = this.#parts;
+    journal.save({ ...entry, status: "ended", verdict }).catch((thrown) => {
+      log.error({ command: entry.id, error: textOf(thrown) }, "verdict not stored");
+    });
+    this.#tell(entry, verdict);
+  }
+
+  async #begin(open: Running, command: PipelineCommand): Promise<void> {
+    const { model, io, breaker, readings, onMotion } = this.#parts;
+    this.#token += 1;
+    const token = this.#token;
+    const verb = [...model.verbs].find((v) => v === command.verb);
+    const args = argsOf(open.command.args);
+    if (verb === undefined || args === undefined) throw new TypeError(`checked ${command.id}?`);
+    const { points } = readings;
+    const begun = model.begin({ verb, args, nowMs: performance.now(), points });
+    if (!begun.ok) {
+      this.#apply({ kind: "ended", verdict: begun.verdict });
+      return;
+    }
+    const verdict = await runOperation({
+      ...{ model, io, breaker, begun: begun.state },
+      alive: () => token === this.#token,
+      look: (trigger) => this.#look(open, trigger),
+      onAccepted: () => this.#apply({ kind: "deviceAccepted" }),
+    });
+    if (verdict === undefined || token !== this.#token) return;
+    // A velocity that was reached goes on; any other motion has ended with its operation.
+    const goesOn = isUnbounded(command.verb) && verdict.verdict === "done";
+    onMotion(goesOn ? command.verb : "none");
+    this.#apply({ kind: "ended", verdict });
+  }
+
+  /** The last look, in the tick of the handover [PROTOCOL 4]. */
+  #look(open: Running, trigger: boolean): boolean {
+    const { forbidden, generation, onMotion } = this.#parts;
+    const { holder, epoch } = open.command.lease ?? { holder: "", epoch: 0 };
+    const why: Interruption | undefined =
+      open.generation === generation()
+        ? forbidden(open.verb, holder, epoch)
+        : { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: "a stop came first" };
+    if (why !== undefined) {
+      this.#apply({ kind: "interrupted", ...why });
+      return false;
+    }
+    if (trigger) {
+      this.#apply({ kind: "trigger" });
+      if (isMotion(open.verb)) onMotion(open.verb);
+    }
+    return true;
+  }
+}

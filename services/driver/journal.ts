@@ -1,0 +1,175 @@
+/**
+ * What a driver remembers across restarts: epoch, latches, commands and unsent events.
+ *
+ * The idea: everything is read once at start and mirrored in memory, so that no decision waits
+ * for the disk; writes go out in order and only the epoch waits for it [PROTOCOL 10]. Ids of
+ * commands are kept for the life of their epoch and ten minutes, at most 1000. It refuses to
+ * decide: it stores what the machines say.
+ */
+import type { Verdict } from "#drivers/reading.js";
+import { type CloudEvent, eventSchema, verdictSchema } from "#kernel/contract/payloads.js";
+import type { Row, Statement, Store } from "#kernel/ports.js";
+
+/** Rows of the inbox, at most. */
+export const inboxMax = 1000;
+/** How long an id outlives its epoch. */
+export const idKeptMs = 10 * 60_000;
+/** Unsent events kept; the oldest leave first, and that is said in the log. */
+export const outboxMax = 5000;
+
+export interface InboxEntry {
+  readonly id: string;
+  readonly body: string;
+  readonly verb: string;
+  readonly epoch: number;
+  readonly status: "received" | "started" | "ended";
+  readonly verdict?: Verdict;
+  readonly target?: number;
+  /** Wall clock. */
+  readonly at: number;
+}
+
+export interface OutboxEntry {
+  readonly id: string;
+  readonly event: CloudEvent;
+}
+
+export interface Remembered {
+  readonly epoch: number;
+  readonly latches: readonly string[];
+  readonly resets: readonly string[];
+  readonly inbox: readonly InboxEntry[];
+  readonly outbox: readonly OutboxEntry[];
+}
+
+const lazily = { durable: false } as const;
+
+export class Journal {
+  readonly #store: Store;
+  readonly #inbox = new Map<string, InboxEntry>();
+  #epoch = 0;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async load(): Promise<Remembered> {
+    const [facts, latches, resets, inbox, outbox] = await this.#store.tx(
+      [
+        { sql: "SELECT value FROM fact WHERE name = 'epoch'" },
+        { sql: "SELECT id FROM latch ORDER BY seq" },
+        { sql: "SELECT id FROM latch_reset ORDER BY seq" },
+        { sql: "SELECT * FROM inbox ORDER BY at" },
+        { sql: "SELECT id, event FROM outbox ORDER BY seq" },
+      ],
+      lazily,
+    );
+    this.#epoch = Number(facts?.[0]?.value ?? 0);
+    const entries = (inbox ?? []).map(entryOf);
+    for (const entry of entries) this.#inbox.set(entry.id, entry);
+    return {
+      epoch: this.#epoch,
+      latches: (latches ?? []).map((row) => String(row.id)),
+      resets: (resets ?? []).map((row) => String(row.id)),
+      inbox: entries,
+      outbox: (outbox ?? []).map((row) => ({
+        id: String(row.id),
+        event: eventSchema.parse(JSON.parse(String(row.event))),
+      })),
+    };
+  }
+
+  known(id: string): InboxEntry | undefined {
+    return this.#inbox.get(id);
+  }
+
+  /** The one write that waits for the disk: a number that is handed out never comes back. */
+  async saveEpoch(epoch: number): Promise<void> {
+    const sql = "INSERT OR REPLACE INTO fact (name, value) VALUES ('epoch', ?)";
+    await this.#store.tx([{ sql, params: [epoch] }], { durable: true });
+    this.#epoch = epoch;
+  }
+
+  async saveLatches(latches: readonly string[], resets: readonly string[]): Promise<void> {
+    const rows = (table: string, ids: readonly string[]): Statement[] => [
+      { sql: `DELETE FROM ${table}` },
+      ...ids.map((id, seq) => ({
+        sql: `INSERT INTO ${table} (seq, id) VALUES (?, ?)`,
+        params: [seq, id],
+      })),
+    ];
+    await this.#store.tx([...rows("latch", latches), ...rows("latch_reset", resets)], lazily);
+  }
+
+  /** The mirror at once, the row in order; a repeat is known from this moment on. */
+  async save(entry: InboxEntry): Promise<void> {
+    this.#inbox.set(entry.id, entry);
+    const statements = [...this.#prune(entry.at), put(entry)];
+    await this.#store.tx(statements, lazily);
+  }
+
+  /** For a command whose row could not be written: as if it had never come. */
+  forget(id: string): void {
+    this.#inbox.delete(id);
+  }
+
+  async saveEvent(entry: OutboxEntry): Promise<void> {
+    const sql = "INSERT OR IGNORE INTO outbox (id, event) VALUES (?, ?)";
+    const params = [entry.id, JSON.stringify(entry.event)];
+    await this.#store.tx([{ sql, params }], lazily);
+  }
+
+  async dropEvents(ids: readonly string[]): Promise<void> {
+    const drop = (id: string) => ({ sql: "DELETE FROM outbox WHERE id = ?", params: [id] });
+    await this.#store.tx(ids.map(drop), lazily);
+  }
+
+  #prune(nowWallMs: number): Statement[] {
+    if (this.#inbox.size <= inboxMax) return [];
+    const old = [...this.#inbox.values()].filter((entry) => {
+      const ended = entry.status === "ended" && entry.epoch < this.#epoch;
+      return ended && nowWallMs - entry.at > idKeptMs;
+    });
+    const over = this.#inbox.size - inboxMax;
+    // Nothing is old enough: the bound holds all the same, the oldest ended ones leave.
+    const ended = [...this.#inbox.values()].filter((entry) => entry.status === "ended");
+    const leaving = old.length > 0 ? old : ended.slice(0, over);
+    for (const entry of leaving) this.#inbox.delete(entry.id);
+    return leaving.map(({ id }) => ({ sql: "DELETE FROM inbox WHERE id = ?", params: [id] }));
+  }
+}
+
+function put(entry: InboxEntry): Statement {
+  const { id, body, verb, epoch, status, verdict, target, at } = entry;
+  return {
+    sql: `INSERT OR REPLACE INTO inbox (id, body, verb, epoch, status, verdict, target, at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    params: [
+      ...[id, body, verb, epoch, status],
+      verdict === undefined ? null : JSON.stringify(verdict),
+      target ?? null,
+      at,
+    ],
+  };
+}
+
+function entryOf(row: Row): InboxEntry {
+  const status = row.status === "received" || row.status === "started" ? row.status : "ended";
+  return {
+    id: String(row.id),
+    body: String(row.body),
+    verb: String(row.verb),
+    epoch: Number(row.epoch),
+    status,
+    at: Number(row.at),
+    ...(typeof row.verdict === "string" ? { verdict: verdictOf(row.verdict) } : {}),
+    ...(typeof row.target === "number" ? { target: row.target } : {}),
+  };
+}
+
+function verdictOf(text: string): Verdict {
+  const verdict = verdictSchema.parse(JSON.parse(text));
+  if (verdict.verdict === "done") return verdict;
+  const { detail, ...rest } = verdict;
+  return detail === undefined ? rest : { ...rest, detail };
+}

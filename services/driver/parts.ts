@@ -1,0 +1,356 @@
+/**
+ * The parts of a driver, wired to each other.
+ *
+ * The idea: every part gets what it may ask and whom it must tell as functions, so that each can
+ * be read alone; the few rules that need several parts stand here. It refuses to hold state of
+ * its own beyond "what motion goes on" and "what is the cause of this stop".
+ */
+import type { DeviceModel } from "#drivers/device-model.js";
+import type { Ms } from "#drivers/reading.js";
+import type { DeviceState, StopAck } from "#kernel/contract/payloads.js";
+import { isMotion, isUnbounded } from "./command-checks.js";
+import { CommandRunner } from "./command-runner.js";
+import { DeviceIo } from "./device-io.js";
+import type { DriverConfig, DriverPorts } from "./driver-ports.js";
+import { Guarding } from "./guarding.js";
+import { Journal } from "./journal.js";
+import { LeaseRunner } from "./lease-runner.js";
+import { Outbox } from "./outbox.js";
+import { Permits } from "./permits.js";
+import type { Interruption } from "./pipeline.machine.js";
+import { PollLoop } from "./poll-loop.js";
+import { Publisher } from "./publisher.js";
+import { knownStill, Readings, stillAgeMs } from "./readings.js";
+import { Requests } from "./requests.js";
+import { Responder } from "./responder.js";
+import { Session } from "./session.js";
+import { StopRunner } from "./stop-runner.js";
+
+/** How often what has changed is looked for, beside the polls. */
+const publishMs = 100;
+/** How often the end of a stop is looked for at an orderly end. */
+const settleMs = 20;
+
+export class DriverParts {
+  readonly io: DeviceIo;
+  readonly readings: Readings;
+  readonly journal: Journal;
+  readonly outbox: Outbox;
+  readonly responder: Responder;
+  readonly stops: StopRunner;
+  readonly leases: LeaseRunner;
+  readonly commands: CommandRunner;
+  readonly requests: Requests;
+  readonly permits: Permits;
+  readonly guarding: Guarding;
+  readonly session: Session;
+  readonly poll: PollLoop;
+  readonly publisher: Publisher;
+  readonly #ports: DriverPorts;
+  readonly #model: DeviceModel;
+  readonly #publishAck: (ack: StopAck) => void;
+  #motion = "none";
+  #cause: Interruption | undefined;
+  #publishAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    ports: DriverPorts,
+    config: DriverConfig,
+    model: DeviceModel,
+    publishAck: (ack: StopAck) => void,
+  ) {
+    this.#ports = ports;
+    this.#model = model;
+    this.#publishAck = publishAck;
+    const { log, newId, boot, main: link } = ports;
+    const { cell, device } = config;
+    this.readings = new Readings(model, performance.now());
+    this.io = new DeviceIo(ports.field, model, (values, sentAtMs) => {
+      this.readings.take(values, sentAtMs);
+      this.stops.onReadings();
+    });
+    this.journal = new Journal(ports.store);
+    const source = boot.service;
+    const { journal } = this;
+    this.outbox = new Outbox({ link, journal, log, newId, source, device: device.id });
+    this.responder = new Responder(link, log, boot);
+    this.guarding = new Guarding(ports.field, model, log);
+    this.stops = this.#makeStops();
+    this.leases = this.#makeLeases(device.leaseMs);
+    this.commands = this.#makeCommands();
+    const { responder, stops, leases, commands } = this;
+    this.requests = new Requests({ responder, stops, leases, commands });
+    this.permits = new Permits({
+      ...{ cell, boot, device: device.id, link: ports.stop },
+      view: () => this.readings.view,
+      pollPeriodMs: () => this.poll.periodMs,
+    });
+    this.session = this.#makeSession(config);
+    this.poll = this.#makePoll();
+    this.publisher = this.#makePublisher(config);
+    this.#watchPorts();
+  }
+
+  /** What the store remembers; before the first poll. */
+  async restore(): Promise<void> {
+    const { epoch, latches, resets, inbox, outbox } = await this.journal.load();
+    this.leases.restore(epoch);
+    this.stops.restore(latches, resets);
+    this.outbox.restore(outbox);
+    this.commands.restore(inbox);
+  }
+
+  /** Something runs whose deadlines are short. */
+  get busy(): boolean {
+    return (
+      this.leases.state.at !== "none" || this.stops.active || this.commands.running !== undefined
+    );
+  }
+
+  /** False only when a fresh reading says that it stands still and nothing of ours runs. */
+  get mayMove(): boolean {
+    if (!this.stops.movable) return false;
+    return this.commands.triggered || this.#goesOn || !this.#still(performance.now());
+  }
+
+  get #goesOn(): boolean {
+    return isUnbounded(this.#motion);
+  }
+
+  #still(nowMs: Ms): boolean {
+    if (!this.stops.movable) return true;
+    return knownStill(this.readings.view, nowMs, stillAgeMs(this.poll.periodMs));
+  }
+
+  /** Every deadline, compared with the clock. */
+  tick(nowMs: Ms): void {
+    this.leases.apply({ kind: "tick" });
+    this.stops.tick();
+    this.#watchPermits(nowMs);
+    this.permits.say(nowMs);
+    const still = this.#still(nowMs) && !this.mayMove;
+    this.guarding.tick(nowMs, { still, connectedDevice: this.session.statusSeen });
+    if (nowMs - this.#publishAtMs < publishMs) return;
+    this.#publishAtMs = nowMs;
+    this.publisher.update(nowMs);
+  }
+
+  /** state/stop was read: what it names and was not reset here is latched here, too. */
+  adopt(ids: readonly string[]): void {
+    this.stops.adopt(ids, this.session.statusSeen && this.mayMove);
+  }
+
+  /** Orderly end: nothing new, the axis stopped and seen standing, or the time is up. */
+  async standStill(untilMs: Ms): Promise<void> {
+    this.commands.refuseAll("the driver is shutting down");
+    this.leases.apply({ kind: "shutdown" });
+    if (this.session.statusSeen && this.mayMove) this.stops.own("shutdown");
+    while (this.stops.active && !this.stops.owed && performance.now() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, settleMs));
+    }
+    this.guarding.tick(performance.now(), {
+      still: this.#still(performance.now()),
+      connectedDevice: this.session.statusSeen,
+    });
+  }
+
+  /** Whatever `work` interrupts is told this cause. */
+  #because(why: Interruption, work: () => void): void {
+    this.#cause = why;
+    try {
+      work();
+    } finally {
+      this.#cause = undefined;
+    }
+  }
+
+  #interrupt(reason: string): void {
+    const text = `ended by ${reason}`;
+    this.commands.interrupt(this.#cause ?? { code: "SUPERSEDED", fault: "STOPPED_SHORT", text });
+  }
+
+  /** A permit that goes false or silent stops what it forbids [PROTOCOL 8]. */
+  #watchPermits(nowMs: Ms): void {
+    const running = this.commands.running;
+    const motion = running !== undefined && this.commands.triggered && isMotion(running.verb);
+    if (!motion && !this.#goesOn) return;
+    if (this.stops.active) return;
+    const text = this.permits.forbids(nowMs);
+    if (text === undefined) return;
+    this.#ports.log.warn({ mark: "interlock.tripped", interlock: text }, "stopped by an interlock");
+    const why = { code: "INTERLOCKED", fault: "INTERLOCKED", text } as const;
+    this.#because(why, () => this.stops.own("interlock"));
+  }
+
+  /** Why no frame of this command may leave now; whatever has to be stopped is stopped. */
+  #forbidden(verb: string, holder: string, epoch: number): Interruption | undefined {
+    const nowMs = performance.now();
+    if (!this.leases.lives(holder, epoch)) {
+      this.leases.apply({ kind: "tick" });
+      return { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: "the lease has ended" };
+    }
+    if (this.stops.latched || this.stops.active) {
+      return { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: "a stop came first" };
+    }
+    const interlock = isMotion(verb) ? this.permits.forbids(nowMs) : undefined;
+    if (interlock === undefined) return undefined;
+    this.#watchPermits(nowMs);
+    return { code: "INTERLOCKED", fault: "INTERLOCKED", text: interlock };
+  }
+
+  #makeStops(): StopRunner {
+    const { log, newId, boot, breaker } = this.#ports;
+    const { io, readings, journal, outbox } = this;
+    return new StopRunner({
+      ...{ io, readings, journal, outbox, log, newId },
+      model: this.#model,
+      bootId: boot.bootId,
+      pollPeriodMs: () => this.poll.periodMs,
+      publishAck: this.#publishAck,
+      onOrder: (reason) => {
+        this.#interrupt(reason);
+        this.poll.poke();
+      },
+      endLease: (reason) => this.leases.apply({ kind: "stop", reason }),
+      onStandstill: (position) => {
+        this.#motion = "none";
+        this.commands.standstill(position);
+      },
+      onLost: (text) => this.commands.lost(text),
+      onAnswered: () => {
+        if (breaker.state !== "open") return;
+        breaker.probeNow();
+        this.poll.poke();
+      },
+      onChange: () => this.#changed(),
+    });
+  }
+
+  #makeLeases(leaseMs: Ms): LeaseRunner {
+    const { journal, outbox } = this;
+    return new LeaseRunner({
+      ...{ journal, outbox, leaseMs, log: this.#ports.log },
+      facts: () => ({
+        latched: this.stops.latched,
+        stopping: this.stops.active,
+        ready: this.session.readInFull && this.guarding.guarded,
+        mayMove: this.mayMove,
+      }),
+      answer: (answer) => this.requests.answer(answer),
+      stopAxis: (reason) => this.stops.own(reason),
+      onGranted: () => {
+        this.poll.poke();
+        this.#changed();
+      },
+      onEnded: (reason) => {
+        this.#interrupt(`the end of the lease (${reason})`);
+        this.#changed();
+      },
+    });
+  }
+
+  #makeCommands(): CommandRunner {
+    const { io, readings, journal, outbox, responder } = this;
+    const { breaker, log } = this.#ports;
+    return new CommandRunner({
+      ...{ io, readings, journal, outbox, responder, breaker, log },
+      model: this.#model,
+      surroundings: () => ({
+        lease: this.leases.state,
+        latched: this.stops.latched,
+        stopping: this.stops.active,
+        device: this.#deviceState(),
+        readInFull: this.session.readInFull,
+        identity: this.session.identity,
+        interlock: this.permits.forbids(performance.now()),
+        breaker: breaker.state,
+        statusAtMs: this.readings.statusAtMs,
+        pollPeriodMs: this.poll.periodMs,
+      }),
+      generation: () => this.stops.generation,
+      forbidden: (verb, holder, epoch) => this.#forbidden(verb, holder, epoch),
+      fresh: () => this.poll.fresh(this.readings),
+      onMotion: (verb) => {
+        this.#motion = verb;
+        this.poll.poke();
+      },
+      onChange: () => this.#changed(),
+    });
+  }
+
+  #makeSession({ device }: DriverConfig): Session {
+    const { field, breaker, log } = this.#ports;
+    const { readings, stops, leases, commands, outbox } = this;
+    return new Session({
+      ...{ device, field, breaker, log, readings, stops, leases, commands, outbox },
+      model: this.#model,
+      pollPeriodMs: () => this.poll.periodMs,
+      motionGoesOn: () => this.#goesOn,
+      because: (why, work) => this.#because(why, work),
+    });
+  }
+
+  #makePoll(): PollLoop {
+    const { io, readings, session } = this;
+    return new PollLoop({
+      ...{ io, readings, breaker: this.#ports.breaker },
+      periodMs: () => session.periodMs,
+      plan: (done) => session.plan(done),
+      onOutcome: (plan, outcome, before) => {
+        session.onOutcome(plan, outcome, before);
+        const nowMs = performance.now();
+        this.permits.say(nowMs);
+        this.publisher.update(nowMs);
+      },
+    });
+  }
+
+  #makePublisher({ cell, device }: DriverConfig): Publisher {
+    const { main: link, boot } = this.#ports;
+    return new Publisher({
+      ...{ link, boot, cell, device },
+      model: this.#model,
+      axis: () => ({
+        view: this.readings.view,
+        quality: this.readings.quality,
+        state: this.#deviceState(),
+        command: this.commands.running,
+        lease: this.leases.held,
+        latched: this.stops.latches,
+        stop: this.stops.last,
+      }),
+      deviceState: () => this.session.snapshot(),
+    });
+  }
+
+  #watchPorts(): void {
+    const { field, breaker } = this.#ports;
+    field.onChange((connected) => {
+      this.guarding.linkChanged();
+      if (connected)
+        this.guarding.tick(performance.now(), { still: false, connectedDevice: false });
+      else this.session.linkLost();
+      this.poll.poke();
+      this.#changed();
+    });
+    breaker.onChange((state) => {
+      if (state === "open") this.session.breakerOpened();
+      const type = { open: "opened", closed: "closed", "half-open": "half-open" }[state];
+      this.outbox.emit("device", `breaker.${type}`, {});
+      this.poll.poke();
+      this.#changed();
+    });
+  }
+
+  #deviceState(): DeviceState {
+    const { enabled, fault, state } = this.readings.view;
+    if (!this.session.statusSeen) return "unconfigured";
+    const faulted = state.ok && (state.value === "fault" || state.value === "faultReaction");
+    if ((fault.ok && fault.value) || faulted) return "faulted";
+    return enabled.ok && enabled.value ? "active" : "inactive";
+  }
+
+  #changed(): void {
+    this.publisher.update(performance.now());
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * One command of an axis, from its receipt to its verdict.
+ *
+ * The idea: a command is stored, answered, marked as started and only then touches the device;
+ * so after any crash "received" means nothing was sent and "started" means nobody knows
+ * [PROTOCOL 11]. One command runs at a time, a second one is BUSY. What interrupts it decides the
+ * verdict: nothing triggered is refused, anything later is faulted with both positions, or
+ * unknown. Pure; it refuses to judge whether a command is allowed (command-checks.ts does).
+ */
+import type { Detail, Verdict } from "#drivers/reading.js";
+
+/** What the pipeline keeps of a command; the rest stays with the runner. */
+export interface PipelineCommand {
+  readonly id: string;
+  readonly verb: string;
+  readonly epoch: number;
+  /** Where the axis was to go, for the verdict of a move that was stopped short. */
+  readonly target?: number;
+}
+
+/** Why a running command ends early. */
+export interface Interruption {
+  /** Of the refusal, where nothing has been triggered. */
+  readonly code: "SUPERSEDED" | "INTERLOCKED" | "LEASE_LOST";
+  /** Of the fault, where something may have moved. */
+  readonly fault: "STOPPED_SHORT" | "DRIVE_FAULT" | "INTERLOCKED";
+  readonly text: string;
+}
+
+/** What a row of the inbox says. */
+export type InboxRow = "received" | "started" | "verdict";
+
+export type PipelineState =
+  /** Nothing of ours runs on the device. */
+  | { readonly at: "idle" }
+  /** On its way to the disk; unknown to anybody else. */
+  | { readonly at: "receiving"; readonly command: PipelineCommand }
+  /** Accepted; the mark "started" is on its way to the disk, no frame has left. */
+  | { readonly at: "starting"; readonly command: PipelineCommand }
+  /** Frames may leave. `triggered`: one that may move something was handed over. */
+  | {
+      readonly at: "running";
+      readonly command: PipelineCommand;
+      readonly triggered: boolean;
+      readonly accepted: boolean;
+    }
+  /** Interrupted after a trigger; the stop is out, its standstill is awaited. */
+  | {
+      readonly at: "halting";
+      readonly command: PipelineCommand;
+      readonly why: Interruption;
+    }
+  /** The verdict is known and on its way to the disk. */
+  | { readonly at: "closing"; readonly command: PipelineCommand; readonly verdict: Verdict };
+
+export type PipelineInput =
+  /** `refusal`: what the checks say, made before this input. */
+  | {
+      readonly kind: "command";
+      readonly command: PipelineCommand;
+      readonly refusal: Verdict | undefined;
+    }
+  | { readonly kind: "stored"; readonly id: string; readonly row: InboxRow }
+  | {
+      readonly kind: "storeFailed";
+      readonly id: string;
+      readonly row: InboxRow;
+      readonly verdict: Verdict;
+    }
+  /** A trigger frame is handed over in this very tick. */
+  | { readonly kind: "trigger" }
+  | { readonly kind: "deviceAccepted" }
+  | { readonly kind: "ended"; readonly verdict: Verdict }
+  | ({ readonly kind: "interrupted" } & Interruption)
+  /** The stop was confirmed, `position` by a reading sent after it. */
+  | { readonly kind: "standstill"; readonly position: number | undefined }
+  /** Nobody can say where the axis is: stop unconfirmed or device silent. */
+  | { readonly kind: "lost"; readonly text: string };
+
+export type PipelineEffect =
+  | { readonly kind: "storeReceived"; readonly command: PipelineCommand }
+  | { readonly kind: "storeStarted"; readonly command: PipelineCommand }
+  | {
+      readonly kind: "storeVerdict";
+      readonly command: PipelineCommand;
+      readonly verdict: Verdict;
+    }
+  | {
+      readonly kind: "answer";
+      readonly command: PipelineCommand;
+      readonly status: "accepted" | "running";
+    }
+  | {
+      readonly kind: "answerVerdict";
+      readonly command: PipelineCommand;
+      readonly verdict: Verdict;
+    }
+  | { readonly kind: "begin"; readonly command: PipelineCommand }
+  /** The operation is dropped: its next input is never delivered. */
+  | { readonly kind: "drop"; readonly command: PipelineCommand };
+
+export interface PipelineStep {
+  readonly state: PipelineState;
+  readonly effects: readonly PipelineEffect[];
+}
+
+export const pipelineIdle: PipelineState = { at: "idle" };
+
+/** Undefined: the input changes nothing. */
+export function nextPipeline(state: PipelineState, input: PipelineInput): PipelineStep | undefined {
+  switch (state.at) {
+    case "idle":
+      return input.kind === "command" ? whenIdle(input) : undefined;
+    case "receiving":
+    case "starting":
+      return beforeFrames(state, input);
+    case "running":
+      return whileRunning(state, input);
+    case "halting":
+      return whileHalting(state, input);
+    case "closing":
+      return whileClosing(state, input);
+    default:
+      return state satisfies never;
+  }
+}
+
+/** Stores a verdict and answers it in this order; a command that ends here blocks the axis no more. */
+function close(command: PipelineCommand, verdict: Verdict): PipelineStep {
+  return {
+    state: { at: "closing", command, verdict },
+    effects: [{ kind: "storeVerdict", command, verdict }],
+  };
+}
+
+function whenIdle(input: PipelineInput & { kind: "command" }): PipelineStep {
+  const { command, refusal } = input;
+  if (refusal !== undefined) return close(command, refusal);
+  return {
+    state: { at: "receiving", command },
+    effects: [{ kind: "storeReceived", command }],
+  };
+}
+
+/** A second command never waits and never overwrites: it is refused as busy. */
+function busy(
+  state: Exclude<PipelineState, { at: "idle" }>,
+  command: PipelineCommand,
+): PipelineStep | undefined {
+  if (command.id === state.command.id) return undefined;
+  const { id, verb } = state.command;
+  const text = `the axis is executing ${verb} (${id}); wait for its end`;
+  const verdict: Verdict = { verdict: "refused", code: "BUSY", text };
+  return {
+    state,
+    effects: [
+      { kind: "storeVerdict", command, verdict },
+      { kind: "answerVerdict", command, verdict },
+    ],
+  };
+}
+
+function rowOf(at: "receiving" | "starting"): InboxRow {
+  return at === "receiving" ? "received" : "started";
+}
+
+function refusedBy(why: Interruption): Verdict {
+  const text = `${why.text}; nothing was triggered`;
+  return { verdict: "refused", code: why.code, text };
+}
+
+function beforeFrames(
+  state: PipelineState & { at: "receiving" | "starting" },
+  input: PipelineInput,
+): PipelineStep | undefined {
+  const { command } = state;
+  switch (input.kind) {
+    case "command":
+      return busy(state, input.command);
+    case "stored":
+      if (input.id !== command.id || input.row !== rowOf(state.at)) return undefined;
+      if (state.at === "starting") {
+        return {
+          state: { at: "running", command, triggered: false, accepted: false },
+          effects: [{ kind: "begin", command }],
+        };
+      }
+      return {
+        state: { at: "starting", command },
+        effects: [
+          { kind: "answer", command, status: "accepted" },
+          { kind: "storeStarted", command },
+        ],
+      };
+    case "storeFailed":
+      if (input.id !== command.id || input.row !== rowOf(state.at)) return undefined;
+      return { state: pipelineIdle, effects: [answerOf(command, input.verdict)] };
+    case "interrupted":
+      return close(command, refusedBy(input));
+    case "lost": {
+      const why = { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: input.text } as const;
+      return close(command, refusedBy(why));
+    }
+    case "trigger":
+    case "deviceAccepted":
+    case "ended":
+    case "standstill":
+      return undefined;
+    default:
+      return input satisfies never;
+  }
+}
+
+function answerOf(command: PipelineCommand, verdict: Verdict): PipelineEffect {
+  return { kind: "answerVerdict", command, verdict };
+}
+
+function dropped(step: PipelineStep, command: PipelineCommand): PipelineStep {
+  return { state: step.state, effects: [{ kind: "drop", command }, ...step.effects] };
+}
+
+function whileRunning(
+  state: PipelineState & { at: "running" },
+  input: PipelineInput,
+): PipelineStep | undefined {
+  const { command } = state;
+  switch (input.kind) {
+    case "command":
+      return busy(state, input.command);
+    case "trigger":
+      return state.triggered ? undefined : { state: { ...state, triggered: true }, effects: [] };
+    case "deviceAccepted":
+      if (state.accepted) return undefined;
+      return {
+        state: { ...state, accepted: true },
+        effects: [{ kind: "answer", command, status: "running" }],
+      };
+    case "ended":
+      return close(command, input.verdict);
+    case "interrupted": {
+      if (!state.triggered) return dropped(close(command, refusedBy(input)), command);
+      const { code, fault, text } = input;
+      const halting = { at: "halting", command, why: { code, fault, text } } as const;
+      return { state: halting, effects: [{ kind: "drop", command }] };
+    }
+    case "lost": {
+      if (state.triggered) return dropped(close(command, unknownBy(command, input.text)), command);
+      const why = { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: input.text } as const;
+      return dropped(close(command, refusedBy(why)), command);
+    }
+    case "stored":
+    case "storeFailed":
+    case "standstill":
+      return undefined;
+    default:
+      return input satisfies never;
+  }
+}
+
+function unknownBy(command: PipelineCommand, text: string): Verdict {
+  const detail: Detail = command.target === undefined ? {} : { target: command.target };
+  return { verdict: "unknown", code: "OUTCOME_UNKNOWN", text, detail };
+}
+
+function whileHalting(
+  state: PipelineState & { at: "halting" },
+  input: PipelineInput,
+): PipelineStep | undefined {
+  const { command, why } = state;
+  switch (input.kind) {
+    case "command":
+      return busy(state, input.command);
+    case "standstill": {
+      const detail: Detail = {
+        cause: why.code,
+        ...(command.target === undefined ? {} : { target: command.target }),
+        ...(input.position === undefined ? {} : { actual: input.position }),
+      };
+      return close(command, { verdict: "faulted", code: why.fault, text: why.text, detail });
+    }
+    case "lost":
+      return close(command, unknownBy(command, `${why.text}; ${input.text}`));
+    case "stored":
+    case "storeFailed":
+    case "trigger":
+    case "deviceAccepted":
+    case "ended":
+    case "interrupted":
+      return undefined;
+    default:
+      return input satisfies never;
+  }
+}
+
+function whileClosing(
+  state: PipelineState & { at: "closing" },
+  input: PipelineInput,
+): PipelineStep | undefined {
+  switch (input.kind) {
+    case "command":
+      return busy(state, input.command);
+    // Stored or not: the verdict is told; what the disk lost, a restart calls unknown.
+    case "stored":
+    case "storeFailed":
+      if (input.id !== state.command.id || input.row !== "verdict") return undefined;
+      return { state: pipelineIdle, effects: [answerOf(state.command, state.verdict)] };
+    case "trigger":
+    case "deviceAccepted":
+    case "ended":
+    case "interrupted":
+    case "standstill":
+    case "lost":
+      return undefined;
+    default:
+      return input satisfies never;
+  }
+}

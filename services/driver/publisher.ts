@@ -1,0 +1,235 @@
+/**
+ * What a driver tells everybody: what its device is, how it is, where it is.
+ *
+ * The idea: a change of state is published with the poll that saw it, positions at most ten times
+ * a second, everything at least every ten seconds. A field without a good reading is left out and
+ * its reason given; nothing is ever made up (EX-01). It refuses to queue: the next state is the
+ * better one.
+ */
+import type { DeviceModel, DeviceView } from "#drivers/device-model.js";
+import type { Ms, Reading } from "#drivers/reading.js";
+import type { CellConfig, DeviceConfig } from "#kernel/config/cell.js";
+import type { DeviceState, StateAxis, StateDevice } from "#kernel/contract/payloads.js";
+import type { Boot, MessageLink } from "#kernel/ports.js";
+import type { Quality } from "./readings.js";
+
+/** Positions and velocities, in state and telemetry, at most every so often. */
+export const motionPeriodMs = 100;
+/** State is repeated at least so often. */
+export const heartbeatMs = 10_000;
+/** Telemetry of an axis that stands still. */
+const stillTelemetryMs = 5000;
+
+export interface AxisSnapshot {
+  readonly view: DeviceView;
+  readonly quality: Quality;
+  readonly state: DeviceState;
+  readonly command: { readonly id: string; readonly verb: string } | undefined;
+  readonly lease: { readonly holder: string; readonly epoch: number } | undefined;
+  readonly latched: readonly string[];
+  readonly stop:
+    | { readonly id: string; readonly status: "stopping" | "confirmed" | "owed" }
+    | undefined;
+}
+
+export type DeviceSnapshot = Pick<
+  StateDevice,
+  "link" | "breaker" | "identity" | "pollPeriodMs" | "lastSeen" | "lastError"
+>;
+
+export interface PublisherParts {
+  readonly link: MessageLink;
+  readonly boot: Boot;
+  readonly cell: CellConfig;
+  readonly device: DeviceConfig;
+  readonly model: DeviceModel;
+  readonly axis: () => AxisSnapshot;
+  readonly deviceState: () => DeviceSnapshot;
+}
+
+export class Publisher {
+  readonly #parts: PublisherParts;
+  #seq = 0;
+  #axisText = "";
+  #axisMotion = "";
+  #axisAtMs = Number.NEGATIVE_INFINITY;
+  #deviceText = "";
+  #deviceAtMs = Number.NEGATIVE_INFINITY;
+  #telemetryText = "";
+  #telemetryAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
+    parts.link.onChange((connected) => {
+      if (connected) this.all();
+    });
+  }
+
+  /** Everything again: the broker may have forgotten. */
+  all(): void {
+    this.#meta();
+    this.#axisAtMs = Number.NEGATIVE_INFINITY;
+    this.#deviceAtMs = Number.NEGATIVE_INFINITY;
+    this.update(performance.now());
+  }
+
+  /** What has changed, as often as each kind may be said. */
+  update(nowMs: Ms): void {
+    if (!this.#parts.link.connected) return;
+    this.#axis(nowMs);
+    this.#device(nowMs);
+  }
+
+  #say<T>(promise: Promise<T>): void {
+    // Offline in between: the next connect says everything again.
+    promise.catch(() => undefined);
+  }
+
+  #frame() {
+    this.#seq += 1;
+    return { v: 1, ts: Date.now(), seq: this.#seq } as const;
+  }
+
+  #axis(nowMs: Ms): void {
+    const { link, boot, device } = this.#parts;
+    const { position, velocity, ...rest } = axisFields(this.#parts.axis(), nowMs);
+    const text = JSON.stringify(rest);
+    const motion = JSON.stringify([position, velocity]);
+    const sinceMs = nowMs - this.#axisAtMs;
+    const moved = motion !== this.#axisMotion && sinceMs >= motionPeriodMs;
+    if (text !== this.#axisText || moved || sinceMs >= heartbeatMs) {
+      this.#axisText = text;
+      this.#axisMotion = motion;
+      this.#axisAtMs = nowMs;
+      const values = withValues(position, velocity);
+      const payload = { ...this.#frame(), bootId: boot.bootId, ...rest, ...values };
+      this.#say(link.publish("stateAxis", { axis: device.id }, payload));
+    }
+    this.#telemetry(nowMs, position, velocity, rest.q);
+  }
+
+  #telemetry(
+    nowMs: Ms,
+    position: number | undefined,
+    velocity: number | undefined,
+    q: Quality,
+  ): void {
+    const { link, device, model } = this.#parts;
+    const sinceMs = nowMs - this.#telemetryAtMs;
+    if (sinceMs < motionPeriodMs) return;
+    // Dead band: a tenth of what counts as arrived.
+    const band = (model.setup.axis?.tolerance ?? 0) / 10;
+    const text = JSON.stringify([banded(position, band), banded(velocity, band), q]);
+    if (text === this.#telemetryText && sinceMs < stillTelemetryMs) return;
+    this.#telemetryText = text;
+    this.#telemetryAtMs = nowMs;
+    const payload = { ...this.#frame(), q, ...withValues(position, velocity) };
+    this.#say(link.publish("telemetryAxis", { axis: device.id }, payload));
+  }
+
+  #device(nowMs: Ms): void {
+    const { link, boot, device } = this.#parts;
+    const { lastSeen, ...rest } = this.#parts.deviceState();
+    // The time alone is no news; it goes along with what is.
+    const text = JSON.stringify(rest);
+    const dueMs = nowMs - this.#deviceAtMs;
+    if (text === this.#deviceText && dueMs < heartbeatMs) return;
+    this.#deviceText = text;
+    this.#deviceAtMs = nowMs;
+    const seen = lastSeen === undefined ? {} : { lastSeen };
+    const payload = { ...this.#frame(), bootId: boot.bootId, ...rest, ...seen };
+    this.#say(link.publish("stateDevice", { device: device.id }, payload));
+  }
+
+  #meta(): void {
+    const { link, device, model } = this.#parts;
+    if (!link.connected) return;
+    const { axis } = model.setup;
+    const blind = Object.values(model.stops).some((stop) => stop.blind.length > 0);
+    const unit = axis?.unit ?? "";
+    const payload = {
+      v: 1 as const,
+      ts: Date.now(),
+      device: device.id,
+      profile: model.profileId,
+      kind: model.kind,
+      bus: device.bus,
+      unit: model.setup.unit,
+      positionUnit: unit,
+      velocityUnit: unit === "" || unit === "percent" ? unit : `${unit}/s`,
+      verbs: [...model.verbs],
+      waysToStop: { operator: true, lease: true, guardian: blind, watchdog: watchdogText(model) },
+      leaseMs: device.leaseMs,
+      ...(axis?.travel === undefined ? {} : { travel: axis.travel }),
+      ...(axis === undefined ? {} : { velocityMax: axis.velocityMax }),
+    };
+    this.#say(link.publish("metaDevice", { device: device.id }, payload));
+  }
+}
+
+function watchdogText({ watchdog }: DeviceModel): string {
+  switch (watchdog.kind) {
+    case "none":
+      return "none";
+    case "unknown":
+      return `unknown: ${watchdog.note}`;
+    case "fixed":
+      return `${watchdog.reaction} after ${watchdog.timeoutMs} ms`;
+    default:
+      return watchdog satisfies never;
+  }
+}
+
+function withValues(position: number | undefined, velocity: number | undefined) {
+  return {
+    ...(position === undefined ? {} : { position }),
+    ...(velocity === undefined ? {} : { velocity }),
+  };
+}
+
+function banded(value: number | undefined, band: number): number | undefined {
+  return value === undefined || band === 0 ? value : Math.round(value / band);
+}
+
+const shown = [
+  "enabled",
+  "homed",
+  "moving",
+  "inTarget",
+  "fault",
+  "gripped",
+  "position",
+  "velocity",
+  "faultCode",
+] as const satisfies readonly (keyof DeviceView & keyof StateAxis)[];
+
+type AxisFields = Omit<StateAxis, "v" | "ts" | "seq" | "bootId">;
+
+/** Good readings as fields, the others as reasons; what the profile has not is simply absent. */
+function axisFields(snapshot: AxisSnapshot, nowMs: Ms): AxisFields {
+  const { view, quality, state, command, lease, latched, stop } = snapshot;
+  const reasons: { [field: string]: string } = {};
+  const fields: { [field: string]: number | boolean } = {};
+  const take = (name: string, reading: Reading<number | boolean>) => {
+    if (reading.ok) fields[name] = reading.value;
+    else if (reading.reason !== "not-in-profile") reasons[name] = reading.reason;
+    if (reading.ok && quality !== "good") reasons[name] = `last known ${age(nowMs, reading.atMs)}`;
+  };
+  for (const name of shown) take(name, view[name]);
+  return {
+    q: quality,
+    state,
+    latched: [...latched],
+    reasons,
+    ...fields,
+    ...(view.state.ok ? { driveState: view.state.value } : {}),
+    ...(command === undefined ? {} : { command }),
+    ...(lease === undefined ? {} : { lease }),
+    ...(stop === undefined ? {} : { stop }),
+  };
+}
+
+/** In half seconds, so that an age alone is no news twenty times a second. */
+function age(nowMs: Ms, atMs: Ms): string {
+  return `${Math.round((nowMs - atMs) / 500) / 2} s ago`;
+}

@@ -1,0 +1,133 @@
+/**
+ * The words of the stop machine: its states, inputs, effects and bounds.
+ *
+ * The idea: everything that the machine (stop.machine.ts) and the latch rules (stop-latches.ts)
+ * share stands here once. Pure data; it refuses to decide anything beyond "is it latched".
+ */
+import type { StopClass, WhenOff } from "#drivers/device-model.js";
+import type { Ms } from "#drivers/reading.js";
+
+export type StopKind = "stop" | "quickStop" | "abort";
+
+/** Consecutive still readings that prove a standstill. */
+export const stillReadingsNeeded = 2;
+/** Pause between attempts of one stop, and between re-verifications of a repeat [PROTOCOL 5]. */
+export const retryMs = 200;
+/** Pause between repeats of an owed stop while the device answers. */
+export const owedRepeatMs = 1000;
+/** Reset ids remembered, so that a late state/stop cannot latch them again. */
+export const resetsMax = 64;
+/** Ended stops remembered, so that their repeats are answered and not run again. */
+export const recentMax = 32;
+
+export type FrameFate = "pending" | "acked" | "failed";
+
+/** One climb of the ladder. */
+export interface Climb {
+  readonly ids: readonly string[];
+  readonly ladder: readonly StopClass[];
+  readonly rung: number;
+  /** Number of the attempt whose frames are out. */
+  readonly attempt: number;
+  readonly attemptAtMs: Ms;
+  readonly frames: FrameFate;
+  /** When the acknowledged frame was handed over; only later readings count. */
+  readonly frameAtMs: Ms;
+  /** The class has discarded the rest of the path [PROTOCOL 6]. */
+  readonly done: boolean;
+  readonly stills: number;
+}
+
+export type StopProgress =
+  | { readonly at: "none" }
+  | ({ readonly at: "stopping"; readonly untilMs: Ms } & Climb)
+  /** Not confirmed by any class. `silent`: the device does not answer. */
+  | ({ readonly at: "owed"; readonly silent: boolean } & Climb);
+
+export interface StopState {
+  readonly generation: number;
+  readonly attempts: number;
+  readonly latches: readonly string[];
+  readonly resets: readonly string[];
+  /** False until state/stop was read: booted as latched. */
+  readonly seen: boolean;
+  readonly recent: readonly string[];
+  readonly progress: StopProgress;
+}
+
+export type StopInput =
+  | {
+      readonly kind: "order";
+      readonly id: string;
+      readonly stop: StopKind;
+      readonly latch: boolean;
+      /** Why, for the lease's end and the events. */
+      readonly reason: string;
+      /** False: ordered by the driver itself, nobody waits for an acknowledgement. */
+      readonly answer: boolean;
+    }
+  | { readonly kind: "owe"; readonly id: string; readonly reason: string }
+  | {
+      readonly kind: "frame";
+      readonly attempt: number;
+      readonly outcome: "acked" | "refused" | "lost" | "notSent";
+      readonly sentAtMs: Ms;
+    }
+  | {
+      readonly kind: "classEnd";
+      readonly attempt: number;
+      readonly ok: boolean;
+      /** The device answered, so the same class again would bring the same. */
+      readonly answered: boolean;
+    }
+  | { readonly kind: "reading"; readonly sentAtMs: Ms; readonly still: boolean }
+  | { readonly kind: "tick" }
+  | { readonly kind: "life" }
+  | { readonly kind: "reset"; readonly ids: readonly string[] }
+  | {
+      readonly kind: "adopt";
+      readonly ids: readonly string[];
+      /** True: the axis is not known to stand still, so the missed stop is carried out now. */
+      readonly act: boolean;
+    };
+
+export type StopEffect =
+  /** Frames out now, in this very tick [PROTOCOL 4]. */
+  | { readonly kind: "send"; readonly stopClass: StopClass; readonly attempt: number }
+  | { readonly kind: "endLease"; readonly reason: string }
+  | {
+      readonly kind: "ack";
+      readonly ids: readonly string[];
+      readonly status: "received" | "confirmed" | "unconfirmed";
+    }
+  | { readonly kind: "persist" }
+  | { readonly kind: "began"; readonly id: string; readonly reason: string }
+  | { readonly kind: "confirmed"; readonly ids: readonly string[] }
+  | { readonly kind: "unconfirmed"; readonly ids: readonly string[]; readonly critical: boolean };
+
+export interface StopRules {
+  readonly nowMs: Ms;
+  /** Stop classes that the profile has. */
+  readonly classes: ReadonlySet<StopClass>;
+  /** Undefined: the device does not move. */
+  readonly whenOff: WhenOff | undefined;
+  /** How long a class may take before the next one is tried. */
+  readonly boundMs: { readonly [C in StopClass]: Ms };
+  /** True when a fresh reading says that the axis stands still. */
+  readonly still: boolean;
+}
+
+export interface StopStep {
+  readonly state: StopState;
+  readonly effects: readonly StopEffect[];
+}
+
+export function stopAtBoot(latches: readonly string[], resets: readonly string[]): StopState {
+  const progress = { at: "none" } as const;
+  return { generation: 0, attempts: 0, latches, resets, seen: false, recent: [], progress };
+}
+
+/** No lease while this holds [PROTOCOL 2]. */
+export function isLatched(state: StopState): boolean {
+  return !state.seen || state.latches.length > 0;
+}

@@ -1,0 +1,310 @@
+/**
+ * The stop of one axis: generation, latches, escalation, and the proof of standstill.
+ *
+ * The idea: a stop raises the generation at once, so nothing that began before it may send
+ * another frame; then it climbs its ladder of stop classes until two consecutive readings, sent
+ * after an acknowledged stop frame, show the axis still. What cannot be proved stays owed and is
+ * the first frame after any sign of life [PROTOCOL 7, 14]. Latches are kept by stop id; a reset
+ * removes exactly what it names [PROTOCOL 2]. Pure; it refuses to disable by itself an axis that
+ * does not stay where it is without power.
+ */
+import type { StopClass } from "#drivers/device-model.js";
+import type { Ms } from "#drivers/reading.js";
+import { adopt, reset } from "./stop-latches.js";
+import {
+  type Climb,
+  type FrameFate,
+  owedRepeatMs,
+  recentMax,
+  retryMs,
+  type StopEffect,
+  type StopInput,
+  type StopKind,
+  type StopProgress,
+  type StopRules,
+  type StopState,
+  type StopStep,
+  stillReadingsNeeded,
+} from "./stop-state.js";
+
+/** The classes to try, in order; disable only where the axis stays without power. */
+export function ladderOf(stop: StopKind, rules: StopRules): readonly StopClass[] {
+  const { classes } = rules;
+  const first: StopClass[] = stop === "stop" ? ["controlled", "fast"] : ["fast"];
+  const ladder = first.filter((c) => classes.has(c));
+  if (ladder.length === 0 && classes.has("controlled")) ladder.push("controlled");
+  if (rules.whenOff === "stays" && classes.has("disable")) ladder.push("disable");
+  return ladder;
+}
+
+/** Undefined: the input changes nothing. */
+export function nextStop(
+  state: StopState,
+  input: StopInput,
+  rules: StopRules,
+): StopStep | undefined {
+  switch (input.kind) {
+    case "order":
+      return order(state, input, rules);
+    case "owe": {
+      if (state.progress.at !== "none" || rules.whenOff === undefined) return undefined;
+      return owe(state, input, rules);
+    }
+    case "frame":
+      return frame(state, input);
+    case "classEnd":
+      return classEnd(state, input, rules);
+    case "reading":
+      return reading(state, input);
+    case "tick":
+      return tick(state, rules);
+    case "life":
+      return life(state, rules);
+    case "reset":
+      return reset(state, input.ids);
+    case "adopt":
+      return adopt(state, input, (bare, id) => {
+        const by = { id, stop: "stop", latch: true, reason: "stop", answer: false } as const;
+        return order(bare, { kind: "order", ...by }, rules);
+      });
+    default:
+      return input satisfies never;
+  }
+}
+
+type Order = StopInput & { kind: "order" };
+
+function order(state: StopState, input: Order, rules: StopRules): StopStep {
+  const ids = [input.id];
+  const received: StopEffect[] = input.answer ? [{ kind: "ack", ids, status: "received" }] : [];
+  const done: StopEffect[] = input.answer ? [{ kind: "ack", ids, status: "confirmed" }] : [];
+  const { progress } = state;
+  if (progress.at !== "none" && progress.ids.includes(input.id)) {
+    return keep(state, input, received);
+  }
+  // Reset by a person already: what comes now is a copy that was under way.
+  if (state.resets.includes(input.id)) return { state, effects: [...received, ...done] };
+  if (state.recent.includes(input.id) && rules.still) {
+    return keep(state, input, [...received, ...done]);
+  }
+  const latched = keep(state, input, [
+    { kind: "endLease", reason: input.reason },
+    ...received,
+    { kind: "began", id: input.id, reason: input.reason },
+  ]);
+  const bumped = { ...latched.state, generation: state.generation + 1 };
+  if (rules.whenOff === undefined) {
+    const recent = remember(state.recent, ids);
+    const effects: StopEffect[] = [...latched.effects, ...done, { kind: "confirmed", ids }];
+    return { state: { ...bumped, recent }, effects };
+  }
+  const step =
+    progress.at === "stopping"
+      ? join(bumped, progress, input, rules)
+      : climb(bumped, progress.at === "owed" ? [...progress.ids, input.id] : ids, input, rules);
+  // The frames before everything else: no acknowledgement and no storage stands before them.
+  return { state: step.state, effects: [...step.effects, ...latched.effects] };
+}
+
+/** Latches the order where it asks for it, and has that recorded. */
+function keep(state: StopState, input: Order, effects: readonly StopEffect[]): StopStep {
+  if (!input.latch || state.latches.includes(input.id)) return { state, effects };
+  const latches = [...state.latches, input.id];
+  return { state: { ...state, latches }, effects: [...effects, { kind: "persist" }] };
+}
+
+/** Starts at the foot of the ladder that the order asks for. */
+function climb(state: StopState, ids: readonly string[], input: Order, rules: StopRules): StopStep {
+  const ladder = ladderOf(input.stop, rules);
+  const fresh = attempt({ ids: ids.slice(-recentMax), ladder, rung: 0 }, state, rules.nowMs);
+  const first = ladder[0];
+  if (first === undefined) {
+    const progress = { at: "owed", silent: false, ...fresh } as const;
+    return { state: { ...state, progress }, effects: unconfirmed(ids, rules) };
+  }
+  const untilMs = rules.nowMs + rules.boundMs[first];
+  const progress = { at: "stopping", untilMs, ...fresh } as const;
+  return {
+    state: { ...state, attempts: fresh.attempt, progress },
+    effects: [{ kind: "send", stopClass: first, attempt: fresh.attempt }],
+  };
+}
+
+function attempt(
+  where: Pick<Climb, "ids" | "ladder" | "rung">,
+  state: StopState,
+  nowMs: Ms,
+): Climb {
+  const { ids, ladder, rung } = where;
+  const fresh = { frames: "pending", frameAtMs: nowMs, done: false, stills: 0 } as const;
+  return { ids, ladder, rung, attempt: state.attempts + 1, attemptAtMs: nowMs, ...fresh };
+}
+
+/** Another stop while one is in progress: one climb for both, on the stronger ladder. */
+function join(
+  state: StopState,
+  progress: StopProgress & { at: "stopping" },
+  input: Order,
+  rules: StopRules,
+): StopStep {
+  const ids = [...progress.ids, input.id].slice(-recentMax);
+  const ladder = ladderOf(input.stop, rules);
+  const now = progress.ladder[progress.rung];
+  const stronger = now !== undefined && ladder.length > 0 && !ladder.includes(now);
+  if (stronger) return resend(state, progress, { ids, ladder, rung: 0 }, rules, true);
+  const joined = { ...progress, ids };
+  if (rules.nowMs - progress.attemptAtMs < retryMs) {
+    return { state: { ...state, progress: joined }, effects: [] };
+  }
+  return resend(state, joined, joined, rules, false);
+}
+
+/** Sends the class of a rung again, or for the first time when `climbed`. */
+function resend(
+  state: StopState,
+  progress: Exclude<StopProgress, { at: "none" }>,
+  base: Pick<Climb, "ids" | "ladder" | "rung">,
+  rules: StopRules,
+  climbed: boolean,
+): StopStep {
+  const { ids, ladder, rung } = base;
+  const stopClass = ladder[rung];
+  if (stopClass === undefined) return { state, effects: [] };
+  const fresh = attempt({ ids, ladder, rung }, state, rules.nowMs);
+  const untilMs = rules.nowMs + rules.boundMs[stopClass];
+  const next: StopProgress =
+    progress.at === "stopping"
+      ? { ...progress, ...fresh, ...(climbed ? { untilMs } : {}) }
+      : { ...progress, ...fresh };
+  return {
+    state: { ...state, attempts: fresh.attempt, progress: next },
+    effects: [{ kind: "send", stopClass, attempt: fresh.attempt }],
+  };
+}
+
+function owe(state: StopState, input: StopInput & { kind: "owe" }, rules: StopRules): StopStep {
+  const ladder = ladderOf("stop", rules);
+  const fresh = attempt({ ids: [input.id], ladder, rung: 0 }, state, rules.nowMs);
+  const first = ladder[0];
+  const send: StopEffect[] =
+    first === undefined ? [] : [{ kind: "send", stopClass: first, attempt: fresh.attempt }];
+  const progress = { at: "owed", silent: true, ...fresh } as const;
+  const generation = state.generation + 1;
+  return {
+    state: { ...state, generation, attempts: fresh.attempt, progress },
+    effects: [...send, { kind: "endLease", reason: input.reason }],
+  };
+}
+
+/** The first frame after any sign of life is the stop that is owed [PROTOCOL 14]. */
+function life(state: StopState, rules: StopRules): StopStep | undefined {
+  const { progress } = state;
+  if (progress.at !== "owed" || !progress.silent) return undefined;
+  if (rules.nowMs - progress.attemptAtMs < retryMs) return undefined;
+  return repeatOwed(state, progress, rules);
+}
+
+function frame(state: StopState, input: StopInput & { kind: "frame" }): StopStep | undefined {
+  const { progress } = state;
+  if (progress.at === "none" || input.attempt !== progress.attempt) return undefined;
+  // An acknowledgement stands: a later frame of the attempt that fails ends the class instead.
+  if (progress.frames === "acked" && input.outcome !== "acked") return undefined;
+  const answered = input.outcome === "acked" || input.outcome === "refused";
+  const frames: FrameFate = input.outcome === "acked" ? "acked" : "failed";
+  const next = { ...progress, frames, frameAtMs: input.sentAtMs, stills: 0 };
+  if (next.at === "owed") {
+    return { state: { ...state, progress: { ...next, silent: !answered } }, effects: [] };
+  }
+  return { state: { ...state, progress: next }, effects: [] };
+}
+
+function classEnd(
+  state: StopState,
+  input: StopInput & { kind: "classEnd" },
+  rules: StopRules,
+): StopStep | undefined {
+  const { progress } = state;
+  if (progress.at === "none" || input.attempt !== progress.attempt) return undefined;
+  if (input.ok) return confirmed(state, { ...progress, done: true });
+  if (progress.at === "stopping" && input.answered) return climbOn(state, progress, rules);
+  return { state: { ...state, progress: { ...progress, frames: "failed" } }, effects: [] };
+}
+
+function reading(state: StopState, input: StopInput & { kind: "reading" }): StopStep | undefined {
+  const { progress } = state;
+  if (progress.at === "none" || progress.frames !== "acked") return undefined;
+  // A reading that was on its way when the stop went out proves nothing.
+  if (input.sentAtMs <= progress.frameAtMs) return undefined;
+  return confirmed(state, { ...progress, stills: input.still ? progress.stills + 1 : 0 });
+}
+
+/** Takes the new progress, or ends the stop where it has proved the standstill. */
+function confirmed(state: StopState, progress: Exclude<StopProgress, { at: "none" }>): StopStep {
+  if (!progress.done || progress.stills < stillReadingsNeeded) {
+    return { state: { ...state, progress }, effects: [] };
+  }
+  const { ids } = progress;
+  return {
+    state: { ...state, progress: { at: "none" }, recent: remember(state.recent, ids) },
+    effects: [
+      { kind: "ack", ids, status: "confirmed" },
+      { kind: "confirmed", ids },
+    ],
+  };
+}
+
+function remember(recent: readonly string[], ids: readonly string[]): readonly string[] {
+  return [...recent.filter((id) => !ids.includes(id)), ...ids].slice(-recentMax);
+}
+
+function tick(state: StopState, rules: StopRules): StopStep | undefined {
+  const { progress } = state;
+  if (progress.at === "none") return undefined;
+  const sinceMs = rules.nowMs - progress.attemptAtMs;
+  if (progress.at === "owed") {
+    // A silent device is left alone until it shows life [PROTOCOL 14].
+    if (progress.silent || progress.frames === "pending" || sinceMs < owedRepeatMs) {
+      return undefined;
+    }
+    return repeatOwed(state, progress, rules);
+  }
+  if (rules.nowMs >= progress.untilMs) return climbOn(state, progress, rules);
+  if (progress.frames !== "failed" || sinceMs < retryMs) return undefined;
+  return resend(state, progress, progress, rules, false);
+}
+
+function climbOn(
+  state: StopState,
+  progress: StopProgress & { at: "stopping" },
+  rules: StopRules,
+): StopStep {
+  const rung = progress.rung + 1;
+  if (rung < progress.ladder.length) {
+    return resend(state, progress, { ...progress, rung }, rules, true);
+  }
+  const { untilMs: _, ...now } = progress;
+  const silent = progress.frames !== "acked";
+  return {
+    state: { ...state, progress: { ...now, at: "owed", silent } },
+    effects: unconfirmed(progress.ids, rules),
+  };
+}
+
+function unconfirmed(ids: readonly string[], rules: StopRules): readonly StopEffect[] {
+  return [
+    { kind: "ack", ids, status: "unconfirmed" },
+    { kind: "unconfirmed", ids, critical: rules.whenOff !== "stays" },
+  ];
+}
+
+/** The strongest class that keeps the axis under power; never disable by repetition. */
+function repeatOwed(
+  state: StopState,
+  progress: StopProgress & { at: "owed" },
+  rules: StopRules,
+): StopStep {
+  const powered = progress.ladder.filter((c) => c !== "disable").length - 1;
+  const rung = Math.max(0, powered);
+  const awake = { ...progress, silent: false };
+  return resend({ ...state, progress: awake }, awake, { ...progress, rung }, rules, false);
+}
