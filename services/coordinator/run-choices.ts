@@ -68,15 +68,16 @@ export function stillLatched(run: Run, text: string): RunTurn {
 }
 
 /** The choice names the latches of this run's stops; a stop it does not know stays latched. */
-export function onChoice(run: Run, choice: "makeSafe" | "retry", now: Now): RunTurn | undefined {
+export function onChoice(run: Run, event: On<"makeSafe" | "retry">, now: Now): RunTurn | undefined {
   const { at } = run.phase;
+  const { kind: choice, user } = event;
   const may = choice === "makeSafe" ? isWaiting(run) : at === "needsOperator";
   if (!may) return undefined;
   const scope = choice === "retry" ? "failed" : "all";
   if (run.stops.length === 0) return enterStopping(run, { next: "makeSafe", scope }, now.ms);
   return {
     state: { ...run, phase: { at: "unlatching", scope, endByMs: now.ms + unlatchingMsMax } },
-    effects: [{ kind: "unlatch", stops: run.stops, devices: run.saga.uses }],
+    effects: [{ kind: "unlatch", user, stops: run.stops, devices: run.saga.uses }],
   };
 }
 

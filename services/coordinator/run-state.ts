@@ -212,8 +212,8 @@ export type RunEvent = { readonly ts: number } & (
   | { readonly kind: "ruled"; readonly makeSafe: boolean; readonly text: string }
   | { readonly kind: "unlatched"; readonly ok: boolean; readonly text: string }
   | { readonly kind: "released" }
-  | { readonly kind: "makeSafe" }
-  | { readonly kind: "retry" }
+  | { readonly kind: "makeSafe"; readonly user: string }
+  | { readonly kind: "retry"; readonly user: string }
   | { readonly kind: "abandon"; readonly text: string }
   /** The broker is back: an answer may have been lost, the same id asks for it again. */
   | { readonly kind: "reconnected" }
@@ -240,6 +240,8 @@ export type RunEffect =
   | { readonly kind: "query"; readonly id: string; readonly device: string }
   | {
       readonly kind: "unlatch";
+      /** Who chose to go on. */
+      readonly user: string;
       readonly stops: readonly string[];
       readonly devices: readonly string[];
     }

@@ -89,7 +89,7 @@ function dispatch(run: Run, event: RunEvent, now: Now): RunTurn | undefined {
       return run.phase.at === "releasing" ? onReleased(run, run.phase, now) : undefined;
     case "makeSafe":
     case "retry":
-      return onChoice(run, event.kind, now);
+      return onChoice(run, event, now);
     case "abandon":
       return onAbandon(run, event, now);
     case "reconnected":

@@ -1,0 +1,157 @@
+/**
+ * What the coordinator sees of the devices: axis states, breakers, who is there.
+ *
+ * The idea: a mirror of the drivers' topics that answers three questions: may a run start, does a
+ * condition hold, has something happened that ends a run. A retained message counts only once its
+ * driver is online under the same bootId [PROTOCOL 17]. It refuses to command anything.
+ */
+import type { Reading } from "#drivers/reading.js";
+import type { CellConfig } from "#kernel/config/cell.js";
+import type { StateAxis, StateDevice } from "#kernel/contract/payloads.js";
+import type { Payload } from "#kernel/contract/topics.js";
+import type { MessageLink } from "#kernel/ports.js";
+
+type Avail = Payload<"avail">;
+
+export interface WatchNews {
+  onAxis(device: string): void;
+  /** The process that held the device is gone; `still`: it was seen standing still. */
+  onDriverGone(device: string, still: boolean): void;
+  onLeaseEnded(device: string, epoch: number | undefined, reason: string): void;
+  onRebooted(device: string): void;
+}
+
+const fields = [
+  "enabled",
+  "homed",
+  "moving",
+  "inTarget",
+  "fault",
+  "gripped",
+  "position",
+  "velocity",
+  "faultCode",
+] as const;
+type Field = (typeof fields)[number];
+
+function isField(name: string): name is Field {
+  return fields.some((field) => field === name);
+}
+
+export class CellWatch {
+  readonly #config: CellConfig;
+  readonly #axes = new Map<string, StateAxis>();
+  readonly #devices = new Map<string, StateDevice>();
+  readonly #avail = new Map<string, Avail>();
+  #news: WatchNews | undefined;
+
+  constructor(config: CellConfig) {
+    this.#config = config;
+  }
+
+  /** Every device that moves; its id is its axis' id. */
+  get axes(): readonly string[] {
+    return this.#config.devices.filter((d) => d.profile.kind !== "io").map((d) => d.id);
+  }
+
+  get reachable(): readonly string[] {
+    return this.axes.filter((device) => this.isOnline(device));
+  }
+
+  listen(links: { readonly main: MessageLink; readonly stop: MessageLink }, news: WatchNews): void {
+    this.#news = news;
+    links.stop.subscribe("avail", {}, ({ levels, payload }) => {
+      this.#hearAvail(levels.service, payload);
+    });
+    links.main.subscribe("stateAxis", {}, ({ levels, payload }) => {
+      this.#axes.set(levels.axis, payload);
+      news.onAxis(levels.axis);
+    });
+    links.main.subscribe("stateDevice", {}, ({ levels, payload }) => {
+      this.#devices.set(levels.device, payload);
+    });
+    links.main.subscribe("event", { kind: "axis", type: "lease.ended" }, ({ levels, payload }) => {
+      const { epoch, reason } = payload.data;
+      const known = typeof epoch === "number" ? epoch : undefined;
+      news.onLeaseEnded(levels.id, known, String(reason ?? "the lease ended"));
+    });
+    links.main.subscribe("event", { kind: "device", type: "rebooted" }, ({ levels }) => {
+      news.onRebooted(levels.id);
+    });
+  }
+
+  #hearAvail(service: string, avail: Avail): void {
+    const device = /^driver-(.+)$/.exec(service)?.[1];
+    if (device === undefined) return;
+    const before = this.#avail.get(service);
+    // A will of an older start says nothing about the one that is online now.
+    if (avail.status === "offline" && before !== undefined && before.bootId !== avail.bootId) {
+      return;
+    }
+    this.#avail.set(service, avail);
+    const wasThere = before !== undefined && before.status !== "offline";
+    const gone = avail.status === "offline" || before?.bootId !== avail.bootId;
+    if (wasThere && gone) {
+      const axis = this.#axes.get(device);
+      const still = axis?.bootId === before.bootId && axis.moving === false && axis.q === "good";
+      this.#news?.onDriverGone(device, still);
+    }
+    if (avail.status !== "offline") this.#news?.onAxis(device);
+  }
+
+  isOnline(device: string): boolean {
+    const avail = this.#avail.get(`driver-${device}`);
+    return avail !== undefined && avail.status !== "offline";
+  }
+
+  breaker(device: string): StateDevice["breaker"] | undefined {
+    const state = this.#devices.get(device);
+    return this.#isLive(device, state?.bootId) ? state?.breaker : undefined;
+  }
+
+  #isLive(device: string, bootId: string | undefined): boolean {
+    const avail = this.#avail.get(`driver-${device}`);
+    return avail !== undefined && avail.status !== "offline" && avail.bootId === bootId;
+  }
+
+  /** Also what an absent driver said last: its latches are on its disk. */
+  latched(device: string): readonly string[] {
+    return this.#axes.get(device)?.latched ?? [];
+  }
+
+  isHomed(device: string): boolean | undefined {
+    const axis = this.#axes.get(device);
+    return this.#isLive(device, axis?.bootId) ? axis?.homed : undefined;
+  }
+
+  isHeard(device: string): boolean {
+    return this.#isLive(device, this.#axes.get(device)?.bootId);
+  }
+
+  /** For conditions: a reading that may be acted on, or why there is none. */
+  lookup(device: string, field: string): Reading<number | boolean> | undefined {
+    const atMs = performance.now();
+    const axis = this.#axes.get(device);
+    if (axis === undefined || !isField(field)) return undefined;
+    if (!this.#isLive(device, axis.bootId)) return { ok: false, reason: "link-down", atMs };
+    const value = axis[field];
+    if (axis.q === "good" && value !== undefined) return { ok: true, value, atMs };
+    return { ok: false, reason: "invalid-value", atMs };
+  }
+
+  /** The state of a device as a person wants to hear it. */
+  describe(device: string): string {
+    const axis = this.#axes.get(device);
+    if (!this.isOnline(device)) return "its driver is not online";
+    if (axis === undefined) return "nothing has been heard of it";
+    const words: string[] = [axis.state];
+    if (axis.position !== undefined) words.push(`at ${Math.round(axis.position * 100) / 100}`);
+    if (axis.moving === undefined) words.push("nobody knows whether it moves");
+    else words.push(axis.moving ? "moving" : "standing still");
+    if (axis.fault === true) words.push(`fault ${axis.faultCode ?? "without a code"}`);
+    if (axis.q !== "good") words.push(`readings ${axis.q}`);
+    const breaker = this.breaker(device);
+    if (breaker !== undefined && breaker !== "closed") words.push(`breaker ${breaker}`);
+    return `seen ${words.join(", ")}`;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The latched stops of the cell: what `state/stop` says, and who has reset what.
+ *
+ * The idea: a stop by a person is entered when it is heard of on any road, and leaves only when
+ * every reachable driver has confirmed a reset that named it [PROTOCOL 2]; a reset that crosses a
+ * newer stop leaves that one standing. The book is rebuilt at a start from the drivers and from
+ * what this service knew. It refuses to clear what nobody named.
+ */
+import { type By, bySchema, type StopOrder } from "#kernel/contract/payloads.js";
+import type { Row, Statement } from "#kernel/ports.js";
+import type { StopKind } from "#kernel/stop-order.js";
+
+/** Resets that are remembered, so that old news of a driver does not latch again. */
+export const resetsMax = 64;
+/** Latches at a time; more than a person can give. */
+export const latchesMax = 256;
+
+export interface Latch {
+  readonly id: string;
+  readonly ts: number;
+  readonly kind: string;
+  readonly by: By;
+  /** Devices it holds; absent: all. */
+  readonly axes?: readonly string[];
+}
+
+const somebody: By = { user: "unknown", role: "unknown" };
+
+export interface Entered {
+  readonly latch: Latch;
+  /** Axes that were not known to be held by it before; absent: all. */
+  readonly axes?: readonly string[];
+}
+
+export class LatchBook {
+  readonly #latches = new Map<string, Latch>();
+  /** Which devices have reset an id. */
+  readonly #resets = new Map<string, Set<string>>();
+
+  /** What this service knew before its restart. */
+  load(rows: readonly Row[]): void {
+    for (const row of rows) {
+      const latch = JSON.parse(String(row.latch)) as Latch;
+      this.#latches.set(latch.id, latch);
+    }
+  }
+
+  get latches(): readonly Latch[] {
+    return [...this.#latches.values()];
+  }
+
+  has(id: string): boolean {
+    return this.#latches.has(id);
+  }
+
+  /** The latches that hold a device. */
+  holding(device: string): readonly string[] {
+    const held = ({ id, axes }: Latch) =>
+      (axes === undefined || axes.includes(device)) && !this.#hasReset(id, device);
+    return this.latches.filter(held).map((latch) => latch.id);
+  }
+
+  /** A person's order, as it was heard; undefined when it is known or does not latch. */
+  enter(kind: StopKind, order: StopOrder, nowTs: number): Entered | undefined {
+    if (order.latch === false || this.#resets.has(order.id)) return undefined;
+    const { id, axes } = order;
+    const by = bySchema.safeParse(order.by);
+    const known = this.#latches.get(id);
+    if (known !== undefined) return this.#widen(known, axes);
+    if (this.#latches.size >= latchesMax) return undefined;
+    const latch: Latch = {
+      id,
+      ts: order.ts ?? nowTs,
+      kind,
+      by: by.success ? by.data : somebody,
+      ...(axes === undefined ? {} : { axes }),
+    };
+    this.#latches.set(id, latch);
+    return axes === undefined ? { latch } : { latch, axes };
+  }
+
+  /** A driver says that it holds this latch: the order may have come on the other road only. */
+  learn(device: string, id: string, nowTs: number): Entered | undefined {
+    if (this.#hasReset(id, device)) return undefined;
+    const known = this.#latches.get(id);
+    if (known !== undefined) return this.#widen(known, [device]);
+    if (this.#latches.size >= latchesMax) return undefined;
+    const latch = { id, ts: nowTs, kind: "stop", by: somebody, axes: [device] };
+    this.#latches.set(id, latch);
+    return { latch, axes: [device] };
+  }
+
+  #widen(known: Latch, axes: readonly string[] | undefined): Entered | undefined {
+    if (known.axes === undefined) return undefined;
+    if (axes === undefined) {
+      const { axes: _some, ...latch } = known;
+      this.#latches.set(known.id, latch);
+      return { latch };
+    }
+    const fresh = axes.filter((axis) => !known.axes?.includes(axis));
+    if (fresh.length === 0) return undefined;
+    const latch = { ...known, axes: [...known.axes, ...fresh] };
+    this.#latches.set(known.id, latch);
+    return { latch, axes: fresh };
+  }
+
+  #hasReset(id: string, device: string): boolean {
+    return this.#resets.get(id)?.has(device) ?? false;
+  }
+
+  /** The driver of a device has confirmed that it holds this latch no more. */
+  confirmReset(id: string, device: string): void {
+    const devices = this.#resets.get(id) ?? new Set<string>();
+    devices.add(device);
+    this.#resets.set(id, devices);
+    const [oldest] = this.#resets.keys();
+    if (this.#resets.size > resetsMax && oldest !== undefined) this.#resets.delete(oldest);
+  }
+
+  /** Drops the named ids that every reachable driver has reset; says which are left. */
+  drop(ids: readonly string[], reachable: readonly string[]): string[] {
+    return ids.filter((id) => {
+      const latch = this.#latches.get(id);
+      if (latch === undefined) return false;
+      const done = reachable.every((device) => this.#hasReset(id, device));
+      if (done) this.#latches.delete(id);
+      return !done;
+    });
+  }
+
+  /** The book as rows, whole: it is short. */
+  statements(): Statement[] {
+    const put = (latch: Latch): Statement => ({
+      sql: "INSERT OR REPLACE INTO latches (id, latch) VALUES (?, ?)",
+      params: [latch.id, JSON.stringify(latch)],
+    });
+    return [{ sql: "DELETE FROM latches" }, ...this.latches.map(put)];
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * The process of the coordinator.
+ *
+ * The idea: wires only. It refuses nothing that app.ts and the edge do not.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { openMqttLink } from "#kernel/edge/mqtt-link.js";
+import { runService } from "#kernel/edge/process.js";
+import { openStore } from "#kernel/edge/sqlite-store.js";
+import { openStopFanOut } from "#kernel/edge/stop-fan-out.js";
+import { buildCoordinator } from "./app.js";
+import { coordinatorSchema } from "./schema.js";
+
+await runService({
+  service: "coordinator",
+  env: process.env,
+  build: async ({ config, boot, newId, log }) => {
+    const { runDir, broker, prefix, cell, dataDir } = config;
+    const store = await openStore(join(dataDir, "coordinator.db"), coordinatorSchema);
+    const hostBootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const base = {
+      url: broker.kind === "external" ? broker.url : `mqtt://${broker.host}:${broker.port}`,
+      prefix: `${prefix}/${cell}`,
+      newId,
+      log,
+    };
+    const devices = config.devices.filter((d) => d.profile.kind !== "io").map((d) => d.id);
+    return buildCoordinator(
+      {
+        // The will ends the leases at once when this process dies [PROTOCOL 3].
+        main: openMqttLink({ ...base, clientId: boot.service, will: boot }),
+        stop: openMqttLink({ ...base, clientId: `${boot.service}-stop` }),
+        store,
+        fanOut: openStopFanOut({ runDir, devices, log }),
+        log,
+        boot,
+        hostBootId,
+        newId,
+      },
+      config,
+    );
+  },
+});

@@ -1,0 +1,121 @@
+/**
+ * The coordinator's own restart: stop first, then the ruling on every unfinished run.
+ *
+ * The idea: while it lives it writes down about once a second that it does; after a restart the
+ * stop orders of unfinished runs leave before anything else, and once the drivers have been heard
+ * the rule says which runs may make themselves safe [PROTOCOL 1]. It refuses to hold up a stop.
+ */
+import type { Row } from "#kernel/ports.js";
+import type { CellWatch } from "./cell-watch.js";
+import type { LatchBook } from "./latch-book.js";
+import { type Alive, ruleRestart } from "./restart-rule.js";
+import type { RunDesk } from "./run-desk.js";
+import { isActive, type Run } from "./run-state.js";
+import type { StoreQueue } from "./store-queue.js";
+
+/** How often the sign of life is written. */
+export const aliveEveryMs = 1000;
+/** The drivers of a run are waited for this long before it is ruled without their word. */
+export const heardMsMax = 3000;
+const lookMs = 50;
+
+export interface RestartParts {
+  readonly queue: StoreQueue;
+  readonly watch: CellWatch;
+  readonly book: LatchBook;
+  readonly runs: () => RunDesk;
+  readonly hostBootId: string;
+}
+
+export class RestartDesk {
+  readonly #parts: RestartParts;
+  readonly #rebooted = new Set<string>();
+  #untrusted = new Set<string>();
+  #alive: Alive | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #closed = false;
+
+  constructor(parts: RestartParts) {
+    this.#parts = parts;
+  }
+
+  load(facts: readonly Row[]): void {
+    const row = facts.find(({ name }) => name === "alive");
+    if (row !== undefined) this.#alive = JSON.parse(String(row.value)) as Alive;
+  }
+
+  rebooted(device: string): void {
+    this.#rebooted.add(device);
+  }
+
+  /** The first thing that leaves this process: the stop of whatever may still move. */
+  stopUnfinished(untrusted: ReadonlySet<string>): readonly Run[] {
+    const runs = this.#parts.runs();
+    this.#untrusted = new Set(untrusted);
+    const unfinished = runs.open;
+    runs.feedAll(unfinished, { kind: "restarted", text: "the coordinator was restarted" });
+    return runs.active;
+  }
+
+  /** Rules the unfinished runs as their drivers are heard; bounded. */
+  async rule(unfinished: readonly Run[], nowTs: number): Promise<void> {
+    await Promise.all(unfinished.map((run) => this.#ruleOne(run, nowTs)));
+  }
+
+  async #ruleOne(run: Run, nowTs: number): Promise<void> {
+    const { watch, book, runs, hostBootId } = this.#parts;
+    const { uses } = run.saga;
+    const untilMs = performance.now() + heardMsMax;
+    while (!uses.every((device) => watch.isHeard(device)) && performance.now() < untilMs) {
+      await new Promise<void>((resolve) => setTimeout(resolve, lookMs));
+      if (this.#closed) return;
+    }
+    const latched = [...new Set(uses.flatMap((device) => book.holding(device)))];
+    for (const stop of latched) {
+      const text = `the stop ${stop} is latched`;
+      runs().feed(run.run, { kind: "operatorStop", stop, how: "stop", text });
+    }
+    const ruling = ruleRestart({
+      alive: this.#alive,
+      nowTs,
+      hostBootId,
+      latched: book.latches.map(({ id }) => id),
+      devices: uses.map((device) => ({
+        device,
+        heard: watch.isHeard(device),
+        homed: watch.isHomed(device),
+        rebooted: this.#rebooted.has(device),
+      })),
+      trusted: !this.#untrusted.has(run.run),
+    });
+    runs().feed(run.run, { kind: "ruled", ...ruling });
+  }
+
+  /** From now on the sign of life is this start's. */
+  startSigns(): void {
+    this.#sign();
+    this.#timer = setInterval(() => this.#sign(), aliveEveryMs);
+  }
+
+  #sign(): void {
+    const { queue, watch, hostBootId } = this.#parts;
+    // Behind a full disk one sign waits already; more would only fill the queue.
+    if (queue.trouble !== undefined) return;
+    const homed = watch.axes.filter((device) => watch.isHomed(device) === true);
+    const alive: Alive = { ts: Date.now(), hostBootId, homed };
+    const sql = "INSERT OR REPLACE INTO facts (name, value) VALUES ('alive', ?)";
+    void queue.write([{ sql, params: [JSON.stringify(alive)] }], { durable: false });
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#timer !== undefined) this.#sign();
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** True while an unfinished run has not been ruled. */
+  static isUndecided(run: Run): boolean {
+    return isActive(run) && run.phase.at === "stopping" && run.phase.next === "undecided";
+  }
+}

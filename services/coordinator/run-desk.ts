@@ -1,0 +1,294 @@
+/**
+ * The runs of this process: feeds the machine, writes what it decides, carries it out.
+ *
+ * The idea: an event changes the run in memory at once and its stops leave in the same turn;
+ * everything else waits until the event is on the disk, and is then looked at once more: a
+ * command that the run does not wait for any more never leaves. It refuses to decide anything
+ * itself.
+ */
+import type { Ms } from "#drivers/reading.js";
+import type { CellConfig } from "#kernel/config/cell.js";
+import { type ConditionLookup, evaluate } from "#kernel/config/condition.js";
+import type { Boot, Log, NewId, Statement } from "#kernel/ports.js";
+import type { DriverDesk } from "./driver-desk.js";
+import type { EventOutbox } from "./event-outbox.js";
+import { endedShownMax, type Journal } from "./journal.js";
+import { begin } from "./run-leasing.js";
+import {
+  awaitedId,
+  dueMs,
+  isActive,
+  isEnded,
+  type NewRun,
+  type Run,
+  type RunEffect,
+  type RunEvent,
+  type RunTurn,
+} from "./run-state.js";
+import { next } from "./saga.machine.js";
+import { StartGate } from "./start-gate.js";
+import type { StopDesk } from "./stop-desk.js";
+
+/** Runs that may be open at a time. */
+export const openRunsMax = 64;
+
+type Bare<E> = E extends { readonly ts: number } ? Omit<E, "ts"> : never;
+export type RunNews = Bare<RunEvent>;
+
+export interface RunDeskParts {
+  readonly config: CellConfig;
+  readonly journal: Journal;
+  readonly outbox: EventOutbox;
+  readonly drivers: DriverDesk;
+  readonly stops: StopDesk;
+  readonly lookup: ConditionLookup;
+  /** Resets exactly these latches at these devices. */
+  readonly unlatch: (
+    what: RunEffect & { kind: "unlatch" },
+  ) => Promise<{ readonly ok: boolean; readonly text: string }>;
+  /** Called after every change; `before` is absent for a new run. */
+  readonly onChange: (run: Run, before: Run | undefined) => void;
+  readonly boot: Boot;
+  readonly log: Log;
+  readonly newId: NewId;
+}
+
+export class RunDesk {
+  readonly #parts: RunDeskParts;
+  readonly #runs = new Map<string, Run>();
+  readonly #byKey = new Map<string, string>();
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+  readonly #gate: StartGate;
+  #closed = false;
+
+  constructor(parts: RunDeskParts) {
+    this.#parts = parts;
+    this.#gate = new StartGate(parts.config.interlocks);
+  }
+
+  get runs(): readonly Run[] {
+    return [...this.#runs.values()];
+  }
+  get open(): readonly Run[] {
+    return this.runs.filter((run) => !isEnded(run));
+  }
+  get active(): readonly Run[] {
+    return this.runs.filter(isActive);
+  }
+  find(run: string): Run | undefined {
+    return this.#runs.get(run);
+  }
+  /** The run that an id of a command or stop belongs to. */
+  owner(id: string): string | undefined {
+    return this.#byKey.get(id.slice(0, id.lastIndexOf("-")));
+  }
+
+  /** A run out of the journal. */
+  adopt(run: Run): void {
+    this.#runs.set(run.run, run);
+    this.#byKey.set(run.key, run.run);
+  }
+
+  /**
+   * Starts a run; resolves when it is on the disk, rejects when it cannot be and then there is
+   * none. Its first command leaves after that.
+   */
+  async start(
+    input: Omit<NewRun, "key" | "ts">,
+    beside: (run: Run) => readonly Statement[],
+  ): Promise<Run> {
+    const given: NewRun = { ...input, key: this.#parts.newId(), ts: Date.now() };
+    const nowMs = performance.now();
+    const turn = begin(given, nowMs);
+    this.adopt(turn.state);
+    const { events, statements } = this.#events(turn);
+    const rows = [...statements, ...beside(turn.state)];
+    try {
+      await this.#parts.journal.create(given, turn, nowMs, rows);
+    } catch (thrown) {
+      this.#forget(turn.state);
+      throw thrown;
+    }
+    this.#parts.outbox.publish(events);
+    this.#parts.onChange(this.#runs.get(input.run) ?? turn.state, undefined);
+    this.#carryOut(turn.state, turn.effects);
+    this.#arm(input.run);
+    return turn.state;
+  }
+
+  /** Undefined: the event means nothing to the run now. Resolves when it is on the disk. */
+  feed(id: string, news: RunNews): { readonly committed: Promise<void> } | undefined {
+    const run = this.#runs.get(id);
+    if (run === undefined) return undefined;
+    const event: RunEvent = { ...news, ts: Date.now() };
+    const nowMs = performance.now();
+    const turn = next(run, event, nowMs);
+    if (turn === undefined) {
+      this.#arm(id);
+      return undefined;
+    }
+    this.#runs.set(id, turn.state);
+    for (const effect of turn.effects) if (effect.kind === "stop") this.#stop(turn.state, effect);
+    const committed = this.#commit(run, event, turn, nowMs);
+    if (turn.state !== run) this.#parts.onChange(turn.state, run);
+    this.#arm(id);
+    this.#gate.sweep((command) => this.#isAwaited(command));
+    this.look(id);
+    return { committed };
+  }
+
+  feedAll(runs: readonly Run[], news: RunNews): void {
+    for (const { run } of runs) this.feed(run, news);
+  }
+
+  /** Whether the condition a run waits for holds now. */
+  look(id: string): void {
+    const run = this.#runs.get(id);
+    if (run?.phase.at !== "running" || run.phase.wait.kind !== "condition") return;
+    const { step } = run.phase;
+    const action = run.saga.steps[step]?.action;
+    if (action?.kind !== "waitFor") return;
+    const evaluated = evaluate(action.condition, this.#parts.lookup);
+    if (evaluated.ok && evaluated.holds) this.feed(id, { kind: "conditionMet", step });
+  }
+
+  /** A command runs: the next move of its interlock may start. */
+  started(command: string): void {
+    this.#gate.leave(command);
+  }
+
+  /** No timer and no effect after this. */
+  close(): void {
+    this.#closed = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  #isAwaited(command: string): boolean {
+    const run = this.#runs.get(this.owner(command) ?? "");
+    return run !== undefined && awaitedId(run) === command;
+  }
+
+  #commit(before: Run, event: RunEvent, turn: RunTurn, nowMs: Ms): Promise<void> {
+    // What leaves the run as it was is no decision: nothing of it has to survive.
+    if (turn.state === before) {
+      this.#carryOut(turn.state, turn.effects);
+      return Promise.resolve();
+    }
+    const { events, statements } = this.#events(turn);
+    const committed = this.#parts.journal.append(event, turn, nowMs, statements);
+    return committed.then(() => {
+      this.#parts.outbox.publish(events);
+      this.#carryOut(turn.state, turn.effects);
+    });
+  }
+
+  #events(turn: RunTurn) {
+    const { run } = turn.state;
+    const told = turn.effects.filter((effect) => effect.kind === "event");
+    const events = told.map(({ type, data }) =>
+      this.#parts.outbox.make("run", run, type, { ...data, run }),
+    );
+    return { events, statements: events.map((event) => this.#parts.outbox.statement(event)) };
+  }
+
+  #stop(run: Run, effect: RunEffect & { kind: "stop" }): void {
+    const { id, how, axes } = effect;
+    const by = { user: this.#parts.boot.service, role: "service" };
+    this.#parts.stops.order({ id, how, axes, reason: run.cause.text, by });
+  }
+
+  #carryOut(run: Run, effects: readonly RunEffect[]): void {
+    if (this.#closed) return;
+    for (const effect of effects) this.#one(run, effect);
+  }
+
+  #one(run: Run, effect: RunEffect): void {
+    const { drivers } = this.#parts;
+    const id = run.run;
+    switch (effect.kind) {
+      case "stop":
+      case "event":
+        return;
+      case "lease":
+        if (this.#isAwaited(effect.id)) void this.#lease(id, effect);
+        return;
+      case "release":
+        void this.#release(id, effect.leases);
+        return;
+      case "send": {
+        const { flight } = effect;
+        const go = () => {
+          if (!this.#closed && this.#isAwaited(flight.id)) drivers.send(flight);
+        };
+        if (effect.intent === undefined) go();
+        else this.#gate.enter(flight.id, flight.device, go);
+        return;
+      }
+      case "query": {
+        const asked = drivers.query(this.#parts.newId(), effect.device, effect.id);
+        void asked.then((verdict) => this.feed(id, { kind: "queried", id: effect.id, verdict }));
+        return;
+      }
+      case "unlatch": {
+        const reset = this.#parts.unlatch(effect);
+        void reset.then((answer) => this.feed(id, { kind: "unlatched", ...answer }));
+        return;
+      }
+      default:
+        effect satisfies never;
+    }
+  }
+
+  async #lease(run: string, effect: RunEffect & { kind: "lease" }): Promise<void> {
+    const { id, device } = effect;
+    const answer = await this.#parts.drivers.lease(id, device);
+    if (this.#closed) return;
+    if (!answer.ok) {
+      const { code, text } = answer;
+      this.feed(run, { kind: "leaseRefused", id, device, code, text });
+    } else if (answer.epoch !== undefined) {
+      this.feed(run, { kind: "leased", id, device, epoch: answer.epoch });
+    }
+  }
+
+  async #release(run: string, leases: { readonly [device: string]: number }): Promise<void> {
+    const { drivers, newId } = this.#parts;
+    const given = Object.entries(leases);
+    await Promise.all(given.map(([device, epoch]) => drivers.release(newId(), device, epoch)));
+    if (!this.#closed) this.feed(run, { kind: "released" });
+  }
+
+  /** One timer a run, for the earliest of its limits. */
+  #arm(id: string): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+    const run = this.#runs.get(id);
+    if (run === undefined || this.#closed) return;
+    this.#trim(run);
+    const due = dueMs(run);
+    if (due === undefined) return;
+    // Rounded up: a timer that fires a fraction early would find nothing due.
+    const delayMs = Math.max(1, Math.ceil(due - performance.now()));
+    this.#timers.set(
+      id,
+      setTimeout(() => this.feed(id, { kind: "tick" }), delayMs),
+    );
+  }
+
+  /** Only so many ended runs are shown; the others are in the journal. */
+  #trim(run: Run): void {
+    if (!isEnded(run)) return;
+    const ended = this.runs.filter(isEnded);
+    const endedTs = ({ phase }: Run) => ("endedTs" in phase ? phase.endedTs : 0);
+    ended.sort((a, b) => endedTs(a) - endedTs(b));
+    for (const old of ended.slice(0, Math.max(0, ended.length - endedShownMax))) this.#forget(old);
+  }
+
+  #forget(run: Run): void {
+    this.#runs.delete(run.run);
+    this.#byKey.delete(run.key);
+    clearTimeout(this.#timers.get(run.run));
+    this.#timers.delete(run.run);
+  }
+}
