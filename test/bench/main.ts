@@ -1,0 +1,20 @@
+/**
+ * `npm run bench -- NAME`: runs one benchmark, or names them all.
+ *
+ * The idea: each benchmark prints what it measures in words, and ends with one line `BENCH {…}`
+ * of JSON. It refuses to judge: a figure means something beside another one of the same run.
+ */
+import { benchBoot } from "./boot.js";
+
+const benches: { readonly [name: string]: () => Promise<object> } = {
+  boot: benchBoot,
+};
+
+const name = process.argv[2];
+const bench = name !== undefined && Object.hasOwn(benches, name) ? benches[name] : undefined;
+if (bench === undefined) {
+  process.stderr.write(`benchmarks: ${Object.keys(benches).join(", ")}\n`);
+  process.exitCode = 1;
+} else {
+  process.stdout.write(`BENCH ${JSON.stringify(await bench())}\n`);
+}
