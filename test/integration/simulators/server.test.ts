@@ -108,7 +108,7 @@ test("a client that leaves in the middle of a frame disturbs nobody", async () =
   expect(await other.ask(1, status)).toEqual(statusReply);
 });
 
-test("delay holds back the replies of one unit only; drop and exception are per unit too", async () => {
+test("delay holds back one unit's replies only; drop and exception are per unit too", async () => {
   sim.setFault("x", "delay", 150);
   const late = client.frame(1, status);
   const soon = client.frame(2, status);
@@ -146,7 +146,7 @@ test("a move over the wire takes real time and ends at its target", async () => 
   expect(performance.now() - begun).toBeGreaterThan(140);
 });
 
-test("the tap has every request with its reply, and the plant's start and end without any poll", async () => {
+test("the tap has every request with its reply, and the plant's motion without a poll", async () => {
   const before = Number(process.hrtime.bigint()) / 1e6;
   await moveX(40_000);
   await until(() => tap().filter((line) => line.kind === "motion").length === 2);
@@ -179,7 +179,7 @@ test("the tap has every request with its reply, and the plant's start and end wi
   }
 });
 
-test("state shows faults and plants; unknown devices and faults are refused with the known ones", () => {
+test("state shows faults and plants; unknown devices and faults are refused by name", () => {
   sim.setFault("gripper", "noPart");
   sim.setFault("x", "stuck", "trip");
   expect(sim.state()).toMatchObject({

@@ -88,7 +88,7 @@ beforeEach(() => {
   bench = new Bench(conveyorSetup());
 });
 
-test("start: 0x0476, ready, 0x047F, running; the belt ramps to 50 % and reports its set-point", () => {
+test("start: 0x0476, ready, 0x047F, running; the belt ramps to 50 % and says so", () => {
   bench.write(0, 0x0476);
   expect([bit(0), bit(1), bit(2), bit(6)]).toEqual([1, 0, 0, 0]);
   bench.write(0, 0x047f);
@@ -165,7 +165,7 @@ test("stuck: the belt stands and the set-point is never reached", () => {
   expect([speed(), bit(8), bit(2)]).toEqual([0, 0, 1]);
 });
 
-test("MO-19: a set watchdog (300 ms) trips when nobody speaks; without one the belt goes on", () => {
+test("MO-19: a set watchdog (300 ms) trips in silence; without one the belt goes on", () => {
   run(40);
   bench.pass(10_000);
   expect(speed()).toBe(40);

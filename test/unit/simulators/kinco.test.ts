@@ -33,7 +33,7 @@ beforeEach(() => {
   bench = new Bench(servoSetup());
 });
 
-test("golden frames: status word read and control word 0x0F are answered as the manual prints", () => {
+test("golden frames: status word read and control word 0x0F are answered as printed", () => {
   expect(bench.send(0x03, 0x32, 0x00, 0x00, 0x02)).toEqual([3, 4, 0x02, 0x40, 0, 0]);
   expect(bench.send(0x06, 0x31, 0x00, 0x00, 0x0f)).toEqual([0x06, 0x31, 0x00, 0x00, 0x0f]);
   const speed = [0x10, 0x6f, 0x00, 0x00, 0x02, 0x04, 0x4e, 0x82, 0x00, 0x1b];
@@ -49,7 +49,7 @@ test("0x0F from switch-on-disabled does nothing; from ready it goes through to e
   expect(bench.word(SW) & 0x6f).toBe(0x27);
 });
 
-test("a move: bit 12 follows bit 4, bit 10 drops with the acknowledge and rises at the target", () => {
+test("a move: bit 12 follows bit 4, bit 10 drops with it and rises at the target", () => {
   enable();
   expect(reached()).toBe(1);
   bench.write32(TARGET, 20_000);
@@ -113,7 +113,7 @@ test("bit 5 changes the path at once; without it a set-point waits and keeps bit
   expect([acknowledged(), bench.read32(POS)]).toEqual([0, 5000]);
 });
 
-test("interleaving 24: halt slows down and shows bit 10, but keeps the path: its end resumes it", () => {
+test("interleaving 24: halt shows bit 10 at rest but keeps the path: its end resumes it", () => {
   enable();
   start(100_000);
   bench.write(CW, 0x2f);
@@ -130,7 +130,7 @@ test("interleaving 24: halt slows down and shows bit 10, but keeps the path: its
   expect(bench.read32(POS)).toBe(100_000);
 });
 
-test("interleaving 24: a set-point taken at once during halt replaces the path; nothing resumes", () => {
+test("interleaving 24: a set-point taken during halt replaces the path; nothing resumes", () => {
   enable();
   start(100_000);
   bench.pass(200);
@@ -179,7 +179,7 @@ test("power off in motion: the path is gone, the shaft runs down, enabling moves
   expect(bench.read32(POS)).toBe(rest);
 });
 
-test("homing: to the switch, back to its edge, zero there; bit 12, bit 15, and moves from zero", () => {
+test("homing: to the switch, back to its edge, zero there; bits 12 and 15, then a move", () => {
   enable();
   expect([bit(15), bench.read32(POS)]).toEqual([0, 0]);
   bench.write(MODE, 6);
@@ -257,7 +257,7 @@ test("stuck:trip: the following error becomes a fault with an error state", () =
   expect([bit(3), bench.word(SW) & 0x4f, bench.word(0x1f00) === 0]).toEqual([1, 0x08, false]);
 });
 
-test("MO-10: trip, then reset by the edge; with hold the cause persists until it is cleared", () => {
+test("MO-10: trip, reset by the edge; with hold the cause persists until cleared", () => {
   enable();
   bench.device.setFault("trip", undefined, bench.nowMs);
   expect(bench.word(SW) & 0x4f).toBe(0x08);
@@ -276,7 +276,7 @@ test("MO-10: trip, then reset by the edge; with hold the cause persists until it
   expect(bench.word(SW) & 0x4f).toBe(0x40);
 });
 
-test("reboot: silent for 200 ms, then no enable, no home, factory registers, position from 0", () => {
+test("reboot: silent for 200 ms, then no enable, no home, old settings, position 0", () => {
   bench = new Bench(servoSetup("x", 1, { "register.homingMethod": 35 }));
   enable();
   bench.write(MODE, 6);

@@ -57,7 +57,7 @@ test("FC04 and FC23 of the gripper; FC06 is refused", () => {
   expect(bench.send(...both)?.[2]).toBe(0x11);
 });
 
-test("drop: no reply and nothing is carried out; drop:2 only twice; drop:replies carries out", () => {
+test("drop: nothing is carried out; drop:2 only twice; drop:replies carries out", () => {
   bench.device.setFault("drop", undefined, bench.nowMs);
   expect(bench.send(...readStatus)).toBeUndefined();
   bench.write(0x3100, 0x06);

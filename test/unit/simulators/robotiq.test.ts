@@ -40,7 +40,7 @@ beforeEach(() => {
   bench = new Bench(gripperSetup());
 });
 
-test("activation runs the full stroke: gSTA 0, then 1 while the fingers close and open, then 3", () => {
+test("activation runs the full stroke: gSTA 0, 1 while the fingers move, then 3", () => {
   expect(status()).toMatchObject({ active: 0, state: 0 });
   command(0);
   command(1);

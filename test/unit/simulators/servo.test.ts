@@ -62,7 +62,7 @@ function longestMs(
   return Math.ceil((distance / r.velocity + ramp + slow) * 1000) + 300;
 }
 
-test("a position command keeps to speed and ramps and ends at its target, whatever they are", () => {
+test("a position command keeps to speed and ramps and ends at its target", () => {
   fc.assert(
     fc.property(fc.integer({ min: -300_000, max: 300_000 }), ramps, (target, r) => {
       const ms = Math.min(20_000, longestMs(Math.abs(target), r));
@@ -123,7 +123,7 @@ test("the result does not hang on how the time is cut up (dt=20 ms once, 20 time
   expect(whole.position).toBeCloseTo(fine?.position ?? 0, 6);
 });
 
-test("stuck: the shaft stands, the following error grows; freed, it catches up within bounds", () => {
+test("stuck: the shaft stands, the error grows; freed, it catches up within bounds", () => {
   const command: ServoCommand = {
     kind: "velocity",
     velocity: 100_000,
@@ -142,7 +142,7 @@ test("stuck: the shaft stands, the following error grows; freed, it catches up w
   expect(Math.abs(end.demand - end.position)).toBeLessThan(2000);
 });
 
-test("software limits: a path beyond them ends at the limit and says so; speed mode stops there", () => {
+test("software limits: a path ends there and says so; speed mode stops there", () => {
   const walled = { ...plant, softMin: -1000, softMax: 20_000 };
   const r = { acceleration: 1e6, deceleration: 1e6 };
   const path: ServoCommand = { kind: "position", target: 90_000, velocity: 100_000, ...r };
