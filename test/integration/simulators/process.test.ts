@@ -97,7 +97,7 @@ afterEach(() => {
 
 const cellFile = () => join(folder, "cell.yaml");
 
-test("serves the cell's devices, faults from the command line, ends with 0 on SIGTERM", async () => {
+test("serves the cell's devices, faults by command line; SIGTERM ends it with 0", async () => {
   const faults = ["--fault", "x=delay:20", "--fault", "belt=exception:6"];
   const sim = start(["--cell", cellFile(), "--data", folder, ...faults]);
   await sim.ready;
@@ -109,7 +109,7 @@ test("serves the cell's devices, faults from the command line, ends with 0 on SI
   client.close();
 });
 
-test("control socket: sets, clears, shows, answers wrong lines; SIGKILL: the tap is whole", async () => {
+test("control socket: sets, clears, shows, refuses; SIGKILL leaves the tap whole", async () => {
   const sock = join(folder, "sim.sock");
   const tapFile = join(folder, "tap.jsonl");
   writeFileSync(sock, "left behind by a killed process");

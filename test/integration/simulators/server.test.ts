@@ -146,7 +146,7 @@ test("a move over the wire takes real time and ends at its target", async () => 
   expect(performance.now() - begun).toBeGreaterThan(140);
 });
 
-test("the tap has every request with its reply, and the plant's motion without a poll", async () => {
+test("the tap has every request with its reply, and motion without a poll", async () => {
   const before = Number(process.hrtime.bigint()) / 1e6;
   await moveX(40_000);
   await until(() => tap().filter((line) => line.kind === "motion").length === 2);
