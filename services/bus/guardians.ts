@@ -156,7 +156,8 @@ export class Guardians {
       case "send": {
         const { pdu, ticket } = effect;
         this.#ports.sendStop(unit.bus, unit.unit, pdu, (reply) => {
-          const acknowledged = matchReply(pdu, reply).kind === "ack";
+          const { kind } = matchReply(pdu, reply);
+          const acknowledged = kind !== "exception" && kind !== "malformed";
           this.#put(unit, { kind: "sent", ticket, acknowledged });
         });
         return;

@@ -66,6 +66,7 @@ class ModbusWire implements Wire {
   #heardAtMs: Ms = 0;
   #timeouts = 0;
   #lateFrames = 0;
+  #saidLate = false;
 
   constructor(options: ModbusWireOptions) {
     this.#options = options;
@@ -152,6 +153,7 @@ class ModbusWire implements Wire {
     this.#heardAtMs = performance.now();
     this.#timeouts = 0;
     this.#lateFrames = 0;
+    this.#saidLate = false;
     log.info({ host, port }, "connected to the endpoint");
     this.#change(true);
   }
@@ -220,11 +222,8 @@ class ModbusWire implements Wire {
   /** `raw`: the RTU frame that the library received. */
   #answered(id: number, raw: Uint8Array | undefined): void {
     const pending = this.#pending.get(id);
-    if (pending === undefined) return;
-    if (raw === undefined) {
-      this.#finish(id, { kind: "noReply", why: "malformed" });
-      return;
-    }
+    // Without a frame the library only says that it did not send: the port knows that better.
+    if (pending === undefined || raw === undefined) return;
     const pdu = Uint8Array.from(raw.subarray(1, raw.length - 2));
     const match = matchReply(pending.request, pdu);
     if (match.kind === "malformed") {
@@ -243,7 +242,8 @@ class ModbusWire implements Wire {
     this.#finish(id, { kind: "noReply", why: stranger ? "malformed" : "timeout" });
     this.#timeouts += 1;
     const { host, port, log } = this.#options;
-    if (this.#lateFrames === deafRequests) {
+    if (this.#lateFrames >= deafRequests && !this.#saidLate) {
+      this.#saidLate = true;
       // A gateway that numbers replies itself is healthy and never matches: say so, once.
       log.warn({ host, port }, "replies come late or under other transaction ids than asked");
     }

@@ -192,6 +192,7 @@ describe("what counts", () => {
     ["FC16 with an odd byte", "10 0030 0002 04 0001 86"],
     ["FC15 with bits set beyond its count", "0f 0000 0003 01 ff"],
     ["bytes after the request", "06 0020 0003 00"],
+    ["FC23 with more to write than there is", "17 0003 0001 000e 0100 02 00ff"],
     ["a function that this wire does not have", "2b 0e 01 00"],
   ])("what cannot be sent as it is never leaves: %s", async (_, request) => {
     const { peer, wire } = await connected(healthy);
