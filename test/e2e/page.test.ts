@@ -5,7 +5,7 @@
  * choices. It refuses to look into the page's code.
  */
 // needs: chromium
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { FrozenWire } from "../fixtures/gateway/frozen-wire.js";
 import {
@@ -58,7 +58,8 @@ afterEach(async () => {
   await cell.end();
 });
 
-const textOf = (selector: string) => page.locator(selector).innerText();
+const read = async (locator: Locator) => (await locator.textContent()) ?? "";
+const textOf = (selector: string) => read(page.locator(selector));
 const axisRow = (axis: string) => page.locator(`#axes [data-key="${axis}"]`);
 
 test("page: shows cell, axes, sagas and devices, and its scripts keep to the policy", async () => {
@@ -82,16 +83,16 @@ test("page: an axis moves live within its travel, with its target and in words",
   const sample = { v: 1 as const, ts: Date.now() + 5, seq: 1, position: 600, velocity: 100 };
   cell.main.say("telemetryAxis", { axis: "x" }, { ...sample, q: "good" });
   await expect.poll(left).toBeCloseTo(75, 1);
-  expect(await axisRow("x").locator(".value").innerText()).toBe("600.0");
-  expect(await axisRow("x").locator(".aim").innerText()).toBe("to 620.0");
-  expect(await axisRow("x").locator(".words").innerText()).toMatch(/enabled.*homed.*moving/s);
+  expect(await read(axisRow("x").locator(".value"))).toBe("600.0");
+  expect(await read(axisRow("x").locator(".aim"))).toBe("to 620.0");
+  expect(await read(axisRow("x").locator(".words"))).toMatch(/enabled.*homed.*moving/s);
 });
 
 test("page: a position that is not known is a dash and a reason, never 0", async () => {
   cell.axis("y", { position: undefined as never, q: "bad", reasons: { position: "timeout" } });
-  await expect.poll(() => axisRow("y").locator(".value").innerText()).toBe("–");
+  await expect.poll(() => read(axisRow("y").locator(".value"))).toBe("–");
   expect(await axisRow("y").locator(".at").isHidden()).toBe(true);
-  expect(await axisRow("y").locator(".words").innerText()).toContain("position: timeout");
+  expect(await read(axisRow("y").locator(".words"))).toContain("position: timeout");
 });
 
 test("page: STOP by one tap reaches every driver, and shows each axis to its standstill", async () => {
@@ -110,12 +111,12 @@ test("page: STOP by keyboard, and a stop that is not delivered names the hardwar
   await page.locator("#stop").focus();
   await page.keyboard.press("Enter");
   await expect.poll(() => textOf("#stop-says")).toContain("not delivered to z. Use the hardware");
-  expect(await page.locator('#stop-axes [data-key="z"]').innerText()).toMatch(/not delivered/);
+  expect(await read(page.locator('#stop-axes [data-key="z"]'))).toMatch(/not delivered/);
 });
 
 test("page: connection lost: the banner comes, all but STOP is disabled, values keep their age", async () => {
   cell.axis("x", { position: 77 });
-  await expect.poll(() => axisRow("x").locator(".value").innerText()).toBe("77.0");
+  await expect.poll(() => read(axisRow("x").locator(".value"))).toBe("77.0");
   const start = page.locator("#sagas button").first();
   expect(await start.isEnabled()).toBe(true);
   const from = performance.now();
@@ -124,8 +125,8 @@ test("page: connection lost: the banner comes, all but STOP is disabled, values 
   expect(performance.now() - from).toBeLessThan(4000);
   expect(await start.isDisabled()).toBe(true);
   expect(await page.locator("#stop").isEnabled()).toBe(true);
-  expect(await axisRow("x").locator(".value").innerText()).toBe("77.0");
-  expect(await axisRow("x").locator(".words").innerText()).toMatch(/old: connection lost/);
+  expect(await read(axisRow("x").locator(".value"))).toBe("77.0");
+  expect(await read(axisRow("x").locator(".words"))).toMatch(/old: connection lost/);
   await page.locator("#stop").click();
   await expect.poll(() => textOf("#stop-says")).toMatch(/no answer.*Use the hardware stop/i);
 });
@@ -207,7 +208,7 @@ test("page: a run that needs an operator shows what is unknown, and its choices 
   cell.runs(run);
   await expect.poll(() => textOf(".unknowns")).toContain("z: position not known");
   expect(await page.locator(".choices button").allInnerTexts()).toEqual(["Make safe", "Abandon"]);
-  expect(await page.locator(".steps li").nth(1).innerText()).toMatch(/1\.5 s[\s\S]*fault 0x7305/);
+  expect(await read(page.locator(".steps li").nth(1))).toMatch(/1\.5 s[\s\S]*fault 0x7305/);
   await page.locator(".choices button").first().click();
   await until("the choice is out", () => cell.main.published.some((m) => m.key === "runCommand"));
   const sent = cell.main.published.find((m) => m.key === "runCommand");
