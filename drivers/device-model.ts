@@ -126,7 +126,10 @@ export type WatchdogFacts =
 /** Stop class facts (PROTOCOL 6): `kept` classes go on until the rest of the path is discarded. */
 export interface StopFacts {
   readonly remainder: "gone" | "kept";
-  /** Constant first frames that need no reading (write PDUs in order), for the guardian too. */
+  /**
+   * Constant first frames that need no reading (write PDUs in order), for the guardian too. Empty
+   * where no constant frame is harmless in every state; then the stop reads first.
+   */
   readonly blind: readonly Uint8Array[];
   readonly keepsTorque: boolean;
 }
@@ -173,8 +176,12 @@ export interface DeviceModel {
   rebooted(before: PointTable, after: PointTable): boolean;
   /** Begins an operation; `refused` when the profile or the arguments do not allow it. */
   begin(request: OperationRequest): Begun;
-  /** Begins a stop of the class; undefined when the profile has none. */
-  beginStop(stopClass: StopClass, nowMs: Ms): OperationState | undefined;
+  /**
+   * Begins a stop of the class; undefined when the profile has none. With `points` the first
+   * frame may be a better one than the blind frame (halt instead of quick stop); give them only if
+   * the status in them was read after the last write of any operation or stop (docs/adr/0002).
+   */
+  beginStop(stopClass: StopClass, nowMs: Ms, points?: PointTable): OperationState | undefined;
   /** The only way an operation moves on. Undefined: the input means nothing in this state. */
   next(state: OperationState, input: OperationInput): OperationStep | undefined;
 }

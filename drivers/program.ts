@@ -94,7 +94,13 @@ export type Phase =
   /** Begun; the first tick hands out the first effect. */
   | { readonly at: "ready" }
   /** A write is out, of this instruction or of a goal-state step. */
-  | { readonly at: "writing"; readonly role: "level" | "trigger"; readonly attempt: number }
+  | {
+      readonly at: "writing";
+      readonly role: "level" | "trigger";
+      readonly attempt: number;
+      /** With a goal-state step: the state that this write leaves. */
+      readonly forState: DriveState | null;
+    }
   /** A read is out. */
   | { readonly at: "reading" }
   /** Nothing is out until then; afterwards the read is sent, or the hold has ended. */
@@ -119,6 +125,8 @@ export interface Watch {
 
 /** One run, plain data: comparable and printable. */
 export interface Run extends OperandValues {
+  /** Key of its program in the compiled device. */
+  readonly program: string;
   readonly phase: Phase;
   readonly pc: number;
   readonly deadlineMs: Ms;

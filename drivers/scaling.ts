@@ -8,7 +8,7 @@
 import type { Scaling } from "./codec.js";
 import type { AxisSetup, DeviceSetup } from "./device-model.js";
 import type { Names } from "./expression.js";
-import { evaluate } from "./expression.js";
+import { evaluate, namesIn } from "./expression.js";
 import type { PointSpec, Profile } from "./profile.js";
 import type { Rational } from "./rational.js";
 import { divide, fromNumber, multiply, rational } from "./rational.js";
@@ -72,6 +72,12 @@ export function setupProblems(profile: Profile, setup: DeviceSetup): readonly st
     if (!names.has(name))
       problems.push(`the constant ${name} is missing: ${spec.text} (${spec.unit})`);
   }
+  const missing = [...new Set(expressionsIn(profile).flatMap(namesIn))].filter(
+    (one) => !names.has(one),
+  );
+  if (missing.some((one) => axisNames.some((known) => known === one))) {
+    problems.push(`the profile ${profile.id} needs an axis (${missing.join(", ")})`);
+  }
   if (problems.length > 0) return problems;
   for (const [name, point] of Object.entries(profile.points)) {
     const scale = evaluate(point.scale ?? 1, names);
@@ -81,6 +87,28 @@ export function setupProblems(profile: Profile, setup: DeviceSetup): readonly st
     if (!offset.ok) problems.push(`the offset of ${name} cannot be worked out: ${offset.why}`);
   }
   return problems;
+}
+
+const expressionKeys: ReadonlySet<string> = new Set([
+  "scale",
+  "offset",
+  "default",
+  "min",
+  "max",
+  "atLeast",
+  "atMost",
+  "absAtMost",
+  "within",
+]);
+
+/** Every expression that the device needs at run time. */
+function expressionsIn({ points, status, operations, stops }: Profile): readonly string[] {
+  const walk = (value: unknown, key: string): readonly string[] => {
+    if (typeof value === "string") return expressionKeys.has(key) ? [value] : [];
+    if (typeof value !== "object" || value === null) return [];
+    return Object.entries(value).flatMap(([name, inner]) => walk(inner, name));
+  };
+  return walk({ points, status, operations, stops }, "");
 }
 
 /** The scaling of a point; undefined for raw values. @throws RangeError for a bad setup. */

@@ -1,0 +1,313 @@
+/**
+ * Profile and setup → device model: the door that drivers, simulators and checks go through.
+ *
+ * The idea: everything is compiled once (reads, frames, programs, meanings), and afterwards only
+ * asked. A run of an operation is plain data in the caller's hands. It refuses, by throwing, a
+ * setup that `setupProblems` complains about.
+ */
+import { decodeRaw, fromRaw } from "./codec.js";
+import { compileCondition } from "./condition.js";
+import type {
+  Begun,
+  DeviceModel,
+  DeviceSetup,
+  OperationInput,
+  OperationState,
+  OperationStep,
+  PointTable,
+  PointValues,
+  ReadRequest,
+  StopClass,
+  StopFacts,
+  Verb,
+  WatchdogFacts,
+} from "./device-model.js";
+import { stopClasses } from "./device-model.js";
+import { compileMeaning } from "./device-view.js";
+import type { PointCodec } from "./frame.js";
+import { codecOf } from "./frame.js";
+import { nextOperation } from "./operation.machine.js";
+import { prepare } from "./operation-begin.js";
+import { matchReply } from "./pdu.js";
+import type { OperationSpec, Profile, StopSpec } from "./profile.js";
+import type { Instruction, Program, Run } from "./program.js";
+import type { CompileContext } from "./program-compile.js";
+import { compileSteps, constantFrames, requestsFor } from "./program-compile.js";
+import { planReads, pollGroup } from "./read-plan.js";
+import type { BadReason, Ms } from "./reading.js";
+import { namesOf, setupProblems } from "./scaling.js";
+
+export { setupProblems } from "./scaling.js";
+
+/** @throws RangeError when the setup does not fit the profile; ask `setupProblems` before. */
+export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel {
+  const problems = setupProblems(profile, setup);
+  if (problems.length > 0) throw new RangeError(`${setup.device}: ${problems.join("; ")}`);
+  const context = contextOf(profile, setup);
+  const meaning = compileMeaning(context);
+  const programs = compilePrograms(context, setup);
+  const verbs = verbsOf(profile, setup);
+  const codecs = codecsOf(context);
+  const plan = (group: "fast" | "slow" | "full") => planReads(profile, pollGroup(profile, group));
+  return {
+    profileId: profile.id,
+    kind: profile.kind,
+    setup,
+    verbs,
+    stops: stopFacts(context),
+    watchdog: watchdogOf(profile),
+    pollFast: plan("fast"),
+    pollSlow: plan("slow"),
+    pollFull: plan("full"),
+    decode: (request, reply) => decodeReply(profile, codecs, request, reply),
+    view: meaning.view,
+    identityMatches: meaning.identityMatches,
+    rebooted: meaning.rebooted,
+    begin: (request) => {
+      const operation = verbs.has(request.verb) ? operationOf(profile, request.verb) : undefined;
+      if (operation === undefined) return unsupported(profile, setup, request.verb);
+      const view = meaning.view(request.points);
+      const prepared = prepare(operation, request, { ...context, setup, view });
+      if (!prepared.ok) return prepared;
+      return begin(programs, `operation.${request.verb}`, request.nowMs, prepared);
+    },
+    beginStop: (stopClass, nowMs, points) => {
+      const known = points === undefined ? false : provesKnown(context, stopClass, points);
+      const key = known ? `stop.${stopClass}.known` : `stop.${stopClass}`;
+      if (!programs.has(key)) return undefined;
+      const begun = begin(programs, key, nowMs, { args: {}, travelMs: 0 });
+      return begun.ok ? begun.state : undefined;
+    },
+    next: (state, input) => next(programs, state, input),
+  };
+}
+
+function contextOf(profile: Profile, setup: DeviceSetup): CompileContext {
+  const names = namesOf(profile, setup);
+  const bare = { profile, names, always: [] };
+  const { fault } = profile.status.flags;
+  const told = fault === undefined ? [] : compileCondition(fault.when, bare).points;
+  return { ...bare, always: [profile.status.state.point, ...told] };
+}
+
+function operationOf(profile: Profile, verb: Verb): OperationSpec | undefined {
+  const operations: { readonly [verb: string]: OperationSpec | undefined } = profile.operations;
+  return Object.hasOwn(operations, verb) ? operations[verb] : undefined;
+}
+
+/** Velocity and jog need a drive that stops by itself, or a reason without one. */
+function verbsOf(profile: Profile, setup: DeviceSetup): ReadonlySet<Verb> {
+  if (profile.unsupported !== undefined) return new Set();
+  const watched = profile.watchdog.kind === "fixed" || setup.acceptNoWatchdog !== undefined;
+  const verbs = (Object.keys(profile.operations) as Verb[]).filter((verb) => {
+    return watched || (verb !== "velocity" && verb !== "jog");
+  });
+  if (profile.stops.controlled !== undefined) verbs.push("stop");
+  if (profile.stops.fast !== undefined) verbs.push("quickStop");
+  return new Set(verbs);
+}
+
+function unsupported(profile: Profile, setup: DeviceSetup, verb: Verb): Begun {
+  const why = profile.unsupported?.reason ?? profile.missing[verb];
+  const reason = why ?? whyNot(profile, verb);
+  const text = `${setup.device}: ${verb} is not supported: ${reason}`;
+  return { ok: false, verdict: { verdict: "refused", code: "NOT_SUPPORTED", text } };
+}
+
+function whyNot(profile: Profile, verb: Verb): string {
+  if (verb === "stop" || verb === "quickStop") return "stops are stop classes";
+  if (operationOf(profile, verb) !== undefined) {
+    return "no watchdog of the drive is verified, and acceptNoWatchdog gives no reason";
+  }
+  return `the profile ${profile.id} does not have it`;
+}
+
+function watchdogOf({ watchdog }: Profile): WatchdogFacts {
+  const { kind, note, timeoutMs, reactions } = watchdog;
+  if (kind === "none") return { kind };
+  if (kind === "fixed" && timeoutMs !== undefined) {
+    return { kind, timeoutMs, reaction: (reactions ?? []).join(", ") || note };
+  }
+  // A settable one counts only once its registers are read and compared.
+  return { kind: "unknown", note };
+}
+
+function blindOf(stop: StopSpec, context: CompileContext): readonly Uint8Array[] {
+  return stop.blind.flatMap((one) => constantFrames(one, context));
+}
+
+function stopFacts(context: CompileContext): DeviceModel["stops"] {
+  const facts: { [C in StopClass]?: StopFacts } = {};
+  for (const stopClass of stopClasses) {
+    const stop = context.profile.stops[stopClass];
+    if (stop === undefined) continue;
+    const { remainder, keepsTorque } = stop;
+    facts[stopClass] = { remainder, keepsTorque, blind: blindOf(stop, context) };
+  }
+  return facts;
+}
+
+/** Whether the readings prove the state in which the class has a better first frame. */
+function provesKnown(context: CompileContext, stopClass: StopClass, points: PointTable): boolean {
+  const when = context.profile.stops[stopClass]?.whenKnown?.when;
+  if (when === undefined) return false;
+  const look = (name: string) => {
+    const reading = points.get(name);
+    return reading?.ok === true ? reading.value : undefined;
+  };
+  return compileCondition(when, context).ask(look, { args: {}, captures: {} }) === true;
+}
+
+function compilePrograms(
+  context: CompileContext,
+  setup: DeviceSetup,
+): ReadonlyMap<string, Program> {
+  const { profile } = context;
+  const programs = new Map<string, Program>();
+  for (const [verb, operation] of Object.entries(profile.operations)) {
+    if (operation === undefined) continue;
+    const instructions = compileSteps(operation.steps, context);
+    programs.set(`operation.${verb}`, {
+      ...programFor(context, setup, instructions),
+      verb: verb as Verb,
+      timeoutMs: operation.timeoutMs,
+      toleratesFault: operation.toleratesFault ?? false,
+      result: operation.result.map((point) => [resultName(profile, point), point] as const),
+    });
+  }
+  for (const stopClass of stopClasses) {
+    const stop = profile.stops[stopClass];
+    if (stop === undefined) continue;
+    const firsts = [
+      [`stop.${stopClass}`, blindOf(stop, context)],
+      ...(stop.whenKnown === undefined
+        ? []
+        : [[`stop.${stopClass}.known`, constantFrames(stop.whenKnown, context)] as const]),
+    ] as const;
+    for (const [key, frames] of firsts) {
+      const first = frames.map((pdu): Instruction => {
+        return { op: "write", role: "level", frame: () => ({ ok: true, value: pdu }), text: key };
+      });
+      const { position, velocity } = profile.status;
+      const shown = [position, velocity].filter((one) => one !== undefined);
+      programs.set(key, {
+        ...programFor(context, setup, compileSteps(stop.steps, context, first)),
+        verb: stopClass,
+        timeoutMs: stop.timeoutMs,
+        toleratesFault: true,
+        result: shown.map((point) => [resultName(profile, point), point] as const),
+      });
+    }
+  }
+  return programs;
+}
+
+/** What does not differ between operations and stops. */
+function programFor(
+  context: CompileContext,
+  { device }: DeviceSetup,
+  instructions: readonly Instruction[],
+): Omit<Program, "verb" | "timeoutMs" | "toleratesFault" | "result"> {
+  const { flags, faultCode } = context.profile.status;
+  const test = (name: string) => {
+    const flag = flags[name];
+    return flag === undefined ? undefined : compileCondition(flag.when, context);
+  };
+  const gripped = test("gripped");
+  const factors = instructions.map((one) => (one.op === "wait" ? one.travelFactor : 0));
+  return {
+    device,
+    instructions,
+    travelFactor: Math.max(0, ...factors),
+    fault: test("fault"),
+    faultCode:
+      faultCode === undefined
+        ? undefined
+        : { point: faultCode, requests: requestsFor(context, [faultCode]) },
+    resultFlags: gripped === undefined ? [] : [["gripped", gripped]],
+  };
+}
+
+/** Position and velocity go by their meaning, the rest by their point. */
+function resultName({ status }: Profile, point: string): string {
+  if (point === status.position) return "position";
+  return point === status.velocity ? "velocity" : point;
+}
+
+function begin(
+  programs: ReadonlyMap<string, Program>,
+  key: string,
+  nowMs: Ms,
+  { args, travelMs }: { args: Run["args"]; travelMs: Ms },
+): Begun {
+  const program = programs.get(key);
+  if (program === undefined) throw new TypeError(`${key} was not compiled`);
+  const run: Run = {
+    program: key,
+    phase: { at: "ready" },
+    pc: 0,
+    args,
+    captures: {},
+    deadlineMs: nowMs + program.timeoutMs + program.travelFactor * travelMs,
+    travelMs,
+    sent: false,
+    moved: false,
+    wroteAtMs: null,
+    accepted: false,
+    unsettled: false,
+    watch: null,
+    values: {},
+  };
+  return { ok: true, state: { verb: program.verb, triggered: false, inner: run } };
+}
+
+function next(
+  programs: ReadonlyMap<string, Program>,
+  state: OperationState,
+  input: OperationInput,
+): OperationStep | undefined {
+  // Only `begin` makes states, so what is inside is a run.
+  const run = state.inner as Run;
+  const program = programs.get(run.program);
+  if (program === undefined) throw new TypeError(`${run.program} is of another device`);
+  const advance = nextOperation(program, run, input);
+  if (advance === undefined) return undefined;
+  const { phase, moved } = advance.run;
+  const triggered = moved || (phase.at === "writing" && phase.role === "trigger");
+  return {
+    state: { verb: state.verb, triggered, inner: advance.run },
+    effects: advance.effects,
+  };
+}
+
+function codecsOf({ profile, names }: CompileContext): ReadonlyMap<string, PointCodec> {
+  const all = Object.keys(profile.points);
+  return new Map(all.map((name) => [name, codecOf(profile, names, name)]));
+}
+
+function decodeReply(
+  profile: Profile,
+  codecs: ReadonlyMap<string, PointCodec>,
+  request: ReadRequest,
+  reply: Uint8Array,
+): PointValues | BadReason {
+  const matched = matchReply(request.pdu, reply);
+  if (matched.kind === "exception") return "exception";
+  if (matched.kind !== "words" && matched.kind !== "bits") return "malformed";
+  const words = matched.kind === "words" ? matched.words : matched.bits.map(Number);
+  const values = new Map<string, number>();
+  for (const name of request.points) {
+    const codec = codecs.get(name);
+    if (codec?.spec.read === undefined) continue;
+    const order = codec.spec.order ?? profile.transport.order.default;
+    const raw = decodeRaw(
+      codec.spec,
+      words.slice(codec.spec.read.address - request.address),
+      order,
+    );
+    // One value that is none makes the block suspect: better no value than half a picture.
+    if (raw === undefined) return "invalid-value";
+    values.set(name, codec.scaling === undefined ? raw : fromRaw(raw, codec.scaling));
+  }
+  return values;
+}

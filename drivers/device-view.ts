@@ -1,0 +1,103 @@
+/**
+ * What the readings of a device mean: state, flags, position, identity, reboot.
+ *
+ * The idea: a meaning is as good as its worst reading, and carries the oldest time among them; a
+ * flag that the profile does not have is a reason like any other. It refuses to guess.
+ */
+import type { ConditionContext, Test } from "./condition.js";
+import { compileCondition, noOperands, stateOf } from "./condition.js";
+import type { DeviceView, PointTable } from "./device-model.js";
+import type { Reading } from "./reading.js";
+
+const notInProfile: Reading<never> = { ok: false, reason: "not-in-profile", atMs: 0 };
+
+function pointReading(points: PointTable, name: string | undefined): Reading<number> {
+  if (name === undefined) return notInProfile;
+  return points.get(name) ?? { ok: false, reason: "never-read", atMs: 0 };
+}
+
+function lookup(points: PointTable) {
+  return (name: string) => {
+    const reading = points.get(name);
+    return reading?.ok === true ? reading.value : undefined;
+  };
+}
+
+/** The answer of a test over readings: the first bad one decides, else the oldest time counts. */
+function ask(test: Test | undefined, points: PointTable): Reading<boolean> {
+  if (test === undefined) return notInProfile;
+  let atMs = Number.POSITIVE_INFINITY;
+  for (const name of test.points) {
+    const reading = pointReading(points, name);
+    if (!reading.ok) return reading;
+    atMs = Math.min(atMs, reading.atMs);
+  }
+  const value = test.ask(lookup(points), noOperands);
+  return value === undefined
+    ? { ok: false, reason: "invalid-value", atMs }
+    : { ok: true, value, atMs };
+}
+
+export interface Meaning {
+  view(points: PointTable): DeviceView;
+  identityMatches(points: PointTable): { readonly ok: boolean; readonly text: string };
+  rebooted(before: PointTable, after: PointTable): boolean;
+}
+
+export function compileMeaning(context: ConditionContext): Meaning {
+  const { profile } = context;
+  const { status, identity } = profile;
+  const flags = new Map(
+    Object.entries(status.flags).map(([name, flag]) => [
+      name,
+      compileCondition(flag.when, context),
+    ]),
+  );
+  const evidence = Array.isArray(status.rebootEvidence) ? status.rebootEvidence : [];
+  const reboots = evidence.map((one) => ({
+    before: compileCondition(one.before, context),
+    after: compileCondition(one.after, context),
+  }));
+  const probes = (Array.isArray(identity.probe) ? identity.probe : []).map((one) => ({
+    text: one.text,
+    test: compileCondition(one.when, context),
+  }));
+  return {
+    view: (points) => {
+      const flag = (name: string) => ask(flags.get(name), points);
+      const word = pointReading(points, status.state.point);
+      const state = stateOf(profile, lookup(points)) ?? "unknown";
+      return {
+        state: word.ok ? { ok: true, value: state, atMs: word.atMs } : word,
+        enabled: flag("enabled"),
+        homed: flag("homed"),
+        moving: flag("moving"),
+        inTarget: flag("inTarget"),
+        fault: flag("fault"),
+        warning: flag("warning"),
+        remote: flag("remote"),
+        limit: flag("limit"),
+        gripped: flag("gripped"),
+        position: pointReading(points, status.position),
+        velocity: pointReading(points, status.velocity),
+        faultCode: pointReading(points, status.faultCode),
+      };
+    },
+    identityMatches: (points) => {
+      if (!Array.isArray(identity.probe)) return { ok: true, text: identity.probe.none };
+      for (const { text, test } of probes) {
+        const answer = ask(test, points);
+        if (!answer.ok) return { ok: false, text: `not known whether ${text} (${answer.reason})` };
+        if (!answer.value) return { ok: false, text: `it does not hold that ${text}` };
+      }
+      return { ok: true, text: probes.map(({ text }) => text).join("; ") };
+    },
+    rebooted: (before, after) => {
+      return reboots.some((one) => {
+        const was = ask(one.before, before);
+        const is = ask(one.after, after);
+        return was.ok && was.value && is.ok && is.value;
+      });
+    },
+  };
+}
