@@ -9,7 +9,9 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { openYaml } from "#drivers/yaml-source.js";
 import type { CellConfig } from "#kernel/config/cell.js";
+import { snapshotPath, writeSnapshot } from "#kernel/config/cell-snapshot.js";
 import { createNewId } from "#kernel/edge/ids.js";
+import { packageVersion } from "#kernel/edge/process.js";
 import { makeDataDir, makeRunDir } from "#kernel/edge/run-dir-maker.js";
 import { ServocellError, textOf } from "#kernel/errors.js";
 import { simControlPath } from "#kernel/run-dir.js";
@@ -108,8 +110,11 @@ function refuseUnfit(config: CellConfig, options: UpOptions): void {
 
 function supervisorOf(config: CellConfig, options: UpOptions, terminal: Terminal): Supervisor {
   const logDir = join(config.dataDir, "log");
+  const snapshot = snapshotPath(config.runDir);
+  writeSnapshot(snapshot, packageVersion(), config);
   const children = planCell(config, {
     simulated: options.simulated,
+    snapshot,
     ...(options.simulated ? { simulatorCell: simulatorCell(config) } : {}),
     ...(options.tap === undefined ? {} : { tap: resolve(options.tap) }),
   });

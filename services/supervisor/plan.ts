@@ -8,6 +8,7 @@
  */
 import type { Ms } from "#drivers/reading.js";
 import type { CellConfig } from "#kernel/config/cell.js";
+import { snapshotVariable } from "#kernel/config/cell-snapshot.js";
 import { simControlPath } from "#kernel/run-dir.js";
 import { drainMaxMs } from "#kernel/service.js";
 
@@ -30,6 +31,8 @@ export interface ChildSpec {
 }
 
 export interface PlanOptions {
+  /** What the services read in place of the cell file. */
+  readonly snapshot?: string;
   /** The services take the devices as simulated ones, whatever the file says. */
   readonly simulated?: boolean;
   /** The cell file of the simulator, where it is not the cell's own. */
@@ -50,6 +53,8 @@ function heap(oldSpaceMb: number): readonly string[] {
 export function planCell(config: CellConfig, options: PlanOptions = {}): readonly ChildSpec[] {
   const asked = options.simulated === true ? ["--simulated"] : [];
   const where = ["--cell", config.file, "--data", config.dataDir, ...asked];
+  const { snapshot } = options;
+  const shared = snapshot === undefined ? {} : { [snapshotVariable]: snapshot };
   const child = (
     service: string,
     room: string,
@@ -60,7 +65,7 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
     script: `dist/services/${room}/main.js`,
     args: where,
     nodeFlags: heap(96),
-    env: { MALLOC_ARENA_MAX: "2" },
+    env: { MALLOC_ARENA_MAX: "2", ...shared },
     startRank: ranks[0],
     endRank: ranks[1],
     readyWithinMs: READY_WITHIN_MS,
@@ -72,7 +77,7 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
     child(`driver-${device.id}`, "driver", [3, 2], {
       args: [...where, "--device", device.id],
       nodeFlags: ["--initial-old-space-size=8", ...heap(64)],
-      env: { MALLOC_ARENA_MAX: "1" },
+      env: { MALLOC_ARENA_MAX: "1", ...shared },
       essential: false,
     }),
   );

@@ -24,6 +24,7 @@ import { resolveInterlocks } from "./cell-interlocks.js";
 import { brokerOf, checkPorts, gatewayOf, simulatedBuses } from "./cell-network.js";
 import { resolveSagas } from "./cell-sagas.js";
 import { cellFileSchema } from "./cell-schema.js";
+import { deepFreeze } from "./deep-freeze.js";
 import { FileProblems } from "./file-problems.js";
 import { FileReader } from "./file-reader.js";
 
@@ -153,11 +154,4 @@ function dirsOf(cell: string, options: CellOptions): { dataDir: string; runDir: 
   const short = createHash("sha1").update(dataDir).digest("hex").slice(0, 10);
   const runDir = options.runDir ?? `${tmpdir()}/servocell-${userInfo().uid}-${short}`;
   return { dataDir, runDir };
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  Object.freeze(value);
-  for (const part of Object.values(value)) deepFreeze(part);
-  return value;
 }

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Problem } from "#drivers/device-model.js";
 import type { CellConfig } from "../config/cell.js";
-import { loadCell } from "../config/cell-file.js";
+import { readSnapshot, snapshotVariable } from "../config/cell-snapshot.js";
 import { ServocellError, textOf } from "../errors.js";
 import type { App, Boot, NewId } from "../ports.js";
 import { exitCodes, ServiceLife } from "../service.js";
@@ -110,9 +110,19 @@ function problemText(problem: Problem): string {
   return `${file}:${line}:${column}: ${severity}: ${path}: ${message}${given}${hint}`;
 }
 
-function readConfig(args: ServiceArgs): CellConfig | undefined {
+/** What the supervisor has read already, else the cell file itself. */
+async function readConfig(
+  args: ServiceArgs,
+  env: ServiceSpec["env"],
+): Promise<CellConfig | undefined> {
+  const snapshot = env[snapshotVariable];
+  const shared = snapshot === undefined ? undefined : readSnapshot(snapshot, packageVersion());
+  if (shared !== undefined) return shared;
+  // Loaded only here: the YAML reader and all profiles are a third of a small driver.
+  const { loadCell } = await import("../config/cell-file.js");
   const checked = loadCell(args.cell, {
     ...(args.data === undefined ? {} : { dataDir: args.data }),
+    ...(env.SERVOCELL_RUN_DIR ? { runDir: env.SERVOCELL_RUN_DIR } : {}),
     ...(args.simulated ? { simulated: true } : {}),
   });
   if (checked.ok) return checked.value;
@@ -123,7 +133,7 @@ function readConfig(args: ServiceArgs): CellConfig | undefined {
 async function openContext(spec: ServiceSpec): Promise<ServiceContext> {
   const args = readServiceArgs(spec.argv ?? process.argv.slice(2));
   const service = typeof spec.service === "string" ? spec.service : spec.service(args);
-  const config = readConfig(args);
+  const config = await readConfig(args, spec.env);
   if (config === undefined) {
     throw new ServocellError("VALIDATION_FAILED", `${args.cell} cannot be used.`);
   }
