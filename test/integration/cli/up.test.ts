@@ -1,0 +1,74 @@
+/**
+ * `servocell up` as processes: signals, a supervisor that is killed, a port that is taken.
+ *
+ * The idea: a copy of the demo cell on free ports, judged by its processes. It refuses to look at
+ * axes; test/hil does.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import net from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { CellProcess, makeCellFolder, until } from "../../fixtures/cell-process.js";
+
+const started: CellProcess[] = [];
+afterEach(async () => {
+  for (const cell of started.splice(0)) await cell.close();
+}, 60_000);
+
+async function cellUp(): Promise<CellProcess> {
+  const cell = new CellProcess(await makeCellFolder());
+  started.push(cell);
+  await until("the cell is up", () => cell.output.includes(" is up after "), 60_000);
+  return cell;
+}
+
+/** Processes that name the folder of this cell, the command itself left out. */
+function servicesOf(cell: CellProcess): readonly number[] {
+  return readdirSync("/proc").flatMap((entry) => {
+    if (!/^\d+$/.test(entry) || Number(entry) === cell.pid) return [];
+    try {
+      const line = readFileSync(`/proc/${entry}/cmdline`, "utf8");
+      return line.includes(cell.folder.dir) ? [Number(entry)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+test("up, SIGTERM: ten services are there, and none is left behind; exit 0", async () => {
+  const cell = await cellUp();
+  expect(servicesOf(cell)).toHaveLength(10);
+  expect(cell.output).toContain(cell.folder.api.replace("/api/v1", "/"));
+  cell.child.kill("SIGTERM");
+  expect(await cell.exit()).toBe(0);
+  expect(servicesOf(cell)).toEqual([]);
+}, 120_000);
+
+test("up, supervisor killed by SIGKILL: every service sees it and ends", async () => {
+  const cell = await cellUp();
+  cell.child.kill("SIGKILL");
+  await until("no service is left", () => servicesOf(cell).length === 0, 30_000);
+}, 120_000);
+
+test("up: a service that is killed is started again", async () => {
+  const cell = await cellUp();
+  const before = cell.childPid("services/gateway/main.js") ?? 0;
+  process.kill(before, "SIGKILL");
+  const after = await until("there is another gateway", () => {
+    const pid = cell.childPid("services/gateway/main.js");
+    return pid !== before && pid;
+  });
+  expect(after).not.toBe(before);
+  expect(cell.errors).toContain("gateway ended");
+}, 120_000);
+
+test("up: a port that is taken ends the start with one sentence, nothing left behind", async () => {
+  const folder = await makeCellFolder();
+  const taken = net.createServer();
+  await new Promise<void>((resolve) => taken.listen(folder.brokerPort, "127.0.0.1", resolve));
+  const cell = new CellProcess(folder);
+  started.push(cell);
+  expect(await cell.exit()).toBe(1);
+  expect(cell.errors).toMatch(/error: The broker did not start: .*used by another program/);
+  expect(servicesOf(cell)).toEqual([]);
+  taken.close();
+}, 120_000);
