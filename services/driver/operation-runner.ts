@@ -11,8 +11,8 @@ import type {
   OperationInput,
   OperationState,
 } from "#drivers/device-model.js";
-import type { Verdict } from "#drivers/reading.js";
-import { codeOf, ServocellError } from "#kernel/errors.js";
+import type { Detail, Verdict } from "#drivers/reading.js";
+import { codeOf, type ErrorCode, ServocellError } from "#kernel/errors.js";
 import type { Breaker } from "#kernel/ports.js";
 import { type DeviceIo, type ReadOutcome, writeOutcome } from "./device-io.js";
 
@@ -87,16 +87,22 @@ async function carryOut(operation: Operation, work: Work): Promise<OperationInpu
 
 /** What a failed read is to the breaker; which of these count is the kernel's one table. */
 class ReadFailed extends ServocellError {
-  constructor(readonly outcome: ReadOutcome & { readonly ok: false }) {
-    const { reason, exception } = outcome;
-    if (exception !== undefined) {
-      super("DEVICE_EXCEPTION", `read refused with exception ${exception}`, { exception });
-    } else if (reason === "invalid-value") {
-      super("READ_BACK_DIFFERS", "read brought a value that cannot be");
-    } else {
-      super("DEVICE_UNREACHABLE", `read failed: ${reason}`);
-    }
+  readonly outcome: ReadOutcome & { readonly ok: false };
+  constructor(outcome: ReadOutcome & { readonly ok: false }) {
+    super(...failureOf(outcome));
+    this.outcome = outcome;
   }
+}
+
+function failureOf({ reason, exception }: ReadOutcome & { readonly ok: false }) {
+  const failure = (code: ErrorCode, text: string, detail: Detail = {}) =>
+    [code, text, detail] as const;
+  if (exception !== undefined) {
+    return failure("DEVICE_EXCEPTION", `read refused with exception ${exception}`, { exception });
+  }
+  return reason === "invalid-value"
+    ? failure("READ_BACK_DIFFERS", "read brought a value that cannot be")
+    : failure("DEVICE_UNREACHABLE", `read failed: ${reason}`);
 }
 
 /** One logical call of the breaker [PROTOCOL 14]. */
