@@ -241,6 +241,7 @@ class Coordinator implements App {
     await this.#listened();
     if (this.#closed) return;
     this.#latches.open();
+    this.#outbox.open();
     this.#restart.startSigns();
     this.#open = true;
     this.#cell.boot(this.#latches.book.latches.length);

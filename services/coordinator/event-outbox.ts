@@ -25,6 +25,7 @@ export class EventOutbox {
   readonly #source: string;
   #ready: CloudEvent[] = [];
   #publishing = false;
+  #open = false;
 
   constructor(
     ports: { readonly main: MessageLink; readonly log: Log; readonly newId: NewId },
@@ -39,6 +40,12 @@ export class EventOutbox {
     this.#link.onChange((connected) => {
       if (connected) this.#wake();
     });
+  }
+
+  /** From now on events leave; before, the stops of a restart go first. */
+  open(): void {
+    this.#open = true;
+    this.#wake();
   }
 
   make(kind: EventKind, id: string, type: string, data: Detail): CloudEvent {
@@ -71,7 +78,8 @@ export class EventOutbox {
   }
 
   #wake(): void {
-    if (this.#publishing || this.#ready.length === 0 || !this.#link.connected) return;
+    if (!this.#open || this.#publishing || this.#ready.length === 0 || !this.#link.connected)
+      return;
     this.#publishing = true;
     void this.#publishAll();
   }

@@ -195,7 +195,8 @@ function onVerdict(run: Run, event: On<"verdict">, now: Now): RunTurn | undefine
   const name = run.saga.steps[phase.step]?.name ?? "";
   const cause = { code: verdict.code, text: `${name}: ${verdict.text}` };
   // Stopped by its interlock, not merely refused by it: nothing moves by itself [PROTOCOL 1].
-  const tripped = verdict.code === "INTERLOCKED" && verdict.verdict !== "refused";
+  const interlocked = [verdict.code, verdict.detail?.cause].includes("INTERLOCKED");
+  const tripped = interlocked && verdict.verdict !== "refused";
   return stopAfter(ended, { next: tripped ? "stopped" : "makeSafe", cause }, now);
 }
 

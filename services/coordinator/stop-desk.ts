@@ -36,7 +36,7 @@ export interface OwnStop {
 export class StopDesk {
   readonly #sender: StopSender;
   readonly #log: Log;
-  readonly #open = new Map<string, Set<string>>();
+  readonly #open = new Map<string, { readonly stop: OwnStop; readonly left: Set<string> }>();
   readonly #operator = new Map<string, { left: Set<string>; timer: Timer }>();
   #news: StopNews | undefined;
 
@@ -48,6 +48,10 @@ export class StopDesk {
     this.#log = ports.log;
     this.#sender = new StopSender({ link: ports.stop, fanOut: ports.fanOut });
     ports.fanOut.onAck((ack) => this.#hear(ack));
+    // The socket road needs no broker; the other one follows as soon as there is one.
+    ports.stop.onChange((connected) => {
+      if (connected) for (const { stop, left } of this.#open.values()) this.#now(stop, left);
+    });
     ports.stop.subscribe("stopAck", {}, ({ payload }) => this.#hear(payload));
   }
 
@@ -64,8 +68,8 @@ export class StopDesk {
   order(stop: OwnStop): void {
     const left = new Set(stop.axes);
     // An older order of the same axes is settled by this one; repeats of it would end new leases.
-    for (const older of this.#open.values()) for (const axis of left) older.delete(axis);
-    this.#open.set(stop.id, left);
+    for (const older of this.#open.values()) for (const axis of left) older.left.delete(axis);
+    this.#open.set(stop.id, { stop, left });
     this.#log.info({ mark: "stop.own", stop: stop.id, axes: stop.axes }, "Stopping a run's axes.");
     this.#send(stop, left, performance.now() + stoppingMsMax);
   }
@@ -75,11 +79,16 @@ export class StopDesk {
       this.#open.delete(stop.id);
       return;
     }
+    this.#now(stop, left);
+    setTimeout(() => this.#send(stop, left, untilMs), orderAgainMs);
+  }
+
+  #now(stop: OwnStop, left: ReadonlySet<string>): void {
     const axes = [...left];
+    if (axes.length === 0) return;
     const { id, how, reason, by } = stop;
     const order: StopOrder = { id, ts: Date.now(), by, reason, v: 1, latch: false, axes };
     this.#sender.send({ kind: how, order, axes });
-    setTimeout(() => this.#send(stop, left, untilMs), orderAgainMs);
   }
 
   /** Follows a person's stop that others send, until its axes have answered. */
@@ -105,7 +114,7 @@ export class StopDesk {
     const { id, axis, status, latched, text } = ack;
     if (latched) this.#news?.onLatched(axis, id);
     if (status === "received") return;
-    this.#open.get(id)?.delete(axis);
+    this.#open.get(id)?.left.delete(axis);
     if (status === "confirmed") this.#news?.onStill(id, axis);
     else this.#news?.onNotStill(id, axis, text ?? "standstill could not be confirmed");
     const followed = this.#operator.get(id);
