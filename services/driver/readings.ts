@@ -29,7 +29,6 @@ export class Readings {
   readonly #failing = new Map<string, BadReason>();
   readonly #statusPoints: readonly string[];
   #view: DeviceView | undefined;
-  #statusAtMs: Ms | undefined;
 
   constructor(model: DeviceModel, nowMs: Ms) {
     this.#model = model;
@@ -44,9 +43,18 @@ export class Readings {
     return this.#table;
   }
 
-  /** When the newest complete status was sent for; undefined: never. */
+  /**
+   * When the oldest part of the present status was sent for; undefined: a part has no value. A
+   * status may take several requests, each of which comes by itself.
+   */
   get statusAtMs(): Ms | undefined {
-    return this.#statusAtMs;
+    let oldestMs = Number.POSITIVE_INFINITY;
+    for (const point of this.#statusPoints) {
+      const reading = this.#table.get(point);
+      if (reading?.ok !== true) return undefined;
+      oldestMs = Math.min(oldestMs, reading.atMs);
+    }
+    return oldestMs === Number.POSITIVE_INFINITY ? undefined : oldestMs;
   }
 
   get view(): DeviceView {
@@ -60,7 +68,6 @@ export class Readings {
       this.#table.set(point, { ok: true, value, atMs: sentAtMs });
       this.#failing.delete(point);
     }
-    if (this.#statusPoints.every((point) => values.has(point))) this.#statusAtMs = sentAtMs;
     this.#view = undefined;
   }
 
