@@ -43,7 +43,6 @@ export function cellView(mirror: Mirror, config: CellConfig): CellResource {
       service,
       status: serviceStatus(mirror, service),
       version: avail.version,
-      seenAt: avail.ts,
     })),
   };
 }
@@ -166,7 +165,11 @@ export function stopsView(mirror: Mirror, orders: StopsResource["orders"]): Stop
   const fresh = mirror.freshness("coordinator", mirror.stops?.bootId);
   return {
     q: mirror.stops === undefined ? "bad" : fresh.ok ? "good" : "stale",
-    latched: [...(mirror.stops?.value.stops ?? [])],
+    latched: (mirror.stops?.value.stops ?? []).map((stop) => {
+      // Only who gave the order knows who asked for it, where the coordinator did not hear it.
+      const own = orders.find((order) => order.id === stop.id);
+      return own === undefined ? stop : { ...stop, kind: own.kind, by: own.by };
+    }),
     orders,
   };
 }

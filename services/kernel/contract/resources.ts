@@ -24,7 +24,6 @@ export const serviceResource = z.object({
   service: z.string(),
   status: z.enum(["online", "degraded", "offline", "unknown"]),
   version: z.string().optional(),
-  seenAt: ts.optional(),
 });
 
 /** `state` is unknown unless the coordinator is online under the same boot id (PROTOCOL 15). */
