@@ -66,7 +66,7 @@ export class Continuity {
     };
     this.#last = now;
     const verb = running ?? "";
-    if (before?.fault !== true && now.fault === true && verb !== "resetFault") {
+    if (before?.fault === false && now.fault === true && verb !== "resetFault") {
       const code = view.faultCode.ok ? ` ${view.faultCode.value}` : "";
       return { reason: `the drive reports fault${code}`, fault: "DRIVE_FAULT" };
     }

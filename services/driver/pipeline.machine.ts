@@ -135,22 +135,15 @@ function close(command: PipelineCommand, verdict: Verdict): PipelineStep {
 
 function whenIdle(input: PipelineInput & { kind: "command" }): PipelineStep {
   const { command, refusal } = input;
-  if (refusal !== undefined) return close(command, refusal);
+  if (refusal !== undefined) return refuseNow(pipelineIdle, command, refusal);
   return {
     state: { at: "receiving", command },
     effects: [{ kind: "storeReceived", command }],
   };
 }
 
-/** A second command never waits and never overwrites: it is refused as busy. */
-function busy(
-  state: Exclude<PipelineState, { at: "idle" }>,
-  command: PipelineCommand,
-): PipelineStep | undefined {
-  if (command.id === state.command.id) return undefined;
-  const { id, verb } = state.command;
-  const text = `the axis is executing ${verb} (${id}); wait for its end`;
-  const verdict: Verdict = { verdict: "refused", code: "BUSY", text };
+/** Nothing was sent: the answer need not wait for the disk, and nothing is kept from running. */
+function refuseNow(state: PipelineState, command: PipelineCommand, verdict: Verdict): PipelineStep {
   return {
     state,
     effects: [
@@ -158,6 +151,18 @@ function busy(
       { kind: "answerVerdict", command, verdict },
     ],
   };
+}
+
+/** A second command never waits and never overwrites: it is refused, as busy if by nothing else. */
+function busy(
+  state: Exclude<PipelineState, { at: "idle" }>,
+  input: PipelineInput & { kind: "command" },
+): PipelineStep | undefined {
+  const { command, refusal } = input;
+  if (command.id === state.command.id) return undefined;
+  const { id, verb } = state.command;
+  const text = `the axis is executing ${verb} (${id}); wait for its end`;
+  return refuseNow(state, command, refusal ?? { verdict: "refused", code: "BUSY", text });
 }
 
 function rowOf(at: "receiving" | "starting"): InboxRow {
@@ -176,7 +181,7 @@ function beforeFrames(
   const { command } = state;
   switch (input.kind) {
     case "command":
-      return busy(state, input.command);
+      return busy(state, input);
     case "stored":
       if (input.id !== command.id || input.row !== rowOf(state.at)) return undefined;
       if (state.at === "starting") {
@@ -226,7 +231,7 @@ function whileRunning(
   const { command } = state;
   switch (input.kind) {
     case "command":
-      return busy(state, input.command);
+      return busy(state, input);
     case "trigger":
       return state.triggered ? undefined : { state: { ...state, triggered: true }, effects: [] };
     case "deviceAccepted":
@@ -269,7 +274,7 @@ function whileHalting(
   const { command, why } = state;
   switch (input.kind) {
     case "command":
-      return busy(state, input.command);
+      return busy(state, input);
     case "standstill": {
       const detail: Detail = {
         cause: why.code,
@@ -298,7 +303,7 @@ function whileClosing(
 ): PipelineStep | undefined {
   switch (input.kind) {
     case "command":
-      return busy(state, input.command);
+      return busy(state, input);
     // Stored or not: the verdict is told; what the disk lost, a restart calls unknown.
     case "stored":
     case "storeFailed":

@@ -19,7 +19,8 @@ const pauseMsMin = 1;
 const freshMsMax = 250;
 
 export interface PollPlan {
-  readonly name: "status" | "full" | "slow";
+  /** `probe`: one status read, to learn whether the device answers at all. */
+  readonly name: "status" | "full" | "slow" | "probe";
   readonly requests: readonly ReadRequest[];
 }
 

@@ -85,7 +85,7 @@ export class Session {
     if (breaker.state !== "closed") {
       // One status read is the whole probe (CB-01).
       if (done.length > 0 || first === undefined) return undefined;
-      return { name: "status", requests: [first] };
+      return { name: "probe", requests: [first] };
     }
     if (done.length === 0) {
       if (this.#statusSeen && !this.#readInFull && !stops.active) {
@@ -114,6 +114,8 @@ export class Session {
     this.#lastError = undefined;
     // Before anything else: what is owed is the first frame after a sign of life [PROTOCOL 14].
     stops.life();
+    // A probe says that the device answers, and no more.
+    if (plan.name === "probe") return;
     this.#link(true);
     if (this.#readInFull && model.rebooted(before, readings.points)) this.#rebooted();
     if (!this.#statusSeen) this.#firstStatus();

@@ -89,6 +89,17 @@ function sleep(forMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, forMs)));
 }
 
-function same(a: Uint8Array, b: Uint8Array): boolean {
+/** The first frame of an operation, where it begins with one. */
+export function firstWrite(
+  model: DeviceModel,
+  begun: OperationState,
+  nowMs: number,
+): Uint8Array | undefined {
+  const step = model.next(begun, { kind: "tick", nowMs });
+  const effect = step?.effects.find((e) => e.kind === "write");
+  return effect?.kind === "write" ? effect.pdu : undefined;
+}
+
+export function same(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

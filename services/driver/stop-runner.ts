@@ -6,7 +6,7 @@
  * the path is gone. Nothing here waits for storage, a breaker or a turn [PROTOCOL 4, 10, 14]. It
  * refuses nothing: every order is taken.
  */
-import type { DeviceModel, StopClass } from "#drivers/device-model.js";
+import type { DeviceModel, PointTable, StopClass } from "#drivers/device-model.js";
 import type { Ms } from "#drivers/reading.js";
 import type { StopAck, StopOrder } from "#kernel/contract/payloads.js";
 import { textOf } from "#kernel/errors.js";
@@ -16,7 +16,7 @@ import type { Journal } from "./journal.js";
 import type { Outbox } from "./outbox.js";
 import { knownStill, type Readings, stillAgeMs, stillness } from "./readings.js";
 import { nextStop } from "./stop.machine.js";
-import { runStopOperation, type SentFrame } from "./stop-operation.js";
+import { firstWrite, runStopOperation, type SentFrame, same } from "./stop-operation.js";
 import {
   isLatched,
   type StopEffect,
@@ -304,27 +304,44 @@ export class StopRunner {
 
   #send(stopClass: StopClass, attempt: number): void {
     const { io, model } = this.#parts;
+    const nowMs = performance.now();
     const blind = model.stops[stopClass]?.blind ?? [];
-    const sent = blind.map((pdu) => this.#frame(pdu, attempt));
-    const begun = model.beginStop(stopClass, performance.now());
-    if (begun !== undefined) {
-      const alive = () => {
-        const { progress } = this.#state;
-        return progress.at !== "none" && progress.attempt === attempt;
-      };
-      const send = (pdu: Uint8Array) => this.#frame(pdu, attempt);
-      void runStopOperation({ model, io, begun, blind: sent, alive, send }).then((end) => {
-        if (end !== undefined) this.#apply({ kind: "classEnd", attempt, ...end });
-      });
+    const begun = model.beginStop(stopClass, nowMs, this.#freshPoints(nowMs));
+    const first = begun === undefined ? undefined : firstWrite(model, begun, nowMs);
+    const better = first !== undefined && (blind[0] === undefined || !same(first, blind[0]));
+    const send = (pdu: Uint8Array) => this.#frame(pdu, attempt);
+    // Known readings may allow a gentler first frame than the blind one; then it goes instead.
+    const sent = better ? [] : blind.map(send);
+    if (begun === undefined) {
+      this.#blindOnly(sent, attempt);
       return;
     }
+    const alive = () => {
+      const { progress } = this.#state;
+      return progress.at !== "none" && progress.attempt === attempt;
+    };
+    void runStopOperation({ model, io, begun, blind: sent, alive, send }).then((end) => {
+      if (end !== undefined) this.#apply({ kind: "classEnd", attempt, ...end });
+    });
+  }
+
+  /** Readings that may choose the first frame of a stop: good and fresh, or none at all. */
+  #freshPoints(nowMs: Ms): PointTable {
+    const { readings, pollPeriodMs } = this.#parts;
+    const { statusAtMs, quality, points } = readings;
+    const ageMs = nowMs - (statusAtMs ?? Number.NEGATIVE_INFINITY);
+    return quality === "good" && ageMs <= stillAgeMs(pollPeriodMs()) ? points : new Map();
+  }
+
+  /** A class that is nothing but its frames. */
+  #blindOnly(sent: readonly SentFrame[], attempt: number): void {
     void Promise.all(sent.map((frame) => frame.exchange)).then((exchanges) => {
-      const ok = sent.every((frame, i) => {
-        const exchange = exchanges[i];
-        return exchange !== undefined && writeOutcome(frame.pdu, exchange).kind === "acked";
+      const acked = exchanges.every((exchange, i) => {
+        const frame = sent[i];
+        return frame !== undefined && writeOutcome(frame.pdu, exchange).kind === "acked";
       });
       const answered = exchanges.some((exchange) => exchange.kind === "reply");
-      this.#apply({ kind: "classEnd", attempt, ok: ok && sent.length > 0, answered });
+      this.#apply({ kind: "classEnd", attempt, ok: acked && sent.length > 0, answered });
     });
   }
 
