@@ -166,7 +166,11 @@ function compilePrograms(
   const programs = new Map<string, Program>();
   for (const [verb, operation] of Object.entries(profile.operations)) {
     if (operation === undefined) continue;
-    const instructions = compileSteps(operation.steps, context);
+    const instructions = withResult(
+      compileSteps(operation.steps, context),
+      operation.result,
+      context,
+    );
     programs.set(`operation.${verb}`, {
       ...programFor(context, setup, instructions),
       verb: verb as Verb,
@@ -191,7 +195,11 @@ function compilePrograms(
       const { position, velocity } = profile.status;
       const shown = [position, velocity].filter((one) => one !== undefined);
       programs.set(key, {
-        ...programFor(context, setup, compileSteps(stop.steps, context, first)),
+        ...programFor(
+          context,
+          setup,
+          withResult(compileSteps(stop.steps, context, first), shown, context),
+        ),
         verb: stopClass,
         timeoutMs: stop.timeoutMs,
         toleratesFault: true,
@@ -200,6 +208,21 @@ function compilePrograms(
     }
   }
   return programs;
+}
+
+/** The reads that may end the run bring its result too, so that the result is fresh. */
+function withResult(
+  instructions: readonly Instruction[],
+  result: readonly string[],
+  { profile }: CompileContext,
+): readonly Instruction[] {
+  const last = instructions.findLastIndex((one) => one.op === "wait" || one.op === "reach");
+  return instructions.map((one, i) => {
+    const ends = one.op === "endIf" || i === last;
+    if (!ends || !("requests" in one)) return one;
+    const points = one.requests.flatMap((request) => request.points);
+    return { ...one, requests: planReads(profile, [...points, ...result]) };
+  });
 }
 
 /** What does not differ between operations and stops. */

@@ -55,8 +55,19 @@ export function profileIds(): readonly string[] {
     .sort();
 }
 
-/** Reads, checks and lints one profile. Unknown ids come back as a problem. */
+/** A cell has many devices of few models; each file is read once. */
+const loaded = new Map<string, Checked<Profile>>();
+
+/** Reads, checks and lints one profile, once per process. Unknown ids come back as a problem. */
 export function loadProfile(id: string): Checked<Profile> {
+  const before = loaded.get(id);
+  if (before !== undefined) return before;
+  const checked = readProfile(id);
+  if (checked.ok) loaded.set(id, checked);
+  return checked;
+}
+
+function readProfile(id: string): Checked<Profile> {
   const known = profileIds();
   if (!known.includes(id)) {
     const hint = suggestion(id, known);
