@@ -21,7 +21,7 @@ import { act, reset, run, runs, status } from "./client-commands.js";
 import { parseFault } from "./fault-option.js";
 import { formatted } from "./problem-lines.js";
 import { runServiceProcess } from "./service-process.js";
-import { localRunDirs, type StopKind, stop } from "./stop-command.js";
+import { localRunDirs, runDirsOf, type StopKind, stop } from "./stop-command.js";
 import { openTerminal, packageRoot } from "./terminal.js";
 import { hostOf, up } from "./up.js";
 
@@ -228,7 +228,7 @@ clientCommand("stop", "stop every axis, over the gateway and directly")
     ends((options: ApiOptions & { kind: StopKind }) => {
       const config = options.cell === undefined ? undefined : cellOf(options.cell, {});
       // A stop goes out even where the cell file is broken: what is found here is told to stop.
-      const runDirs = config !== undefined ? [config.runDir] : options.api ? [] : localRunDirs();
+      const runDirs = config !== undefined ? runDirsOf(config) : options.api ? [] : localRunDirs();
       const named = options.api === undefined ? {} : { api: options.api };
       const api = config === undefined ? apiOf(named) : apiOf(options);
       const { kind } = options;

@@ -8,7 +8,10 @@
 import { readdirSync, statSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import type { CellConfig } from "#kernel/config/cell.js";
+import { readSnapshot, snapshotPath } from "#kernel/config/cell-snapshot.js";
 import type { StopAck } from "#kernel/contract/payloads.js";
+import { packageVersion } from "#kernel/edge/process.js";
 import { openStopFanOut } from "#kernel/edge/stop-fan-out.js";
 import { ServocellError, textOf } from "#kernel/errors.js";
 import type { Log } from "#kernel/ports.js";
@@ -17,7 +20,7 @@ import type { Api } from "./client.js";
 const repeatMs = 50;
 /** After this a driver that has not answered is told as not delivered. */
 const receivedLimitMs = 500;
-/** Longest wait for the standstill; the drivers go on for themselves. */
+/** Longest wait for the drivers' last word on the standstill; they go on for themselves. */
 const confirmedLimitMs = 10_000;
 
 export type StopKind = "stop" | "quickStop" | "abort";
@@ -30,6 +33,14 @@ export interface StopCommand {
   readonly runDirs: readonly string[];
   readonly log: Log;
   readonly say: (line: string) => void;
+}
+
+/** Run directories of a cell file: wherever its data stand, the snapshot there names the file. */
+export function runDirsOf(config: CellConfig): readonly string[] {
+  const named = localRunDirs().filter((dir) => {
+    return readSnapshot(snapshotPath(dir), packageVersion())?.file === config.file;
+  });
+  return [...new Set([config.runDir, ...named])];
 }
 
 /** Run directories of this user's cells on this PC. */
@@ -107,7 +118,7 @@ class DirectStop {
     while (performance.now() - startedMs < confirmedLimitMs) {
       const heard = this.#devices.filter((device) => this.#acks.has(device));
       if (heard.length < this.#devices.length) fan.send(command.kind, order);
-      if (heard.every((device) => this.#confirmed(device))) {
+      if (heard.every((device) => this.#acks.get(device)?.status !== "received")) {
         if (heard.length === this.#devices.length) break;
         if (performance.now() - startedMs > receivedLimitMs) break;
       }
