@@ -28,7 +28,14 @@ import {
   onSafeTick,
   onSafeVerdict,
 } from "./run-safing.js";
-import type { Cause, Phase, Run, RunEvent, RunTurn } from "./run-state.js";
+import {
+  type Cause,
+  isEnded,
+  type Phase,
+  type Run,
+  type RunEvent,
+  type RunTurn,
+} from "./run-state.js";
 import { endOf, endStep, enterStep } from "./run-steps.js";
 import {
   enterStopping,
@@ -183,7 +190,8 @@ function onVerdict(run: Run, event: On<"verdict">, now: Now): RunTurn | undefine
   const { phase } = run;
   const { verdict } = event;
   if (flightOf(run)?.id !== event.id) {
-    return phase.at === "running" ? undefined : recordLate(run, event.id, verdict, now.ms);
+    if (phase.at === "running" || isEnded(run)) return undefined;
+    return recordLate(run, event.id, verdict, now.ms);
   }
   if (phase.at === "makingSafe") return onSafeVerdict(run, phase, verdict, now.ms);
   if (phase.at !== "running") return undefined;
