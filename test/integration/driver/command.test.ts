@@ -310,6 +310,22 @@ describe("lease", () => {
     expect(rig.events("axis.lease.ended")).toMatchObject([{ epoch: 1, reason: "lapsed" }]);
   });
 
+  it("15: a stall between low edge and trigger outlasts the lease: the trigger is never sent", async () => {
+    await rig.ready();
+    const lease = await rig.lease();
+    const id = rig.command("moveTo", { position: 700, velocity: 200 }, { lease });
+    rig.now.field.onFrame = (frame) => {
+      rig.frames.push(frame);
+      if (frame.hex === "0600210000") rig.stall(2000);
+    };
+    await rig.advance(8);
+    rig.beats(false);
+    expect(rig.writes()).not.toContain("command 0600210001");
+    await rig.advance(500);
+    expect([verdictOf(id), rig.device.edges]).toEqual(["refused SUPERSEDED", 0]);
+    expect(rig.events("axis.lease.ended")).toMatchObject([{ epoch: 1, reason: "lapsed" }]);
+  });
+
   it("the holder's will ends it at once; a late will of its older start does not", async () => {
     await rig.ready();
     const lease = await rig.lease();

@@ -111,6 +111,19 @@ describe("permit, the driver that moves", () => {
     expect(rig.state()?.latched).toEqual([]);
   });
 
+  it("a permit that goes false between low edge and trigger: refused, nothing moved", async () => {
+    say(true);
+    const lease = await rig.lease();
+    const id = rig.command("moveTo", { position: 700, velocity: 200 }, { lease });
+    rig.now.field.onFrame = (frame) => {
+      rig.frames.push(frame);
+      if (frame.hex === "0600210000") say(false);
+    };
+    await rig.advance(300);
+    expect(rig.device.edges).toBe(0);
+    expect(rig.last(id)?.verdict).toMatchObject({ verdict: "refused", code: "INTERLOCKED" });
+  });
+
   it("a permit that goes false stops a running move", async () => {
     const id = await moving();
     say(false);
