@@ -38,8 +38,10 @@ export type ParsedCondition =
   | { readonly ok: true; readonly condition: Condition }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-const termPattern =
-  /^(?<device>[a-z0-9][a-z0-9_-]*)\.(?<field>[A-Za-z]\w*)\s*(?<op>>=|<=|==|!=|>|<)\s*(?<value>\S.*)$/;
+const termPattern = new RegExp(
+  String.raw`^(?<device>[a-z0-9][a-z0-9_-]*)\.(?<field>[A-Za-z]\w*)\s*` +
+    String.raw`(?<op>>=|<=|==|!=|>|<)\s*(?<value>\S.*)$`,
+);
 /** A condition is read by a person; more terms than this are two conditions. */
 const termsMax = 8;
 
