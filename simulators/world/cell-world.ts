@@ -277,7 +277,7 @@ export class CellWorld {
     }
   }
 
-  /** Looks at every plant each 5 ms and notes when one starts or ends to move. */
+  /** Looks at every plant each 10 ms and notes when one starts or ends to move. */
   #watchPlants(): void {
     const look = () => {
       for (const [device, plant] of this.devices) {
@@ -288,7 +288,7 @@ export class CellWorld {
           this.trace.push({ at: this.clock.nowMs, kind: "motion", device, moving, position });
         }
       }
-      this.clock.schedule(5, look, "world");
+      this.clock.schedule(10, look, "world");
     };
     this.clock.schedule(0, look, "world");
   }

@@ -31,7 +31,8 @@ export interface MessageFaults {
 
 interface Subscription {
   readonly key: TopicKey;
-  readonly filter: string;
+  /** The filter's levels, `+` where anything matches. */
+  readonly filter: readonly string[];
   readonly handler: (message: Message<TopicKey>) => void | Promise<void>;
 }
 
@@ -46,9 +47,7 @@ export interface Will {
   readonly bootId: string;
 }
 
-function matches(filter: string, path: string): boolean {
-  const want = filter.split("/");
-  const got = path.split("/");
+function matches(want: readonly string[], got: readonly string[]): boolean {
   return want.length === got.length && want.every((w, i) => w === "+" || w === got[i]);
 }
 
@@ -128,10 +127,11 @@ export class MemoryBroker {
     const spec = topics[key];
     this.onPublished(from, path, JSON.parse(text));
     if (spec.retain) this.#retained.set(path, { key, path, text });
+    const levels = path.split("/");
     for (const link of this.#links) {
       if (!link.connected) continue;
       for (const subscription of link.subscriptions) {
-        if (!matches(subscription.filter, path) || subscription.key !== key) continue;
+        if (subscription.key !== key || !matches(subscription.filter, levels)) continue;
         if (spec.qos === 0 && this.random.chance(this.faults.drop)) continue;
         this.#deliver(sender, link, subscription, path, text, false);
         if (spec.qos === 1 && this.random.chance(this.faults.repeat)) {
@@ -168,7 +168,8 @@ export class MemoryBroker {
   /** What a new subscription gets at once. */
   sendRetained(link: MemoryLink, subscription: Subscription): void {
     for (const kept of this.#retained.values()) {
-      if (kept.key === subscription.key && matches(subscription.filter, kept.path)) {
+      const wanted = kept.key === subscription.key;
+      if (wanted && matches(subscription.filter, kept.path.split("/"))) {
         this.#deliver(undefined, link, subscription, kept.path, kept.text, true);
       }
     }
@@ -232,7 +233,7 @@ export class MemoryLink implements MessageLink {
   ): void {
     const subscription: Subscription = {
       key,
-      filter: topicPath(key, levels),
+      filter: topicPath(key, levels).split("/"),
       handler: handler as unknown as Subscription["handler"],
     };
     this.subscriptions.push(subscription);

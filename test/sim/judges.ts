@@ -30,6 +30,7 @@ export function noTriggerAfterStop(trace: readonly TraceLine[]): string[] {
     if (line.kind === "stopDelivered") stopped.set(line.device, line);
     else if (line.kind === "lease" && line.change === "granted") stopped.delete(line.device);
     else if (line.kind === "handed" && line.lane === "command") {
+      if (Number.parseInt(line.pdu.slice(0, 2), 16) <= 4) continue;
       const stop = stopped.get(line.device);
       if (stop === undefined || stop.boot !== line.boot) continue;
       problems.push(
