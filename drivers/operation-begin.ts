@@ -123,7 +123,7 @@ interface NotReady {
   readonly text: string;
 }
 
-/** A reading that must be true (or false); a missing one refuses, except where no point tells it. */
+/** What the readings must say; a missing one refuses, except where no point tells it. */
 function readiness(operation: OperationSpec, view: DeviceView): NotReady | undefined {
   const needs: (readonly [Reading<boolean>, boolean, NotReady])[] = [
     [view.remote, true, { code: "DEVICE_LOCAL", text: "the drive is under local control" }],

@@ -93,7 +93,7 @@ export const pointSchema = z.strictObject({
   mask: z.number().int().min(1).optional(),
   order: z.enum(orders).optional(),
   quantity: z.enum(quantities),
-  /** Raw units per user unit: arithmetic over installation constants. raw = user × scale + offset. */
+  /** Raw units per user unit, arithmetic over constants: raw = user × scale + offset. */
   scale: expressionSchema.optional(),
   offset: expressionSchema.optional(),
   /** Raw values that mean "no value". */
