@@ -105,6 +105,8 @@ export type Phase =
       readonly request: string;
       readonly leases: Epochs;
       readonly endByMs: Ms;
+      /** Set while a driver that is not ready yet is given a moment. */
+      readonly againAtMs?: Ms;
     }
   /** A step's intent is journalled; its device may move. */
   | { readonly at: "running"; readonly step: number; readonly leases: Epochs; readonly wait: Wait }
@@ -324,6 +326,7 @@ export function dueMs(run: Run): Ms | undefined {
   const { phase } = run;
   switch (phase.at) {
     case "pending":
+      return Math.min(phase.endByMs, phase.againAtMs ?? phase.endByMs);
     case "stopping":
     case "unlatching":
     case "releasing":

@@ -31,6 +31,7 @@ import {
 import {
   type Cause,
   isEnded,
+  leaseAgainMs,
   type Phase,
   type Run,
   type RunEvent,
@@ -140,6 +141,11 @@ function onLeased(run: Run, event: On<"leased">, now: Now): RunTurn {
 function onLeaseRefused(run: Run, event: On<"leaseRefused">, now: Now): RunTurn | undefined {
   const { phase } = run;
   if (phase.at === "pending" && phase.request === event.id) {
+    // It is reading its device or settling a stop: it says so itself, and is asked again.
+    if (event.code === "NOT_READY" && now.ms < phase.endByMs) {
+      const againAtMs = now.ms + leaseAgainMs;
+      return { state: { ...run, phase: { ...phase, againAtMs } }, effects: [] };
+    }
     const text = `no lease of ${event.device}: ${event.text}`;
     return giveUpLeasing(run, phase, { code: event.code, text }, now);
   }
@@ -295,8 +301,12 @@ function onTick(run: Run, now: Now): RunTurn | undefined {
   const { phase } = run;
   switch (phase.at) {
     case "pending": {
-      if (now.ms < phase.endByMs) return undefined;
-      const text = `no lease of ${phase.want[0]} in time`;
+      const { want, leases, endByMs, againAtMs } = phase;
+      if (now.ms < endByMs) {
+        if (againAtMs === undefined || now.ms < againAtMs) return undefined;
+        return askLease(run, { want, leases, endByMs });
+      }
+      const text = `no lease of ${want[0]} in time`;
       return giveUpLeasing(run, phase, { code: "NOT_READY", text }, now);
     }
     case "running":

@@ -11,6 +11,20 @@ function sends(effects: readonly RunEffect[]): string[] {
   return effects.flatMap((e) => (e.kind === "send" ? [`${e.flight.device} ${e.flight.verb}`] : []));
 }
 
+describe("leases", () => {
+  test("a driver that is not ready yet is asked again every 250 ms, for 5 s", () => {
+    const walk = new Walk();
+    const no = { kind: "leaseRefused", device: "x", code: "NOT_READY", text: "reading" } as const;
+    for (let i = 0; i < 19; i += 1) {
+      walk.feed({ ...no, id: walk.asked }).feed({ kind: "tick" }, 250);
+      expect(walk.effects.map((e) => e.kind)).toEqual(["lease"]);
+    }
+    walk.feed({ ...no, id: walk.asked }).feed({ kind: "tick" }, 250);
+    expect(walk.run.phase).toMatchObject({ at: "releasing", result: "madeSafe" });
+    expect(walk.run.cause.code).toBe("NOT_READY");
+  });
+});
+
 describe("a step", () => {
   test("SG-03: its makeSafe is registered with the intent, before anything leaves", () => {
     const walk = new Walk().running();
