@@ -9,6 +9,7 @@ import {
   CellProcess,
   isWrite,
   makeCellFolder,
+  monotonicMs,
   type TapLine,
   until,
 } from "../fixtures/cell-process.js";
@@ -32,11 +33,10 @@ test("noPart at grip: stops to all axes, then makeSafe in reverse order, then no
   expect(await cell.exit(), cell.output + cell.errors).toBe(2);
   expect(cell.output).toContain("madeSafe");
   const tap = cell.tap();
-  const grip = tap.findLastIndex((l) => l.device === "gripper" && /^1003e8.*09/.test(l.pdu ?? ""));
+  // The fingers were told to close; the fault shows when they meet nothing.
+  const grip = tap.findIndex((l) => /^1003e8000306090000ff/.test(l.pdu ?? ""));
   expect(grip).toBeGreaterThan(0);
-  // The last grip frame may be the makeSafe's release: look for the stops from the fault on.
-  const fault = tap.findIndex((l) => l.kind === "fault" || l.kind === "faultSet");
-  const firstStops = stopsAfter(tap, Math.max(0, fault));
+  const firstStops = stopsAfter(tap, grip + 1);
   expect([...firstStops.keys()].sort()).toEqual([...axes].sort());
   const lastFirstStop = Math.max(...firstStops.values());
   const writesAfterFault = tap
@@ -70,32 +70,24 @@ test("STOP during the run: only stops and reads follow until makeSafe is asked f
     expect((await cell.run("home-cell")).state).toBe("completed");
     const started = await cell.post("/runs", { saga: "pick-place" });
     const { run } = started.body as { run: string };
-    await until("x moves", () =>
-      cell
-        .tap()
-        .some(
-          (l) =>
-            l.device === "x" &&
-            l.kind === "motion" &&
-            l.moving &&
-            (l.position ?? 0) >= 0 &&
-            l.tMs > 0 &&
-            isRecent(cell, l),
-        ),
-    );
+    const fromMs = monotonicMs();
+    await until("x moves", () => {
+      const last = cell.tap().findLast((l) => l.device === "x" && l.kind === "motion");
+      return last?.moving === true && last.tMs > fromMs;
+    });
+    const stopMs = monotonicMs();
     const stop = await cell.post("/stop");
     expect(stop.status).toBe(200);
     expect((await cell.ended(run)).state).toBe("stopped");
-    const tap = cell.tap();
-    const at = tap.findIndex(
-      (l) => isWrite(l) && stopFrame(l.device, l.pdu ?? "") && isAfterStart(tap, l),
-    );
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    const wrong = cell
-      .tap()
-      .slice(at)
-      .filter((l) => isWrite(l) && !stopFrame(l.device, l.pdu ?? ""));
-    expect(wrong.map((l) => `${l.device} ${l.pdu}`)).toEqual([]);
+    const tap = cell.tap();
+    for (const device of axes) {
+      const own = tap.filter((l) => l.device === device && l.tMs > stopMs && isWrite(l));
+      const first = own.findIndex((l) => stopFrame(device, l.pdu ?? ""));
+      expect(first, `${device} got no stop`).toBeGreaterThanOrEqual(device === "gripper" ? -1 : 0);
+      const wrong = own.slice(Math.max(0, first)).filter((l) => !stopFrame(device, l.pdu ?? ""));
+      expect(wrong.map((l) => `${device} ${l.pdu}`)).toEqual([]);
+    }
     const refused = await cell.post("/runs", { saga: "home-cell" });
     expect(refused.status).toBe(409);
     const safe = await cell.post(`/runs/${run}/makeSafe`);
@@ -111,11 +103,3 @@ test("STOP during the run: only stops and reads follow until makeSafe is asked f
     await cell.close();
   }
 }, 120_000);
-
-function isRecent(cell: CellProcess, line: TapLine): boolean {
-  return line.tMs > (cell.tap().at(-1)?.tMs ?? 0) - 500;
-}
-
-function isAfterStart(tap: readonly TapLine[], line: TapLine): boolean {
-  return line.tMs > (tap.at(-1)?.tMs ?? 0) - 10_000;
-}
