@@ -172,6 +172,7 @@ class Coordinator implements App {
         this.#runs.feedAll(guarded, {
           kind: "tripped",
           device,
+          code: "LEASE_LOST",
           text: `${text}; the guardian stops the axis`,
         });
         this.#runs.feedAll(others, { kind: "leaseLost", device, text });
@@ -187,8 +188,9 @@ class Coordinator implements App {
       return counted !== undefined && (epoch === undefined || epoch === counted);
     });
     const text = `its lease ended: ${reason}`;
-    const tripped = /interlock|permit/i.test(reason);
-    this.#runs.feedAll(runs, { kind: tripped ? "tripped" : "leaseLost", device, text });
+    if (/interlock|permit/i.test(reason)) {
+      this.#runs.feedAll(runs, { kind: "tripped", device, code: "INTERLOCKED", text });
+    } else this.#runs.feedAll(runs, { kind: "leaseLost", device, text });
   }
 
   /** No beat has left for as long as a lease lasts: every driver has stopped its axis. */

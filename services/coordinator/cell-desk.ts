@@ -65,6 +65,7 @@ export class CellDesk {
     const open = this.#parts.runs().open.length;
     const text = open > 0 ? "runs were open when the coordinator started" : "started";
     this.#booted = true;
+    this.#reason = { code: "STARTED", text };
     this.feed({ kind: "booted", open, latched }, { code: "STARTED", text });
     this.publishSoon();
     this.#timer = setInterval(() => this.publishSoon(), repeatMs);
@@ -148,7 +149,9 @@ export class CellDesk {
     const { runs, stops } = this.#parts;
     if (!this.#booted) return;
     if (!runs().runs.some(isActive) && !stops.busy) this.feed({ kind: "settled" });
-    if (runs().open.length === 0) this.feed({ kind: "runsEnded" });
+    if (runs().open.length > 0) return;
+    const text = "the runs from before the start have ended; reset is next";
+    this.feed({ kind: "runsEnded" }, { code: "STARTED", text });
   }
 
   publishSoon(): void {

@@ -58,16 +58,23 @@ export class CellWatch {
     return this.axes.filter((device) => this.isOnline(device));
   }
 
+  /** Topics of devices that are not in the cell file are nobody's business here. */
+  #isKnown(device: string): boolean {
+    return this.#config.devices.some(({ id }) => id === device);
+  }
+
   listen(links: { readonly main: MessageLink; readonly stop: MessageLink }, news: WatchNews): void {
     this.#news = news;
     links.stop.subscribe("avail", {}, ({ levels, payload }) => {
       this.#hearAvail(levels.service, payload);
     });
     links.main.subscribe("stateAxis", {}, ({ levels, payload }) => {
+      if (!this.#isKnown(levels.axis)) return;
       this.#axes.set(levels.axis, payload);
       news.onAxis(levels.axis);
     });
     links.main.subscribe("stateDevice", {}, ({ levels, payload }) => {
+      if (!this.#isKnown(levels.device)) return;
       this.#devices.set(levels.device, payload);
     });
     links.main.subscribe("event", { kind: "axis", type: "lease.ended" }, ({ levels, payload }) => {
@@ -82,7 +89,7 @@ export class CellWatch {
 
   #hearAvail(service: string, avail: Avail): void {
     const device = /^driver-(.+)$/.exec(service)?.[1];
-    if (device === undefined) return;
+    if (device === undefined || !this.#isKnown(device)) return;
     const before = this.#avail.get(service);
     // A will of an older start says nothing about the one that is online now.
     if (avail.status === "offline" && before !== undefined && before.bootId !== avail.bootId) {

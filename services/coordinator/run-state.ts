@@ -15,6 +15,11 @@ export const acceptMsMax = 500;
 export const sendsMax = 3;
 /** From the stop order to the last word on standstill; then it counts as not stopped. */
 export const stoppingMsMax = 10_000;
+/**
+ * A run that will wait for a person anyway waits this long for the verdict of its last command,
+ * which may come on the other connection a moment after the standstill.
+ */
+export const lastWordMsMax = 500;
 /** All leases of a run's start. */
 export const leasingMsMax = 5000;
 /** Giving leases back; without an answer they end with the next stop or lapse. */
@@ -123,6 +128,8 @@ export type Phase =
       /** The command in doubt, asked for once its device stands still [PROTOCOL 11]. */
       readonly doubt?: { readonly id: string; readonly device: string };
       readonly endByMs: Ms;
+      /** True: the time for the last verdict is over as well. */
+      readonly waited?: true;
     }
   /** A person chose makeSafe: the latches of this run's stops are being reset. Nothing moves. */
   | { readonly at: "unlatching"; readonly scope: SafeScope; readonly endByMs: Ms }
@@ -186,7 +193,12 @@ export type RunEvent = { readonly ts: number } & (
   /** A lease ended, or its driver went away: the step fails at once [PROTOCOL 13]. */
   | { readonly kind: "leaseLost"; readonly device: string; readonly text: string }
   /** An interlock or the guardian stopped an axis: nothing moves [PROTOCOL 1, 15]. */
-  | { readonly kind: "tripped"; readonly device: string; readonly text: string }
+  | {
+      readonly kind: "tripped";
+      readonly device: string;
+      readonly code: "INTERLOCKED" | "LEASE_LOST";
+      readonly text: string;
+    }
   | { readonly kind: "accepted"; readonly id: string }
   | { readonly kind: "verdict"; readonly id: string; readonly verdict: Verdict }
   | { readonly kind: "conditionMet"; readonly step: number }

@@ -10,6 +10,7 @@ import { enterSafe } from "./run-safing.js";
 import {
   type Cause,
   causeDetail,
+  lastWordMsMax,
   type Phase,
   type Run,
   type RunEffect,
@@ -139,7 +140,8 @@ export function onStopTimeout(run: Run, phase: Stopping, nowMs: Ms): RunTurn {
   // Undecided runs go on waiting for the ruling; it comes from the app, within its own bound.
   const endByMs = nowMs + stoppingMsMax;
   const unstopped = [...phase.unstopped, ...late];
-  return settle({ ...run, phase: { ...rest, left: [], unstopped, endByMs } }, nowMs);
+  const phaseOver: Stopping = { ...rest, left: [], unstopped, endByMs, waited: true };
+  return settle({ ...run, phase: phaseOver }, nowMs);
 }
 
 /** Goes on when every axis has been heard of and no command is in doubt. */
@@ -148,6 +150,10 @@ export function settle(run: Run, nowMs: Ms): RunTurn {
   if (phase.at !== "stopping") return { state: run, effects: [] };
   const open = phase.left.length > 0 || phase.doubt !== undefined;
   if (open || phase.next === "undecided") return { state: run, effects: [] };
+  if (phase.next === "stopped" && phase.waited !== true && runningCommand(run) !== undefined) {
+    const endByMs = Math.min(phase.endByMs, nowMs + lastWordMsMax);
+    return { state: { ...run, phase: { ...phase, endByMs } }, effects: [] };
+  }
   const finished = closeInterrupted(run, nowMs);
   if (phase.next === "makeSafe") {
     const turn = enterSafe(finished.state, phase, nowMs);

@@ -167,7 +167,7 @@ function onLeaseLost(run: Run, event: On<"leaseLost">, now: Now): RunTurn | unde
 
 function onTripped(run: Run, event: On<"tripped">, now: Now): RunTurn | undefined {
   const { phase } = run;
-  const cause = { code: "INTERLOCKED", text: `${event.device}: ${event.text}` };
+  const cause = { code: event.code, text: `${event.device}: ${event.text}` };
   if (!run.saga.uses.includes(event.device)) return undefined;
   switch (phase.at) {
     case "pending":
@@ -197,7 +197,10 @@ function onVerdict(run: Run, event: On<"verdict">, now: Now): RunTurn | undefine
   const { verdict } = event;
   if (flightOf(run)?.id !== event.id) {
     if (phase.at === "running" || isEnded(run)) return undefined;
-    return recordLate(run, event.id, verdict, now.ms);
+    const late = recordLate(run, event.id, verdict, now.ms);
+    if (late === undefined || phase.at !== "stopping") return late;
+    const turn = settle(late.state, now.ms);
+    return { state: turn.state, effects: [...late.effects, ...turn.effects] };
   }
   if (phase.at === "makingSafe") return onSafeVerdict(run, phase, verdict, now.ms);
   if (phase.at !== "running") return undefined;
