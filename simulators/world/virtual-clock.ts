@@ -148,7 +148,7 @@ export class VirtualClock {
     globals.setTimeout = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
       new Timer(this, ms, () => run(...args), false);
     globals.setInterval = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
-      new Timer(this, Math.max(1, ms), () => run(...args), true);
+      new Timer(this, ms, () => run(...args), true);
     globals.clearTimeout = (timer: unknown) => timer instanceof Timer && timer.clear();
     globals.clearInterval = (timer: unknown) => timer instanceof Timer && timer.clear();
     Date.now = () => Math.floor(this.wallOffsetMs + this.nowMs);
@@ -171,12 +171,14 @@ class Timer {
 
   constructor(clock: VirtualClock, ms: number, run: () => void, again: boolean) {
     const owner = clock.owner;
+    // As Node does: a timer waits at least 1 ms, or a loop of rests below 1 µs would never end.
+    const waitMs = Math.max(1, ms);
     const fire = () => {
       if (this.#ended) return;
-      if (again) this.#cancel = clock.schedule(ms, fire, owner);
+      if (again) this.#cancel = clock.schedule(waitMs, fire, owner);
       run();
     };
-    this.#cancel = clock.schedule(ms, fire, owner);
+    this.#cancel = clock.schedule(waitMs, fire, owner);
   }
 
   clear(): void {

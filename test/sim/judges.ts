@@ -46,12 +46,12 @@ export function noMotionWithoutLease(trace: readonly TraceLine[], facts: JudgeFa
   const problems: string[] = [];
   const beats = new Map<string, number>();
   const leases = new Map<string, { live: boolean; at: number }>();
-  for (const line of trace) {
+  for (const [i, line] of trace.entries()) {
     if (line.kind === "beat") beats.set(line.device, line.at);
     if (line.kind === "lease") {
       leases.set(line.device, { live: line.change === "granted", at: line.at });
     }
-    if (line.kind !== "motion" || !line.moving) continue;
+    if (line.kind !== "motion" || !line.moving || settles(trace, i, line)) continue;
     const beat = beats.get(line.device) ?? Number.NEGATIVE_INFINITY;
     const lease = leases.get(line.device);
     // A frame may be on the wire when the lease ends: one exchange of slack.
@@ -63,6 +63,12 @@ export function noMotionWithoutLease(trace: readonly TraceLine[], facts: JudgeFa
     }
   }
   return problems;
+}
+
+/** A set-point moved to where the axis stands settles by less than one raw unit: no motion. */
+function settles(trace: readonly TraceLine[], i: number, start: Of<"motion">): boolean {
+  const next = trace.slice(i + 1).find((l) => l.kind === "motion" && l.device === start.device);
+  return next?.kind === "motion" && Math.abs(next.position - start.position) < 1;
 }
 
 /** After every stop that reached a driver the axis stands still in bounded time. */
