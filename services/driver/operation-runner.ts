@@ -15,6 +15,7 @@ import type { Detail, Verdict } from "#drivers/reading.js";
 import { codeOf, type ErrorCode, ServocellError } from "#kernel/errors.js";
 import type { Breaker } from "#kernel/ports.js";
 import { type DeviceIo, type ReadOutcome, writeOutcome } from "./device-io.js";
+import { sleepUntil } from "./sleep.js";
 
 export interface Operation {
   readonly model: DeviceModel;
@@ -60,7 +61,7 @@ async function carryOut(operation: Operation, work: Work): Promise<OperationInpu
   const { io, look, alive, breaker } = operation;
   switch (work.kind) {
     case "wake":
-      await sleep(work.atMs - performance.now());
+      await sleepUntil(work.atMs);
       return { kind: "tick", nowMs: performance.now() };
     case "read": {
       const outcome = await readThrough(breaker, () => io.read(work.requests, "command"));
@@ -121,8 +122,4 @@ export async function readThrough(
     if (codeOf(thrown) !== "BREAKER_OPEN") throw thrown;
     return { ok: false, reason: "breaker-open", answered: false };
   }
-}
-
-function sleep(forMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.max(0, forMs)));
 }

@@ -8,6 +8,7 @@
 import type { DeviceModel, OperationInput, OperationState } from "#drivers/device-model.js";
 import type { Exchange } from "#kernel/ports.js";
 import { type DeviceIo, writeOutcome } from "./device-io.js";
+import { sleepUntil } from "./sleep.js";
 
 /** A stop frame that was handed over. */
 export interface SentFrame {
@@ -52,7 +53,7 @@ export async function runStopOperation(stop: StopOperation): Promise<ClassEnd | 
       return { ok: false, answered: !silent };
     }
     if (effect.kind === "wake") {
-      await sleep(effect.atMs - performance.now());
+      await sleepUntil(effect.atMs);
       input = { kind: "tick", nowMs: performance.now() };
     } else if (effect.kind === "write") {
       const known = sent[0] !== undefined && same(sent[0].pdu, effect.pdu);
@@ -83,10 +84,6 @@ async function read(
   return outcome.ok
     ? { kind: "read", nowMs, sentAtMs: outcome.sentAtMs, values: outcome.values }
     : { kind: "readFailed", nowMs, reason: outcome.reason };
-}
-
-function sleep(forMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.max(0, forMs)));
 }
 
 /** The first frame of an operation, where it begins with one. */
