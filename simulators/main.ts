@@ -9,6 +9,9 @@ import { parseFault } from "./faults.js";
 import { SimProblem } from "./problem.js";
 import { startSim } from "./simulation.js";
 
+/** Longer than the bus service takes to see every driver off. */
+const orphanedMsMax = 12_000;
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -32,7 +35,16 @@ async function main(): Promise<void> {
   const end = () => void simulation.close().finally(() => process.exit(0));
   process.once("SIGTERM", end);
   process.once("SIGINT", end);
-  if (process.env.SERVOCELL_SUPERVISED === "1") process.stdin.once("close", end).resume();
+  // Devices outlive the PC that commands them: whoever is still connected has axes to stop.
+  const orphaned = () => {
+    const began = Date.now();
+    const look = setInterval(() => {
+      if (simulation.clients() > 0 && Date.now() - began < orphanedMsMax) return;
+      clearInterval(look);
+      end();
+    }, 100);
+  };
+  if (process.env.SERVOCELL_SUPERVISED === "1") process.stdin.once("close", orphaned).resume();
   process.stdout.write("ready\n");
 }
 

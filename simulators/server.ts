@@ -53,6 +53,11 @@ export class SimServer {
     });
   }
 
+  /** How many masters are connected. */
+  get clients(): number {
+    return this.#clients.size;
+  }
+
   close(): Promise<void> {
     for (const socket of this.#clients) socket.destroy();
     return new Promise((resolve) => this.#server.close(() => resolve()));

@@ -38,6 +38,8 @@ export interface Simulation {
   /** Clears the faults of one device, or of all. @throws SimProblem */
   clear(device?: string): void;
   state(): Readonly<Record<string, SimDeviceView>>;
+  /** How many masters are connected to its endpoints. */
+  clients(): number;
   close(): Promise<void>;
 }
 
@@ -71,6 +73,7 @@ export async function startSim(options: SimOptions): Promise<Simulation> {
     setFault: (device, fault, value) => fleet.setFault(device, fault, value),
     clear: (device) => fleet.clear(device),
     state: () => fleet.state(),
+    clients: () => servers.reduce((sum, server) => sum + server.clients, 0),
     close: async () => {
       fleet.rest();
       control?.close();
