@@ -125,7 +125,7 @@ export function nextPipeline(state: PipelineState, input: PipelineInput): Pipeli
   }
 }
 
-/** Stores a verdict and answers it in this order; a command that ends here blocks the axis no more. */
+/** Stores a verdict and answers it, in this order; then the axis is free. */
 function close(command: PipelineCommand, verdict: Verdict): PipelineStep {
   return {
     state: { at: "closing", command, verdict },
@@ -153,7 +153,7 @@ function refuseNow(state: PipelineState, command: PipelineCommand, verdict: Verd
   };
 }
 
-/** A second command never waits and never overwrites: it is refused, as busy if by nothing else. */
+/** A second command never waits, never overwrites: refused, as busy if for no other reason. */
 function busy(
   state: Exclude<PipelineState, { at: "idle" }>,
   input: PipelineInput & { kind: "command" },

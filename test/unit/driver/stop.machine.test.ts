@@ -1,16 +1,13 @@
 /**
- * The stop machine, by its full table and by the climbs that matter.
+ * The stop machine, by its full table.
  *
- * The idea: every state meets every input once; then escalation, confirmation, owed stops and
- * latches are played through. It refuses to look at frames: this is the machine alone.
+ * The idea: every state meets every input once; what comes out stands in one line. It refuses to
+ * look at frames: this is the machine alone.
  */
-import { describe, expect, it } from "vitest";
-import { ladderOf, nextStop } from "../../../services/driver/stop.machine.js";
+import { describe } from "vitest";
+import { nextStop } from "../../../services/driver/stop.machine.js";
 import {
   type Climb,
-  isLatched,
-  recentMax,
-  resetsMax,
   type StopInput,
   type StopRules,
   type StopState,
@@ -346,158 +343,5 @@ describe("stop machine, axis that falls without power", () => {
         "adopt what was reset": "-",
       },
     },
-  });
-});
-
-describe("stop machine, climbs and latches", () => {
-  /** Plays inputs with their times; returns what was sent and said. */
-  function play(state: StopState, steps: readonly (readonly [number, StopInput])[], change = {}) {
-    let now = state;
-    const said: string[] = [];
-    for (const [nowMs, input] of steps) {
-      const step = nextStop(now, input, { ...rules, ...change, nowMs });
-      if (step === undefined) continue;
-      now = step.state;
-      for (const effect of step.effects) {
-        if (effect.kind === "send") said.push(`${nowMs} ${effect.stopClass}`);
-        if (effect.kind === "ack" && effect.status !== "received") said.push(effect.status);
-      }
-    }
-    return { state: now, said };
-  }
-  const tick: StopInput = { kind: "tick" };
-
-  it("controlled, then fast, then owed: an axis that falls is never disabled by itself", () => {
-    const { state, said } = play(bare, [
-      [0, order("s1")],
-      [2999, tick],
-      [3000, tick],
-      [5000, tick],
-      [60_000, tick],
-    ]);
-    expect(said).toEqual(["0 controlled", "3000 fast", "unconfirmed"]);
-    expect(state.progress.at).toBe("owed");
-  });
-
-  it("an axis that stays is disabled as the last class, and not again by repetition", () => {
-    const answered = (attempt: number): StopInput => {
-      return { kind: "frame", attempt, outcome: "acked", sentAtMs: 0 };
-    };
-    const { said } = play(
-      bare,
-      [
-        [0, order("s1")],
-        [1, answered(2)],
-        [3000, tick],
-        [3001, answered(3)],
-        [5000, tick],
-        [5001, answered(4)],
-        [6000, tick],
-        [7000, tick],
-      ],
-      { whenOff: "stays" },
-    );
-    expect(said).toEqual(["0 controlled", "3000 fast", "5000 disable", "unconfirmed", "7000 fast"]);
-  });
-
-  it("frames that get lost are repeated five times a second at most, within the bound", () => {
-    const lost = (attempt: number): StopInput => {
-      return { kind: "frame", attempt, outcome: "lost", sentAtMs: 0 };
-    };
-    const steps: (readonly [number, StopInput])[] = [[0, order("s1")]];
-    for (let ms = 10; ms < 1000; ms += 10) {
-      steps.push([ms, lost(1 + Math.ceil(ms / 200))], [ms, tick]);
-    }
-    const { said } = play(bare, steps);
-    expect(said).toEqual([0, 200, 400, 600, 800].map((ms) => `${ms} controlled`));
-  });
-
-  it("one still reading is no proof, nor are two without the end of the class", () => {
-    const still = (ms: number): StopInput => ({ kind: "reading", sentAtMs: ms, still: true });
-    const acked: StopInput = { kind: "frame", attempt: 2, outcome: "acked", sentAtMs: 10 };
-    const ended: StopInput = { kind: "classEnd", attempt: 2, ok: true, answered: true };
-    const begun = play(bare, [
-      [10, order("s1")],
-      [12, acked],
-      [30, still(20)],
-      [50, still(40)],
-    ]);
-    expect(begun.state.progress.at).toBe("stopping");
-    expect(play(begun.state, [[60, ended]]).said).toEqual(["confirmed"]);
-    const one = play(bare, [
-      [10, order("s1")],
-      [12, acked],
-      [13, ended],
-      [30, still(20)],
-    ]);
-    expect(one.state.progress.at).toBe("stopping");
-  });
-
-  it("a repeat of a confirmed stop sends nothing while the axis is still, and again if it moves", () => {
-    const confirmed = { ...bare, recent: ["s1"], latches: ["s1"] };
-    expect(play(confirmed, [[0, order("s1")]], { still: true }).said).toEqual(["confirmed"]);
-    expect(play(confirmed, [[0, order("s1")]]).said).toEqual(["0 controlled"]);
-  });
-
-  it("21: a reset for stop 1 crosses stop 2: stop 2 stays latched", () => {
-    const { state } = play(bare, [
-      [0, order("s1")],
-      [1, order("s2")],
-      [2, { kind: "reset", ids: ["s1"] }],
-      [3, { kind: "adopt", ids: ["s1"], act: false }],
-    ]);
-    expect(state.latches).toEqual(["s2"]);
-    expect(isLatched(state)).toBe(true);
-  });
-
-  it("boots as latched until state/stop was seen, even when it names nothing", () => {
-    const booted = stopAtBoot([], []);
-    expect(isLatched(booted)).toBe(true);
-    const seen = nextStop(booted, { kind: "adopt", ids: [], act: false }, rules)?.state;
-    expect(seen !== undefined && isLatched(seen)).toBe(false);
-  });
-
-  it("remembers a bounded number of resets, the newest", () => {
-    const ids = Array.from({ length: resetsMax + 5 }, (_, i) => `r${i}`);
-    const state = ids.reduce((now, id) => {
-      return nextStop(now, { kind: "reset", ids: [id] }, rules)?.state ?? now;
-    }, bare);
-    expect(state.resets).toHaveLength(resetsMax);
-    expect(state.resets.at(-1)).toBe(`r${resetsMax + 4}`);
-  });
-
-  it("remembers a bounded number of ended stops", () => {
-    let state = bare;
-    for (let i = 0; i < recentMax + 3; i += 1) {
-      const step = nextStop(state, order(`n${i}`), { ...rules, whenOff: undefined });
-      state = step?.state ?? state;
-    }
-    expect(state.recent).toHaveLength(recentMax);
-  });
-
-  it("a device that does not move is stopped at once: latched, confirmed, no frame", () => {
-    const { state, said } = play(bare, [[0, order("s1")]], { whenOff: undefined });
-    expect(said).toEqual(["confirmed"]);
-    expect([state.latches, state.generation]).toEqual([["s1"], 6]);
-  });
-
-  it("an axis without any stop class is owed at once and said so", () => {
-    const { state, said } = play(bare, [[0, order("s1")]], { classes: new Set() });
-    expect(said).toEqual(["unconfirmed"]);
-    expect(state.progress.at).toBe("owed");
-  });
-
-  it.each([
-    ["stop", "stays", ["controlled", "fast", "disable"]],
-    ["stop", "falls", ["controlled", "fast"]],
-    ["quickStop", "coasts", ["fast"]],
-    ["abort", "stays", ["fast", "disable"]],
-  ] as const)("the ladder of %s where the axis %s", (stop, whenOff, ladder) => {
-    expect(ladderOf(stop, { ...rules, whenOff })).toEqual(ladder);
-  });
-
-  it("quickStop falls back on the controlled class where the profile has no fast one", () => {
-    const classes = new Set(["controlled"] as const);
-    expect(ladderOf("quickStop", { ...rules, classes })).toEqual(["controlled"]);
   });
 });
