@@ -79,10 +79,10 @@ function runLine(run: RunRecord): string {
   return `${run.run}  ${time(run.startedAt)}  ${run.saga}  ${run.state}${took}${cause}${choices}`;
 }
 
-/** Starts a saga; with `watch` it reports to the end, whose exit code it gives. */
-export async function run(api: Api, saga: string, watch: boolean, say: Say): Promise<number> {
+/** Starts a saga; with `wait` it reports to the end, whose exit code it gives. */
+export async function run(api: Api, saga: string, wait: boolean, say: Say): Promise<number> {
   const id = await api.startRun(saga);
-  if (!watch) {
+  if (!wait) {
     say(`run ${id} of ${saga} has started`);
     return 0;
   }

@@ -203,10 +203,10 @@ clientCommand("status", "what the cell and its axes are doing").action(
   ends((options: ApiOptions) => status(apiOf(options), say)),
 );
 clientCommand("run <saga>", "start a saga")
-  .option("--watch", "report each step; exit code 0 completed, 2 madeSafe, 3, 4 stopped")
+  .option("--no-wait", "start it and return; else exit 0 completed, 2 madeSafe, 3, 4 stopped")
   .action(
-    ends((saga: string, options: ApiOptions & { watch?: boolean }) =>
-      run(apiOf(options), saga, options.watch === true, say),
+    ends((saga: string, options: ApiOptions & { wait: boolean }) =>
+      run(apiOf(options), saga, options.wait, say),
     ),
   );
 clientCommand("runs [run]", "the newest runs, or one run in full").action(
