@@ -336,7 +336,7 @@ export class CommandRunner {
     });
     if (verdict === undefined || token !== this.#token) return;
     // A velocity that was reached goes on; any other motion has ended with its operation.
-    const goesOn = isUnbounded(command.verb) && verdict.verdict === "done";
+    const goesOn = isUnbounded(command.verb) && verdict.verdict === "done" && args.velocity !== 0;
     onMotion(goesOn ? command.verb : "none");
     this.#apply({ kind: "ended", verdict });
   }

@@ -131,9 +131,12 @@ export class Journal {
       return ended && nowWallMs - entry.at > idKeptMs;
     });
     const over = this.#inbox.size - inboxMax;
-    // Nothing is old enough: the bound holds all the same, the oldest ended ones leave.
+    // Nothing is old enough: the bound holds all the same. Ids of ended epochs leave first, for
+    // their commands are refused by the epoch alone.
     const ended = [...this.#inbox.values()].filter((entry) => entry.status === "ended");
-    const leaving = old.length > 0 ? old : ended.slice(0, over);
+    const past = ended.filter((entry) => entry.epoch < this.#epoch);
+    const present = ended.filter((entry) => entry.epoch >= this.#epoch);
+    const leaving = old.length > 0 ? old : [...past, ...present].slice(0, over);
     for (const entry of leaving) this.#inbox.delete(entry.id);
     return leaving.map(({ id }) => ({ sql: "DELETE FROM inbox WHERE id = ?", params: [id] }));
   }

@@ -100,6 +100,19 @@ describe("command", () => {
     expect([rig.device.position, rig.device.edges]).toEqual([110, 1]);
   });
 
+  it("a velocity of 0 ends the motion: the lease may go back without another stop", async () => {
+    await rig.ready();
+    const lease = await rig.lease();
+    rig.command("velocity", { velocity: 50 }, { lease });
+    await rig.advance(200);
+    rig.command("velocity", { velocity: 0 }, { lease });
+    await rig.advance(200);
+    rig.command("release-lease", {}, { lease });
+    await rig.advance(200);
+    expect(rig.writes().filter((write) => write.startsWith("stop"))).toEqual([]);
+    expect((await rig.lease()).epoch).toBe(2);
+  });
+
   it("MO-03: two equal relative moves are two rising edges", async () => {
     await rig.ready();
     const lease = await rig.lease();
