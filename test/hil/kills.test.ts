@@ -55,8 +55,7 @@ function firstStop(tap: readonly TapLine[], device: string, sinceMs: number) {
 
 test("coordinator killed mid-move: stop at every driver, no trigger twice, made safe after restart", async () => {
   const { cell: at, run, fromMs } = await movingCell();
-  const killedMs = monotonicMs();
-  at.kill("SIGKILL", "services/coordinator/main.js");
+  const killedMs = at.kill("SIGKILL", "services/coordinator/main.js");
   const stop = await until("x got its stop", () => firstStop(at.tap(), "x", killedMs), 3000);
   process.stdout.write(
     `coordinator killed → stop at x after ${(stop.tMs - killedMs).toFixed(1)} ms\n`,
@@ -74,8 +73,7 @@ test("coordinator killed mid-move: stop at every driver, no trigger twice, made 
 
 test("driver killed mid-move: the guardian's stop, then nothing but stop before a full read", async () => {
   const { cell: at, run } = await movingCell();
-  const killedMs = monotonicMs();
-  at.kill("SIGKILL", "services/driver/main.js", "x");
+  const killedMs = at.kill("SIGKILL", "services/driver/main.js", "x");
   const stop = await until("x got its stop", () => firstStop(at.tap(), "x", killedMs), 3000);
   process.stdout.write(
     `driver killed → guardian's stop at x after ${(stop.tMs - killedMs).toFixed(1)} ms\n`,
@@ -95,9 +93,8 @@ test("driver killed mid-move: the guardian's stop, then nothing but stop before 
 
 test("broker killed mid-move: axes stop within the lease, the cell comes back", async () => {
   const { cell: at } = await movingCell();
-  at.kill("SIGSTOP", "services/broker/main.js");
-  const heldMs = monotonicMs();
   const pid = at.childPid("services/broker/main.js");
+  const heldMs = at.kill("SIGSTOP", "services/broker/main.js");
   const stop = await until(
     "x got its stop",
     () => firstStop(at.tap(), "x", heldMs) ?? !moving(at.tap(), "x"),
@@ -127,8 +124,7 @@ test("supervisor killed mid-move: every axis stops and every process exits", asy
     .filter((pid): pid is number => pid !== undefined);
   const sim = at.childPid("simulators/main.js");
   expect(pids.length).toBe(5);
-  const killedMs = monotonicMs();
-  at.kill("SIGKILL");
+  const killedMs = at.kill("SIGKILL");
   await until(
     "x got its stop or stands still",
     () => firstStop(at.tap(), "x", killedMs) !== undefined || !moving(at.tap(), "x"),
