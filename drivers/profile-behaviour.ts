@@ -6,7 +6,7 @@
  * object in which exactly one of the leading keys stands (the lint counts), so that a mistake is
  * reported by its key and not as "no variant matched".
  */
-import { z } from "zod";
+import * as z from "zod";
 import { evidenceSchema, expressionSchema, nameSchema } from "./profile-facts.js";
 import { operationCodes } from "./reading.js";
 

@@ -5,7 +5,7 @@
  * families force on us has a key here, also where nothing acts on it yet (commissioning, alarms,
  * refresh duty, variants). Schemas are strict: an unknown key is refused, never dropped.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** Names of points, blocks, flags and arguments. */
 export const nameSchema = z

@@ -6,7 +6,7 @@
  * puts the parts together and holds points, status and identity. It refuses unknown keys; what
  * needs more than one key to judge is in profile-lint.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 import {
   conditionSchema,
   driveStateSchema,

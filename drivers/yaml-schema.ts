@@ -5,7 +5,7 @@
  * misspelt, the nearest known one is offered. It refuses to report a union as "no variant
  * matched": the variant that came closest speaks.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Problem } from "./device-model.js";
 
 export type YamlPath = readonly (string | number)[];

@@ -9,7 +9,7 @@
 
 import type { Node, Pair, Scalar } from "yaml";
 import { isMap, isScalar, LineCounter, parseDocument, visit } from "yaml";
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Checked, Problem } from "./device-model.js";
 import type { YamlPath, YamlSource } from "./yaml-schema.js";
 import { problemsOfSchema } from "./yaml-schema.js";

@@ -7,7 +7,11 @@
  * and publishes nothing itself.
  */
 import { Aedes, type Client, type Connection } from "aedes";
+import { writeToStream } from "mqtt-packet";
 import type { App, Log } from "#kernel/ports.js";
+
+// 65,536 small buffers, made at the first packet, that a cell's broker has no use for.
+writeToStream.cacheNumbers = false;
 
 /** Bytes that may wait for one client before it counts as slow. */
 export const clientBufferBytes = 262_144;

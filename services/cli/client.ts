@@ -4,7 +4,7 @@
  * The idea: one small client: requests with a bound, answers checked by the shared schemas, and
  * a failure told by its code and sentence. It refuses to know what the answers are used for.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { runSchema } from "#kernel/contract/payloads.js";
 import {
   axisResource,

@@ -7,7 +7,7 @@
  */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
-import { join } from "node:path";
+import { scriptFile } from "../supervisor/script-file.js";
 import { packageRoot } from "./terminal.js";
 
 const passedOn = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
@@ -18,7 +18,7 @@ export function runServiceProcess(
   args: readonly string[],
   nodeFlags: readonly string[],
 ): Promise<number> {
-  const child = spawn(process.execPath, [...nodeFlags, join(packageRoot, script), ...args], {
+  const child = spawn(process.execPath, [...nodeFlags, scriptFile(packageRoot, script), ...args], {
     stdio: ["pipe", "inherit", "inherit"],
     env: { ...process.env, SERVOCELL_SUPERVISED: "1" },
     detached: true,

@@ -111,6 +111,9 @@ function build() {
     if (!run(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "-p", "."])) {
       fail("the build failed; the compiler's messages are above.");
     }
+    if (!run(process.execPath, [join("services", "cli", "bundle.mjs")])) {
+      fail("bundling the services failed; the messages are above.");
+    }
   });
 }
 

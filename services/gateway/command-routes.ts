@@ -5,7 +5,7 @@
  * means that the coordinator has taken it, not that it is done. It refuses to decide whether a
  * command is allowed: the coordinator does.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { commandIdSchema, idSchema } from "#kernel/contract/payloads.js";
 import {
   actorFor,

@@ -8,7 +8,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
-import { z } from "zod";
+import * as z from "zod";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { commandIdSchema } from "#kernel/contract/payloads.js";
 import { problemSchema, type SnapshotResource } from "#kernel/contract/resources.js";

@@ -4,7 +4,7 @@
  * The idea: each is a view of the mirror as it is now, with its freshness. It refuses to ask any
  * other service: a read costs the cell nothing.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { commandIdSchema, idSchema, runSchema } from "#kernel/contract/payloads.js";
 import {
   axisResource,

@@ -6,7 +6,7 @@
  * axis whether its driver has it. It refuses nothing.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { z } from "zod";
+import * as z from "zod";
 import { commandIdSchema, idSchema } from "#kernel/contract/payloads.js";
 import { stopAxisResource } from "#kernel/contract/resources.js";
 import { actorFor, api, type HttpServer, keyOf, type Parts, problemResponse } from "./http.js";

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { type ErrorCode, errors } from "#kernel/errors.js";
 import type { ChildProcess, LastWords, Spawn } from "./app.js";
 import type { ChildSpec } from "./plan.js";
+import { scriptFile } from "./script-file.js";
 
 export interface SpawnSetup {
   /** The root of the package, where `dist/` is. */
@@ -31,7 +32,7 @@ export function childSpawner(setup: SpawnSetup): Spawn {
 
 function start(setup: SpawnSetup, spec: ChildSpec): ChildProcess {
   const log = setup.logDir === undefined ? undefined : openLog(setup.logDir, spec.service);
-  const args = [...spec.nodeFlags, join(setup.root, spec.script), ...spec.args];
+  const args = [...spec.nodeFlags, scriptFile(setup.root, spec.script), ...spec.args];
   const child = spawn(process.execPath, args, {
     stdio: ["pipe", "pipe", log?.fd ?? "inherit"],
     env: { ...process.env, ...spec.env, SERVOCELL_SUPERVISED: "1" },

@@ -1,9 +1,9 @@
 /**
  * Which processes a cell consists of, in what order they start and end.
  *
- * The idea: a pure list from the validated cell: broker and simulator, bus, drivers,
- * coordinator, gateway; each with its arguments, its node flags and its two ranks. Who gives
- * orders ends before the drivers, which stop their axes before the bus goes. It refuses to start
+ * The idea: a pure list from the validated cell; each child with its arguments, its node flags and
+ * its two ranks. What listens starts before what connects to it (broker, simulator and bus, then
+ * the rest), so that nobody waits out a pause between two attempts. Who gives orders ends before the drivers, which stop their axes before the bus goes. It refuses to start
  * anything (app.ts does).
  */
 import type { Ms } from "#drivers/reading.js";
@@ -74,7 +74,7 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
     ...extra,
   });
   const drivers = config.devices.map((device) =>
-    child(`driver-${device.id}`, "driver", [3, 2], {
+    child(`driver-${device.id}`, "driver", [2, 2], {
       args: [...where, "--device", device.id],
       nodeFlags: ["--initial-old-space-size=8", ...heap(64)],
       env: { MALLOC_ARENA_MAX: "1", ...shared },
@@ -84,10 +84,10 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
   return [
     ...(config.broker.kind === "embedded" ? [child("broker", "broker", [1, 5])] : []),
     ...(config.simulation === true ? [simulator(child, config, options)] : []),
-    child("bus", "bus", [2, 3]),
+    child("bus", "bus", [1, 3]),
     ...drivers,
-    child("coordinator", "coordinator", [4, 1]),
-    child("gateway", "gateway", [4, 1], { nodeFlags: heap(128) }),
+    child("coordinator", "coordinator", [2, 1]),
+    child("gateway", "gateway", [2, 1], { nodeFlags: heap(128) }),
   ];
 }
 

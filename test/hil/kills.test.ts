@@ -55,7 +55,7 @@ function firstStop(tap: readonly TapLine[], device: string, sinceMs: number) {
 
 test("coordinator killed mid-move: stop at every driver, no trigger twice, made safe after restart", async () => {
   const { cell: at, run, fromMs } = await movingCell();
-  const killedMs = at.kill("SIGKILL", "services/coordinator/main.js");
+  const killedMs = at.kill("SIGKILL", "coordinator/main.js");
   const stop = await until("x got its stop", () => firstStop(at.tap(), "x", killedMs), 3000);
   process.stdout.write(
     `coordinator killed → stop at x after ${(stop.tMs - killedMs).toFixed(1)} ms\n`,
@@ -73,7 +73,7 @@ test("coordinator killed mid-move: stop at every driver, no trigger twice, made 
 
 test("driver killed mid-move: the guardian's stop, then nothing but stop before a full read", async () => {
   const { cell: at, run } = await movingCell();
-  const killedMs = at.kill("SIGKILL", "services/driver/main.js", "x");
+  const killedMs = at.kill("SIGKILL", "driver/main.js", "x");
   const stop = await until("x got its stop", () => firstStop(at.tap(), "x", killedMs), 3000);
   process.stdout.write(
     `driver killed → guardian's stop at x after ${(stop.tMs - killedMs).toFixed(1)} ms\n`,
@@ -93,8 +93,8 @@ test("driver killed mid-move: the guardian's stop, then nothing but stop before 
 
 test("broker killed mid-move: axes stop within the lease, the cell comes back", async () => {
   const { cell: at } = await movingCell();
-  const pid = at.childPid("services/broker/main.js");
-  const heldMs = at.kill("SIGSTOP", "services/broker/main.js");
+  const pid = at.childPid("broker/main.js");
+  const heldMs = at.kill("SIGSTOP", "broker/main.js");
   const stop = await until(
     "x got its stop",
     () => firstStop(at.tap(), "x", heldMs) ?? !moving(at.tap(), "x"),
@@ -120,7 +120,7 @@ test("broker killed mid-move: axes stop within the lease, the cell comes back", 
 test("supervisor killed mid-move: every axis stops and every process exits", async () => {
   const { cell: at } = await movingCell();
   const pids = ["bus", "driver", "coordinator", "gateway", "broker"]
-    .map((name) => at.childPid(`services/${name}/main.js`))
+    .map((name) => at.childPid(`${name}/main.js`))
     .filter((pid): pid is number => pid !== undefined);
   const sim = at.childPid("simulators/main.js");
   expect(pids.length).toBe(5);

@@ -44,7 +44,16 @@ export const rooms: readonly Room[] = [
     name: "edge",
     holds: /^services\/kernel\/edge\//,
     rooms: ["kernel", "drivers", "loader"],
-    packages: ["mqtt", "modbus-serial", "better-sqlite3", "pino", "opossum", "ulid", "zod"],
+    packages: [
+      "mqtt",
+      "mqtt-packet",
+      "modbus-serial",
+      "better-sqlite3",
+      "pino",
+      "opossum",
+      "ulid",
+      "zod",
+    ],
     node: "all",
   },
   {
@@ -79,7 +88,7 @@ export const rooms: readonly Room[] = [
   service("driver"),
   service("coordinator"),
   service("gateway", ["fastify", "@fastify/swagger", "fastify-type-provider-zod", "prom-client"]),
-  service("broker", ["aedes"]),
+  service("broker", ["aedes", "mqtt-packet"]),
   {
     name: "world",
     holds: /^simulators\/world\//,

@@ -5,7 +5,7 @@
  * (`120 mm`), because what they mean is judged with their neighbours (cell-file.ts). It refuses
  * to check relations between values.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { idSchema } from "../contract/payloads.js";
 
 const text = z.string().min(1);

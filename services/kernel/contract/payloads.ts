@@ -5,7 +5,7 @@
  * published documents come. Flat JSON, numbers as numbers, `ts` in epoch milliseconds; unknown
  * fields are ignored by readers. It refuses to know topics (topics.ts) and transports (edge/).
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const v = z.literal(1);
 const ts = z.number();

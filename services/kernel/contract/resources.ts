@@ -6,7 +6,7 @@
  * that is not known is absent, never 0. It refuses to know how a resource is put together
  * (services/gateway does).
  */
-import { z } from "zod";
+import * as z from "zod";
 import {
   bySchema,
   cellCommands,

@@ -5,7 +5,7 @@
  * cannot be used, and a payload that does not fit does not compile. Topics are relative; the edge
  * puts `{prefix}/{cell}/` in front. It refuses retained commands by construction.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import * as p from "./payloads.js";
 
 export interface TopicSpec {

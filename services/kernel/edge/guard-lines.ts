@@ -4,7 +4,7 @@
  * The idea: one JSON object a line; frames are PDUs in hex. It refuses (undefined) whatever does
  * not fit, because a guardian with half a registration is worse than none.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { idSchema } from "../contract/payloads.js";
 import type { GuardMessage } from "../ports.js";
 

@@ -4,7 +4,7 @@
  * as the only one.
  */
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { formatProblem, readYaml } from "#drivers/yaml-source.js";
 
 const schema = z.strictObject({
