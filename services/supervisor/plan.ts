@@ -3,8 +3,9 @@
  *
  * The idea: a pure list from the validated cell; each child with its arguments, its node flags and
  * its two ranks. What listens starts before what connects to it (broker, simulator and bus, then
- * the rest), so that nobody waits out a pause between two attempts. Who gives orders ends before the drivers, which stop their axes before the bus goes. It refuses to start
- * anything (app.ts does).
+ * the rest), so that nobody waits out a pause between two attempts. Who gives orders ends before
+ * the drivers, which stop their axes before the bus goes. It refuses to start anything (app.ts
+ * does).
  */
 import type { Ms } from "#drivers/reading.js";
 import type { CellConfig } from "#kernel/config/cell.js";
