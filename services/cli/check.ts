@@ -5,6 +5,7 @@
  * four ways in which each axis comes to a stand, the run-on of each interlock). Pure: it touches
  * no device, and it refuses to promise more than the profile knows.
  */
+import { compileDevice } from "#drivers/compile.js";
 import type { Profile } from "#drivers/profile.js";
 import { planReads, pollGroup } from "#drivers/read-plan.js";
 import type { CellConfig, DeviceConfig, InterlockConfig } from "#kernel/config/cell.js";
@@ -78,9 +79,21 @@ function deviceLines(device: DeviceConfig): readonly string[] {
   }
   return [
     ...lines,
-    `  can       ${Object.keys(profile.operations).join(", ")}`,
+    `  can       ${abilities(device)}`,
     ...waysToStand(device).map((line, i) => `  ${i === 0 ? "stands by " : "          "}${line}`),
   ];
+}
+
+/** What it may be asked, and what is refused for want of a watchdog [PROTOCOL 9]. */
+function abilities({ profile, setup }: DeviceConfig): string {
+  const { verbs } = compileDevice(profile, setup);
+  const refused = Object.keys(profile.operations).filter(
+    (verb) => ![...verbs].some((v) => v === verb),
+  );
+  const can = [...verbs].join(", ");
+  return refused.length === 0
+    ? can
+    : `${can}; not ${refused.join(", ")}: no verified drive watchdog`;
 }
 
 /** The four independent ways, each as far as it is known. */
