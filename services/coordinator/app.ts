@@ -152,7 +152,7 @@ class Coordinator implements App {
         const run = this.#runs.owner(order);
         if (run !== undefined) this.#runs.feed(run, { kind: "notStill", order, device, text });
       },
-      onLatched: (axis, id) => this.#latches.learn(axis, id, true),
+      onLatched: (axis, id, said) => this.#latches.learn(axis, id, said, true),
       onOperatorStopSettled: () => this.#cell.settle(),
     };
   }
@@ -160,7 +160,8 @@ class Coordinator implements App {
   #watchNews(): WatchNews {
     return {
       onAxis: (device) => {
-        for (const id of this.#watch.latched(device)) this.#latches.learn(device, id, false);
+        const { latched, said } = this.#watch.latched(device);
+        for (const id of latched) this.#latches.learn(device, id, said, false);
         for (const { run } of this.#runs.active) this.#runs.look(run);
       },
       onDriverGone: (device, still) => {
@@ -190,6 +191,10 @@ class Coordinator implements App {
     const text = `its lease ended: ${reason}`;
     if (/interlock|permit/i.test(reason)) {
       this.#runs.feedAll(runs, { kind: "tripped", device, code: "INTERLOCKED", text });
+    } else if (reason === "stop" || reason === "quickStop" || reason === "abort") {
+      // A person's stop, heard of here first: the order and its latch follow [PROTOCOL 1].
+      const how = reason === "stop" ? "stop" : "quickStop";
+      this.#runs.feedAll(runs, { kind: "operatorStop", how, text: `${device}: ${text}` });
     } else this.#runs.feedAll(runs, { kind: "leaseLost", device, text });
   }
 
@@ -227,7 +232,6 @@ class Coordinator implements App {
 
   async start(): Promise<void> {
     const { log } = this.#ports;
-    const nowTs = Date.now();
     this.#beats.start();
     const loaded = await this.#journal.load();
     for (const { run } of loaded.runs) this.#runs.adopt(run);
@@ -240,23 +244,28 @@ class Coordinator implements App {
     this.#restart.load(loaded.rows.facts);
     this.#door.load(loaded.rows.requests);
     this.#outbox.publish(loaded.outbox.map(({ event }) => event));
-    await this.#listened();
+    const backTs = await this.#listened();
     if (this.#closed) return;
     this.#latches.open();
     this.#outbox.open();
     this.#restart.startSigns();
     this.#open = true;
     this.#cell.boot(this.#latches.book.latches.length);
-    void this.#restart.rule(unfinished, nowTs);
+    void this.#restart.rule(unfinished, backTs);
     this.#presence.start();
     this.#sayMeta();
   }
 
-  /** The broker is waited for as long as it is away: without it there is nothing to be done. */
-  async #listened(): Promise<void> {
+  /**
+   * The broker is waited for as long as it is away: without it there is nothing to be done, and
+   * nobody attends the cell. Says when it was there.
+   */
+  async #listened(): Promise<number> {
     const { main, stop } = this.#ports;
     while (!(main.connected && stop.connected) && !this.#closed) await pause(connectLookMs);
+    const backTs = Date.now();
     await pause(listenMs);
+    return backTs;
   }
 
   #sayMeta(): void {

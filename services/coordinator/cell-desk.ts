@@ -121,6 +121,9 @@ export class CellDesk {
     }
     if (at === "completed") this.feed({ kind: "runCompleted" }, run.cause, run);
     if (at === "needsOperator") this.#onNeedsOperator(run);
+    // Others went on beside it and have ended before it: nothing is executed any more.
+    const last = !isActive(run) && this.#facts(run).others === 0;
+    if (last && this.#state.at === "Execute") this.feed({ kind: "runStopping" }, run.cause, run);
     this.settle();
   }
 

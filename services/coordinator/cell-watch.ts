@@ -10,6 +10,7 @@ import type { CellConfig } from "#kernel/config/cell.js";
 import type { StateAxis, StateDevice } from "#kernel/contract/payloads.js";
 import type { Payload } from "#kernel/contract/topics.js";
 import type { MessageLink } from "#kernel/ports.js";
+import type { Said } from "./latch-book.js";
 
 type Avail = Payload<"avail">;
 
@@ -43,6 +44,8 @@ export class CellWatch {
   readonly #axes = new Map<string, StateAxis>();
   readonly #devices = new Map<string, StateDevice>();
   readonly #avail = new Map<string, Avail>();
+  /** The start under which a driver was last heard live; a retained message is no sign of life. */
+  readonly #live = new Map<string, string>();
   #news: WatchNews | undefined;
 
   constructor(config: CellConfig) {
@@ -65,11 +68,15 @@ export class CellWatch {
 
   listen(links: { readonly main: MessageLink; readonly stop: MessageLink }, news: WatchNews): void {
     this.#news = news;
-    links.stop.subscribe("avail", {}, ({ levels, payload }) => {
+    // A broker that comes back may repeat the words of services that have died meanwhile.
+    links.main.onChange(() => this.#live.clear());
+    links.stop.subscribe("avail", {}, ({ levels, payload, retained }) => {
+      if (!retained) this.#live.set(levels.service, payload.bootId);
       this.#hearAvail(levels.service, payload);
     });
-    links.main.subscribe("stateAxis", {}, ({ levels, payload }) => {
+    links.main.subscribe("stateAxis", {}, ({ levels, payload, retained }) => {
       if (!this.#isKnown(levels.axis)) return;
+      if (!retained) this.#live.set(`driver-${levels.axis}`, payload.bootId);
       this.#axes.set(levels.axis, payload);
       news.onAxis(levels.axis);
     });
@@ -113,17 +120,24 @@ export class CellWatch {
 
   breaker(device: string): StateDevice["breaker"] | undefined {
     const state = this.#devices.get(device);
-    return this.#isLive(device, state?.bootId) ? state?.breaker : undefined;
+    return this.#isOf(device, state?.bootId) ? state?.breaker : undefined;
   }
 
-  #isLive(device: string, bootId: string | undefined): boolean {
+  /** Said by the start of the driver that is online. */
+  #isOf(device: string, bootId: string | undefined): boolean {
     const avail = this.#avail.get(`driver-${device}`);
     return avail !== undefined && avail.status !== "offline" && avail.bootId === bootId;
   }
 
+  /** Said by a driver that has been heard since the broker is there [PROTOCOL 17]. */
+  #isLive(device: string, bootId: string | undefined): boolean {
+    return this.#isOf(device, bootId) && this.#live.get(`driver-${device}`) === bootId;
+  }
+
   /** Also what an absent driver said last: its latches are on its disk. */
-  latched(device: string): readonly string[] {
-    return this.#axes.get(device)?.latched ?? [];
+  latched(device: string): { readonly latched: readonly string[]; readonly said: Said } {
+    const { latched = [], bootId = "", ts = 0 } = this.#axes.get(device) ?? {};
+    return { latched, said: { bootId, ts } };
   }
 
   isHomed(device: string): boolean | undefined {

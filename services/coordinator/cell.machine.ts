@@ -118,7 +118,9 @@ function onBooted(
 
 function onCompleted(state: CellPhase, facts: CellFacts): CellPhase | undefined {
   if (state.at !== "Execute" && state.at !== "Completing") return undefined;
-  return facts.others === 0 ? { at: "Complete" } : undefined;
+  if (facts.others > 0) return undefined;
+  // A run that waits for a person was stopped: the cell is not complete [PROTOCOL 15].
+  return { at: facts.waiting > 0 ? "Stopping" : "Complete" };
 }
 
 function onOperatorStop(state: CellPhase, abort: boolean): CellPhase | undefined {

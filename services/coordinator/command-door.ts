@@ -14,8 +14,8 @@ import type { CellDesk } from "./cell-desk.js";
 import type { CellWatch } from "./cell-watch.js";
 import type { Journal } from "./journal.js";
 import type { LatchDesk } from "./latch-desk.js";
-import { openRunsMax, type RunDesk } from "./run-desk.js";
-import { isWaiting } from "./run-state.js";
+import { openRunsMax, type RunDesk, type RunNews } from "./run-desk.js";
+import { isWaiting, type Run } from "./run-state.js";
 import { publishedState } from "./run-view.js";
 import type { StoreQueue } from "./store-queue.js";
 
@@ -97,6 +97,12 @@ export class CommandDoor {
       this.#reply(command, refusal("EXPIRED", `The command is ${Math.round(age)} ms old.`));
       return;
     }
+    if (!this.#parts.isOpen()) {
+      // No decision, so nothing to be kept: the same id may come again.
+      const text = "The coordinator is starting or ending; nothing was done.";
+      this.#reply(command, refusal("NOT_READY", text));
+      return;
+    }
     const decided = this.#decide(kind, verb, command, body).catch((thrown: unknown) => {
       if (!(thrown instanceof ServocellError)) throw thrown;
       return refusal(codeOf(thrown), textOf(thrown), thrown.detail);
@@ -135,11 +141,8 @@ export class CommandDoor {
     command: Command,
     body: string,
   ): Promise<Answer> {
-    if (!this.#parts.isOpen()) {
-      return refusal("NOT_READY", "The coordinator is starting or ending; nothing was done.");
-    }
     if (kind === "cell") return verb === "reset" ? this.#reset(command) : this.#clear();
-    return verb === "start" ? this.#start(command, body) : this.#onRun(verb, command);
+    return verb === "start" ? this.#start(command, body) : this.#onRun(verb, command, body);
   }
 
   async #start(command: Command, body: string): Promise<Answer> {
@@ -157,18 +160,17 @@ export class CommandDoor {
     if (before !== undefined) return before;
     this.#checkStart(saga);
     const answer: Answer = { ok: true, result: { run, state: "pending" } };
-    const kept: Statement = {
-      sql: "INSERT OR IGNORE INTO requests (id, body, answer, at) VALUES (?, ?, ?, ?)",
-      params: [command.id, body, JSON.stringify(answer), Date.now()],
-    };
-    await runs.start({ run, saga, by: command.by }, () => [kept, pruneRequests]);
+    await runs.start({ run, saga, by: command.by }, () => keeping(command.id, body, answer));
     return answer;
   }
 
   /** The same run with the same saga is the same wish; with another it is a mistake. */
   async #repeated(run: string, saga: SagaDefinition): Promise<Answer | undefined> {
-    const known = this.#parts.runs.find(run);
-    const name = known?.saga.name ?? (await this.#parts.journal.sagaOf(run));
+    const { runs, journal } = this.#parts;
+    const stored = runs.find(run) === undefined ? await journal.sagaOf(run) : undefined;
+    // Looked for again: it may have been started while the journal was asked.
+    const known = runs.find(run);
+    const name = known?.saga.name ?? stored;
     if (name === undefined) return undefined;
     if (name !== saga.name) {
       return refusal("DUPLICATE_ID", `The run ${run} exists and is one of "${name}".`);
@@ -218,13 +220,18 @@ export class CommandDoor {
     }
   }
 
-  async #onRun(verb: string, command: Command): Promise<Answer> {
+  async #onRun(verb: string, command: Command, body: string): Promise<Answer> {
     const { runs } = this.#parts;
     const id = String(command.args.run);
     const run = runs.find(id);
     if (run === undefined) return refusal("NOT_FOUND", `There is no open run "${id}".`);
-    const text = `${verb} by ${command.by.user}`;
-    const fed = this.#feedVerb(verb, id, { text, user: command.by.user });
+    const news = newsOf(verb, command.by.user);
+    const answerOf = (now: Run): Answer => ({
+      ok: true,
+      result: { run: id, state: publishedState(now) },
+    });
+    // Kept beside the choice: a repeat after a restart is no second choice.
+    const fed = runs.feed(id, news, (now) => keeping(command.id, body, answerOf(now)));
     if (fed === undefined) {
       const state = publishedState(run);
       return refusal("STATE_CONFLICT", `The run is ${state}; ${verb} means nothing now.`, {
@@ -233,25 +240,7 @@ export class CommandDoor {
       });
     }
     await fed.committed;
-    const now = runs.find(id) ?? run;
-    return { ok: true, result: { run: id, state: publishedState(now) } };
-  }
-
-  #feedVerb(verb: string, id: string, who: { readonly text: string; readonly user: string }) {
-    const { runs } = this.#parts;
-    const { text, user } = who;
-    switch (verb) {
-      case "cancel":
-        return runs.feed(id, { kind: "cancelled", text });
-      case "abandon":
-        return runs.feed(id, { kind: "abandon", text });
-      case "makeSafe":
-        return runs.feed(id, { kind: "makeSafe", user });
-      case "retry":
-        return runs.feed(id, { kind: "retry", user });
-      default:
-        return undefined;
-    }
+    return answerOf(runs.find(id) ?? run);
   }
 
   /** Names what was shown; a stop that came since is not among it and stays [PROTOCOL 2]. */
@@ -304,6 +293,18 @@ const pruneRequests: Statement = {
   sql: `DELETE FROM requests WHERE id IN
     (SELECT id FROM requests ORDER BY at DESC LIMIT -1 OFFSET ${answersMax})`,
 };
+
+/** An answer that outlives this start, written beside what it tells of. */
+function keeping(id: string, body: string, answer: Answer): Statement[] {
+  const sql = "INSERT OR IGNORE INTO requests (id, body, answer, at) VALUES (?, ?, ?, ?)";
+  return [{ sql, params: [id, body, JSON.stringify(answer), Date.now()] }, pruneRequests];
+}
+
+function newsOf(verb: string, user: string): RunNews {
+  const text = `${verb} by ${user}`;
+  if (verb === "makeSafe" || verb === "retry") return { kind: verb, user };
+  return verb === "abandon" ? { kind: "abandon", text } : { kind: "cancelled", text };
+}
 
 function refusal(code: ErrorCode, text: string, detail: Detail = {}): Answer {
   return { ok: false, code, text, detail };

@@ -17,7 +17,11 @@ const waitingMax = 1024;
 const requestTtlMs = acceptMsMax * sendsMax;
 
 export type Answer =
-  | { readonly ok: true; readonly result: Detail }
+  | {
+      readonly ok: true;
+      readonly result: Detail;
+      readonly said: { readonly bootId: string; readonly ts: number };
+    }
   | { readonly ok: false; readonly code: string; readonly text: string };
 const silent: Answer = { ok: false, code: "NOT_READY", text: "its driver does not answer" };
 
@@ -154,7 +158,7 @@ function answerOf(response: Response): Answer | undefined {
   if (status === "accepted" || status === "running") return undefined;
   if (status === "succeeded") {
     const result = response.result ?? (verdict?.verdict === "done" ? verdict.result : {});
-    return { ok: true, result };
+    return { ok: true, result, said: { bootId: response.bootId, ts: response.ts } };
   }
   const refused = verdict?.verdict === "done" ? undefined : verdict;
   const code = error?.code ?? refused?.code ?? "INTERNAL";

@@ -24,6 +24,12 @@ export interface Latch {
   readonly axes?: readonly string[];
 }
 
+/** When a driver said something, and in which of its starts. */
+export interface Said {
+  readonly bootId: string;
+  readonly ts: number;
+}
+
 const somebody: By = { user: "unknown", role: "unknown" };
 
 export interface Entered {
@@ -34,8 +40,8 @@ export interface Entered {
 
 export class LatchBook {
   readonly #latches = new Map<string, Latch>();
-  /** Which devices have reset an id. */
-  readonly #resets = new Map<string, Set<string>>();
+  /** Which devices have reset an id, and when they said so. */
+  readonly #resets = new Map<string, Map<string, Said>>();
 
   /** What this service knew before its restart. */
   load(rows: readonly Row[]): void {
@@ -80,8 +86,13 @@ export class LatchBook {
   }
 
   /** A driver says that it holds this latch: the order may have come on the other road only. */
-  learn(device: string, id: string, nowTs: number): Entered | undefined {
-    if (this.#hasReset(id, device)) return undefined;
+  learn(device: string, id: string, said: Said, nowTs: number): Entered | undefined {
+    const reset = this.#resets.get(id)?.get(device);
+    if (reset !== undefined) {
+      // Older than its reset, or the truth of a driver that holds it again.
+      if (said.bootId === reset.bootId && said.ts <= reset.ts) return undefined;
+      this.#resets.get(id)?.delete(device);
+    }
     const known = this.#latches.get(id);
     if (known !== undefined) return this.#widen(known, [device]);
     if (this.#latches.size >= latchesMax) return undefined;
@@ -109,9 +120,9 @@ export class LatchBook {
   }
 
   /** The driver of a device has confirmed that it holds this latch no more. */
-  confirmReset(id: string, device: string): void {
-    const devices = this.#resets.get(id) ?? new Set<string>();
-    devices.add(device);
+  confirmReset(id: string, device: string, said: Said): void {
+    const devices = this.#resets.get(id) ?? new Map<string, Said>();
+    devices.set(device, said);
     this.#resets.set(id, devices);
     const [oldest] = this.#resets.keys();
     if (this.#resets.size > resetsMax && oldest !== undefined) this.#resets.delete(oldest);

@@ -12,7 +12,7 @@ import type { StopKind } from "#kernel/stop-order.js";
 import type { CellWatch } from "./cell-watch.js";
 import type { DriverDesk } from "./driver-desk.js";
 import type { EventOutbox } from "./event-outbox.js";
-import { type Entered, LatchBook } from "./latch-book.js";
+import { type Entered, LatchBook, type Said } from "./latch-book.js";
 import type { StoreQueue } from "./store-queue.js";
 
 export interface LatchDeskParts {
@@ -59,8 +59,8 @@ export class LatchDesk {
   }
 
   /** A driver holds it; `fresh`: said in answer to the stop itself. */
-  learn(device: string, id: string, fresh: boolean): void {
-    this.#enter(this.book.learn(device, id, Date.now()), fresh);
+  learn(device: string, id: string, said: Said, fresh: boolean): void {
+    this.#enter(this.book.learn(device, id, said, Date.now()), fresh);
   }
 
   #enter(entered: Entered | undefined, fresh: boolean): void {
@@ -97,7 +97,8 @@ export class LatchDesk {
         const answer = await drivers.reset(newId(), device, stops);
         if (!answer.ok) return `${device}: ${answer.text}`;
         const left = Array.isArray(answer.result.latched) ? answer.result.latched : [];
-        for (const id of stops) if (!left.includes(id)) this.book.confirmReset(id, device);
+        const gone = stops.filter((id) => !left.includes(id));
+        for (const id of gone) this.book.confirmReset(id, device, answer.said);
         const held = stops.filter((id) => left.includes(id));
         return held.length === 0 ? undefined : `${device} still holds ${held.join(", ")}`;
       }),

@@ -16,6 +16,7 @@ import { endedShownMax, type Journal } from "./journal.js";
 import { begin } from "./run-leasing.js";
 import {
   awaitedId,
+  deadlineMs,
   dueMs,
   isActive,
   isEnded,
@@ -34,6 +35,13 @@ export const openRunsMax = 64;
 
 type Bare<E> = E extends { readonly ts: number } ? Omit<E, "ts"> : never;
 export type RunNews = Bare<RunEvent>;
+
+interface Decision {
+  readonly event: RunEvent;
+  readonly turn: RunTurn;
+  readonly nowMs: Ms;
+  readonly beside: readonly Statement[];
+}
 
 export interface RunDeskParts {
   readonly config: CellConfig;
@@ -116,8 +124,15 @@ export class RunDesk {
     return turn.state;
   }
 
-  /** Undefined: the event means nothing to the run now. Resolves when it is on the disk. */
-  feed(id: string, news: RunNews): { readonly committed: Promise<void> } | undefined {
+  /**
+   * Undefined: the event means nothing to the run now. Resolves when it is on the disk, with
+   * whatever has to be true together with it.
+   */
+  feed(
+    id: string,
+    news: RunNews,
+    beside: (run: Run) => readonly Statement[] = () => [],
+  ): { readonly committed: Promise<void> } | undefined {
     const run = this.#runs.get(id);
     if (run === undefined) return undefined;
     const event: RunEvent = { ...news, ts: Date.now() };
@@ -129,7 +144,7 @@ export class RunDesk {
     }
     this.#runs.set(id, turn.state);
     for (const effect of turn.effects) if (effect.kind === "stop") this.#stop(turn.state, effect);
-    const committed = this.#commit(run, event, turn, nowMs);
+    const committed = this.#commit(run, { event, turn, nowMs, beside: beside(turn.state) });
     if (turn.state !== run) this.#parts.onChange(turn.state, run);
     this.#arm(id);
     this.#gate.sweep((command) => this.#isAwaited(command));
@@ -169,14 +184,15 @@ export class RunDesk {
     return run !== undefined && awaitedId(run) === command;
   }
 
-  #commit(before: Run, event: RunEvent, turn: RunTurn, nowMs: Ms): Promise<void> {
+  #commit(before: Run, decision: Decision): Promise<void> {
+    const { event, turn, nowMs, beside } = decision;
     // What leaves the run as it was is no decision: nothing of it has to survive.
     if (turn.state === before) {
       this.#carryOut(turn.state, turn.effects);
       return Promise.resolve();
     }
     const { events, statements } = this.#events(turn);
-    const committed = this.#parts.journal.append(event, turn, nowMs, statements);
+    const committed = this.#parts.journal.append(event, turn, nowMs, [...statements, ...beside]);
     return committed.then(() => {
       this.#parts.outbox.publish(events);
       this.#carryOut(turn.state, turn.effects);
@@ -219,10 +235,15 @@ export class RunDesk {
       case "send": {
         const { flight } = effect;
         const go = () => {
-          if (!this.#closed && this.#isAwaited(flight.id)) drivers.send(flight);
+          if (this.#closed || !this.#isAwaited(flight.id)) return;
+          drivers.send(flight);
+          this.#arm(id);
         };
+        // A repeat of what has not left yet would overtake the moves before it.
+        if (effect.intent === undefined && this.#gate.isHeld(flight.id)) return;
         if (effect.intent === undefined) go();
         else this.#gate.enter(flight.id, flight.device, go);
+        this.#arm(id);
         return;
       }
       case "query": {
@@ -266,7 +287,9 @@ export class RunDesk {
     const run = this.#runs.get(id);
     if (run === undefined || this.#closed) return;
     this.#trim(run);
-    const due = dueMs(run);
+    const held = this.#gate.isHeld(awaitedId(run) ?? "");
+    // What has not left yet cannot be accepted: only the time of its step runs.
+    const due = held ? deadlineMs(run) : dueMs(run);
     if (due === undefined) return;
     // Rounded up: a timer that fires a fraction early would find nothing due.
     const delayMs = Math.max(1, Math.ceil(due - performance.now()));

@@ -189,11 +189,14 @@ function finish(b: Builder, nowMs: Ms): RunTurn {
 function failItem(b: Builder, current: SafeWork, error: Cause, mayMove: boolean): void {
   const { device } = current;
   const failed = [...b.phase.failed, { device, text: error.text }];
-  const { [device]: _ended, ...leases } = b.phase.leases;
+  const { [device]: epoch, ...leases } = b.phase.leases;
   b.phase = { ...b.phase, failed, leases };
   // Whatever it still does must not go on beside the next item; the stop ends its lease too.
   if (mayMove) {
     b.effects.push({ kind: "stop", id: b.takeId(), how: "stop", axes: [device] });
+  } else if (epoch !== undefined) {
+    // Nothing was sent: the beats would keep its lease alive for ever.
+    b.effects.push({ kind: "release", leases: { [device]: epoch } });
   }
   endItem(b, current.item, error);
 }

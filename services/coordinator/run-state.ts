@@ -333,6 +333,13 @@ function flightDue(flight: Flight, endByMs: Ms): Ms {
   return Math.min(endByMs, flight.acceptByMs ?? endByMs);
 }
 
+/** When the time of what the run waits for is over, whether or not it was accepted. */
+export function deadlineMs(run: Run): Ms | undefined {
+  const { phase } = run;
+  if (phase.at === "running" && phase.wait.kind === "verdict") return phase.wait.endByMs;
+  return phase.at === "makingSafe" ? phase.current?.endByMs : dueMs(run);
+}
+
 /** When the run wants its next tick; undefined: never. */
 export function dueMs(run: Run): Ms | undefined {
   const { phase } = run;

@@ -202,7 +202,16 @@ function onVerdict(run: Run, event: On<"verdict">, now: Now): RunTurn | undefine
     const turn = settle(late.state, now.ms);
     return { state: turn.state, effects: [...late.effects, ...turn.effects] };
   }
-  if (phase.at === "makingSafe") return onSafeVerdict(run, phase, verdict, now.ms);
+  // Stopped by its interlock, not merely refused by it: nothing moves by itself [PROTOCOL 1].
+  const tripped =
+    verdict.verdict !== "done" &&
+    verdict.verdict !== "refused" &&
+    [verdict.code, verdict.detail?.cause].includes("INTERLOCKED");
+  if (phase.at === "makingSafe") {
+    if (!tripped) return onSafeVerdict(run, phase, verdict, now.ms);
+    const cause = { code: "INTERLOCKED", text: verdict.text };
+    return enterStopping(run, { next: "stopped", cause }, now.ms);
+  }
   if (phase.at !== "running") return undefined;
   const ended = endStep(run, phase.step, endOf(verdict), now.ms);
   if (verdict.verdict === "done") {
@@ -211,9 +220,6 @@ function onVerdict(run: Run, event: On<"verdict">, now: Now): RunTurn | undefine
   }
   const name = run.saga.steps[phase.step]?.name ?? "";
   const cause = { code: verdict.code, text: `${name}: ${verdict.text}` };
-  // Stopped by its interlock, not merely refused by it: nothing moves by itself [PROTOCOL 1].
-  const interlocked = [verdict.code, verdict.detail?.cause].includes("INTERLOCKED");
-  const tripped = interlocked && verdict.verdict !== "refused";
   return stopAfter(ended, { next: tripped ? "stopped" : "makeSafe", cause }, now);
 }
 

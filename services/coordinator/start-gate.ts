@@ -28,6 +28,11 @@ export class StartGate {
     else this.#waiting.push({ id, device, go });
   }
 
+  /** True while the command has to wait for others; it has not left yet. */
+  isHeld(id: string): boolean {
+    return this.#waiting.some((waiting) => waiting.id === id);
+  }
+
   /** The move has started or ended. */
   leave(id: string): void {
     if (this.#inside.delete(id)) this.#next();

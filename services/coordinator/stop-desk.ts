@@ -20,7 +20,7 @@ export interface StopNews {
   onStill(order: string, device: string): void;
   onNotStill(order: string, device: string, text: string): void;
   /** A driver holds a latch by this id. */
-  onLatched(axis: string, id: string): void;
+  onLatched(axis: string, id: string, said: Pick<StopAck, "bootId" | "ts">): void;
   /** The last axis of an operator's stop has answered, or its time is over. */
   onOperatorStopSettled(): void;
 }
@@ -112,7 +112,7 @@ export class StopDesk {
 
   #hear(ack: StopAck): void {
     const { id, axis, status, latched, text } = ack;
-    if (latched) this.#news?.onLatched(axis, id);
+    if (latched) this.#news?.onLatched(axis, id, ack);
     if (status === "received") return;
     this.#open.get(id)?.left.delete(axis);
     if (status === "confirmed") this.#news?.onStill(id, axis);

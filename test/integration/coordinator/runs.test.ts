@@ -259,3 +259,15 @@ test("an owed stop that is confirmed within the step's time: its device is made 
   expect(c.record(run).state).toBe("madeSafe");
   expect(c.moves.slice(2)).toEqual(["z moveTo 0", "x moveTo 0"]);
 });
+
+test("a makeSafe that is refused for good: the lease of its device goes back", async () => {
+  const c = await cell();
+  const no = { verdict: "refused", code: "DEVICE_LOCAL", text: "under local control" } as const;
+  c.driver("z").scripts.set("moveTo#1", { afterMs: 30, verdict: no });
+  for (const n of [2, 3]) c.driver("z").scripts.set(`moveTo#${n}`, { afterMs: 30, verdict: no });
+  const run = await c.startRun("pick");
+  await c.run(4000);
+  expect(c.record(run).state).toBe("needsOperator");
+  expect(c.driver("z").holder).toBeUndefined();
+  expect(c.driver("x").holder).toBeUndefined();
+});

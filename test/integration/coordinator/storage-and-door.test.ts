@@ -259,3 +259,29 @@ test("moves that share an interlock are started one at a time", async () => {
   await c.run(600);
   expect(c.moves).toEqual(["x moveTo 1", "y moveTo 2"]);
 });
+
+test("a move that waits for another of its interlock is neither repeated past it nor given up", async () => {
+  const config = cellConfig(
+    ["x", "y"],
+    [saga("one", ["x"], [move("a", "x", 1)]), saga("two", ["y"], [move("b", "y", 2)])],
+  );
+  const shared = {
+    name: "one-at-a-time",
+    moves: ["x", "y"],
+    evaluator: "x",
+    require: { text: "", terms: [] },
+    margin: 1,
+  };
+  const c = new CoordinatorCell({ ...config, interlocks: [shared] });
+  await c.start();
+  // x hears of its command only at the third time.
+  c.bus.loses = (to, path) => to === "driver-x" && path === "cmd/axis/x/moveTo";
+  await c.startRun("one");
+  await c.startRun("two");
+  await c.run(750);
+  expect(c.bus.of("axisCommand", "cmd/axis/y/moveTo")).toEqual([]);
+  c.bus.loses = () => false;
+  await c.run(1000);
+  expect(c.moves).toEqual(["x moveTo 1", "y moveTo 2"]);
+  expect(c.record("run-two").state).toBe("completed");
+});

@@ -104,6 +104,11 @@ const exceptions: readonly {
 }[] = [
   { facts: { others: 1 }, input: "runCompleting", states: { Execute: _ } },
   { facts: { others: 1 }, input: "runCompleted", states: { Execute: _, Completing: _ } },
+  {
+    facts: { waiting: 1 },
+    input: "runCompleted",
+    states: { Execute: "Stopping", Completing: "Stopping" },
+  },
   { facts: { others: 1 }, input: "reset", states: { Stopped: _, Complete: _ } },
   { facts: { waiting: 1 }, input: "reset", states: { Stopped: _, Complete: _ } },
   { facts: { waiting: 1 }, input: "clear", states: { "Aborted:clear": _ } },
