@@ -93,7 +93,11 @@ export function buildGateway(ports: GatewayPorts, config: CellConfig): Gateway {
 
 function buildParts(ports: GatewayPorts, config: CellConfig, draining: () => boolean) {
   const mirror: Mirror = new Mirror(ports.main, {
-    touched: (touch) => deltas.touched(touch),
+    touched: (touch) => {
+      const stops = mirror.stops?.value.stops ?? [];
+      if (touch.kind === "stop") ledger.latched(stops.map(({ id }) => id));
+      deltas.touched(touch);
+    },
     answered: (response) => requests.answered(response),
   });
   const stream: Stream = new Stream({

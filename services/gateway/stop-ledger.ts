@@ -4,8 +4,9 @@
  * The idea: every order goes out at once over the kernel's stop sender, each word of a driver
  * moves its axis on, and the caller hears after at most 500 ms who has received it; what is
  * missing then is not delivered and says so. A repeat under the same key is sent again and joins
- * its order, but only for some seconds: the key never becomes the stop's id, so a caller that
- * always uses the same key still gets a new stop. It refuses to wait before the first frame.
+ * its order, but only for some seconds and not after its reset: drivers take an id that was reset
+ * for a late copy, so a caller that always uses the same key or id still gets a new stop. It
+ * refuses to wait before the first frame.
  */
 import type { By, StopOrder } from "#kernel/contract/payloads.js";
 import type { StopAxisResource, StopOrderResource } from "#kernel/contract/resources.js";
@@ -26,6 +27,8 @@ interface Entry {
   readonly key: string | undefined;
   readonly startedAtMs: number;
   readonly axes: Map<string, StopAxisResource>;
+  /** It was among the latched stops, and is not any more: a person has reset it. */
+  latch: "unseen" | "latched" | "reset";
 }
 
 export interface NewOrder {
@@ -69,6 +72,14 @@ export class StopLedger {
     return shown(entry);
   }
 
+  /** The stops that are latched now, as the coordinator says. */
+  latched(ids: readonly string[]): void {
+    for (const entry of this.#entries.values()) {
+      if (ids.includes(entry.head.id)) entry.latch = "latched";
+      else if (entry.latch === "latched") entry.latch = "reset";
+    }
+  }
+
   /** Newest first. */
   orders(): StopOrderResource[] {
     return [...this.#entries.values()].slice(-ordersShown).map(shown).reverse();
@@ -80,13 +91,15 @@ export class StopLedger {
       const same = entry.head.kind === order.kind && sameAxes(entry, order.axes);
       const byKey = order.key !== undefined && entry.key === order.key;
       const byId = order.id !== undefined && entry.head.id === order.id;
-      return (byKey || byId) && young && same;
+      return (byKey || byId) && young && same && entry.latch !== "reset";
     });
   }
 
   #open(order: NewOrder): Entry {
     const ts = Date.now();
-    const id = order.id ?? this.#ports.newId();
+    // An id stands for one order: a second one under it would be taken for a copy of the first.
+    const given = order.id !== undefined && !this.#entries.has(order.id) ? order.id : undefined;
+    const id = given ?? this.#ports.newId();
     const by = { user: order.by.user, role: order.by.role };
     const reason = order.reason === undefined ? {} : { reason: order.reason };
     const entry: Entry = {
@@ -103,6 +116,7 @@ export class StopLedger {
       key: order.key,
       startedAtMs: performance.now(),
       axes: new Map(order.axes.map((axis) => [axis, { axis, status: "requested" }])),
+      latch: "unseen",
     };
     this.#entries.set(id, entry);
     const [oldest] = this.#entries.keys();

@@ -118,6 +118,30 @@ test("stop: an id that the caller sends over another road too is kept", async ()
   expect(cell.fanOut.sent[0]?.order.id).toBe("01CLI");
 });
 
+test.each([
+  ["key", { headers: { "idempotency-key": "pendant" } }],
+  ["id", { body: '{"id":"pendant"}' }],
+] as [string, RequestInit][])(
+  "stop: the same %s again after the reset is a new stop, not a copy of the old one",
+  async (_what, init) => {
+    const first = await stop(init);
+    cell.stops(first.id);
+    expect((await stop(init)).id).toBe(first.id);
+    // A driver takes whatever comes under a reset id for a copy that was under way.
+    cell.stops();
+    const second = await stop(init);
+    expect(second.id).not.toBe(first.id);
+    expect(cell.fanOut.sent.at(-1)?.order.id).toBe(second.id);
+  },
+);
+
+test("stop: a harder stop and one of more axes under the same id are not taken for copies", async () => {
+  const one = await stop({ body: '{"id":"same"}' }, "/api/v1/axes/y/stop");
+  const all = await stop({ body: '{"id":"same"}' });
+  const harder = await stop({ body: '{"id":"same","kind":"quickStop"}' });
+  expect(new Set([one.id, all.id, harder.id]).size).toBe(3);
+});
+
 test("stop: a hundred at once are all sent and all answered (no rate limit)", async () => {
   const answers = await Promise.all(Array.from({ length: 100 }, () => stop()));
   expect(new Set(answers.map((a) => a.id)).size).toBe(100);
