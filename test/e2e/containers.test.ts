@@ -156,7 +156,9 @@ test("containers: a saga runs through the gateway to its end (saga=home-cell)", 
     60_000,
   );
   const wrong = ended.steps.filter((step) => step.status !== "done");
-  expect({ state: ended.state, wrong }).toEqual({ state: "completed", wrong: [] });
+  const log = wrong.length === 0 ? "" : [...output].map(([name, text]) => `${name}: ${text}`);
+  const why = `${ended.cause.text}\n${log}`;
+  expect({ state: ended.state, wrong }, why).toEqual({ state: "completed", wrong: [] });
 }, 70_000);
 
 test("containers: STOP reaches every driver over the shared sockets and the broker", async () => {
