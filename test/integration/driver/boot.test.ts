@@ -82,7 +82,7 @@ describe("boot", () => {
     expect([verdictOf("A"), rig.device.edges]).toEqual(["refused SUPERSEDED", 0]);
   });
 
-  it("5: killed in motion: unknown until read, then stopped short with both positions", async () => {
+  it("interleaving 5: killed in motion: unknown until read, then stopped short with both positions", async () => {
     await rig.ready();
     const lease = await rig.lease();
     const args = { position: 700, velocity: 200 };

@@ -199,7 +199,7 @@ describe("command", () => {
     expect(rig.last(old)?.status).toBe("expired");
   });
 
-  it("16: a clock 6 h ahead at receipt does not make a command with a lease stale", async () => {
+  it("interleaving 16: a clock 6 h ahead at receipt does not make a command with a lease stale", async () => {
     await rig.ready();
     const lease = await rig.lease();
     const ts = Date.now() - 6 * 3600_000;
@@ -208,7 +208,7 @@ describe("command", () => {
     expect(verdictOf(id)).toBe("done");
   });
 
-  it("19: with the disk full a command is refused STORE_FULL and nothing is sent", async () => {
+  it("interleaving 19: with the disk full a command is refused STORE_FULL and nothing is sent", async () => {
     await rig.ready();
     const lease = await rig.lease();
     rig.now.store.full = true;

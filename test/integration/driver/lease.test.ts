@@ -81,7 +81,7 @@ describe("lease", () => {
     expect(rig.events("axis.lease.ended")).toMatchObject([{ epoch: 1, reason: "lapsed" }]);
   });
 
-  it("15: the driver stalls 2 s and wakes with beats in its socket: lapsed, stopped, not renewed", async () => {
+  it("interleaving 15: the driver stalls 2 s and wakes with beats in its socket: lapsed, stopped, not renewed", async () => {
     await rig.ready();
     const lease = await rig.lease();
     rig.command("moveTo", { position: 700, velocity: 200 }, { lease });
@@ -97,7 +97,7 @@ describe("lease", () => {
     expect(rig.events("axis.lease.ended")).toMatchObject([{ epoch: 1, reason: "lapsed" }]);
   });
 
-  it("15: a stall between low edge and trigger outlasts the lease: the trigger is never sent", async () => {
+  it("interleaving 15: a stall between low edge and trigger outlasts the lease: the trigger is never sent", async () => {
     await rig.ready();
     const lease = await rig.lease();
     const id = rig.command("moveTo", { position: 700, velocity: 200 }, { lease });

@@ -96,7 +96,7 @@ describe("permit, the driver that moves", () => {
     expect(rig.writes()).toEqual([]);
   });
 
-  it("12: z's driver is dead, x moving: stopped when its permit is 200 ms old", async () => {
+  it("interleaving 12: z's driver is dead, x moving: stopped when its permit is 200 ms old", async () => {
     const id = await moving();
     clearInterval(saying);
     const silentMs = performance.now();

@@ -116,7 +116,7 @@ describe("stop", () => {
     expect(rig.state()?.latched).toEqual(["OLD", "NEW"]);
   });
 
-  it("7: moveTo is published, STOP overtakes it, the command arrives: refused, no trigger", async () => {
+  it("interleaving 7: moveTo is published, STOP overtakes it, the command arrives: refused, no trigger", async () => {
     await rig.ready();
     const lease = await rig.lease();
     await rig.cellStop("S1");
@@ -129,7 +129,7 @@ describe("stop", () => {
   it.each([
     ["target block and trigger", "command 0600300064"],
     ["low edge and trigger", "command 0600210000"],
-  ])("8: STOP between %s: the trigger is never sent, refused SUPERSEDED", async (_, last) => {
+  ])("interleaving 8: STOP between %s: the trigger is never sent, refused SUPERSEDED", async (_, last) => {
     await rig.ready();
     const lease = await rig.lease();
     const id = rig.command("moveTo", { position: 100, velocity: 200 }, { lease });
@@ -146,7 +146,7 @@ describe("stop", () => {
     });
   });
 
-  it("8: STOP while the trigger waits for its turn behind a poll: it is not sent", async () => {
+  it("interleaving 8: STOP while the trigger waits for its turn behind a poll: it is not sent", async () => {
     await rig.ready();
     const lease = await rig.lease();
     rig.command("moveTo", { position: 100, velocity: 200 }, { lease });
@@ -161,7 +161,7 @@ describe("stop", () => {
     expect(rig.writes()).not.toContain(trigger);
   });
 
-  it("9: STOP during half-open with the probe in flight to a silent unit: sent at once, then owed", async () => {
+  it("interleaving 9: STOP during half-open with the probe in flight to a silent unit: sent at once, then owed", async () => {
     await rig.ready();
     rig.now.field.silent = true;
     await rig.advance(1200);
@@ -185,7 +185,7 @@ describe("stop", () => {
     expect(rig.acks("S1").at(-1)).toBe("confirmed");
   });
 
-  it("19: the disk is full and STOP arrives: frames go out, latched in memory, confirmed", async () => {
+  it("interleaving 19: the disk is full and STOP arrives: frames go out, latched in memory, confirmed", async () => {
     await rig.ready();
     await moving();
     rig.now.store.full = true;
@@ -200,7 +200,7 @@ describe("stop", () => {
     expect(rig.last(lease)?.error?.code).toBe("LATCHED");
   });
 
-  it("19: with the disk full no lease is granted, because its epoch cannot be stored", async () => {
+  it("interleaving 19: with the disk full no lease is granted, because its epoch cannot be stored", async () => {
     await rig.ready();
     rig.now.store.full = true;
     const lease = rig.command("lease", { holder: "coordinator", bootId: "b" });
@@ -210,7 +210,7 @@ describe("stop", () => {
     expect((await rig.lease()).epoch).toBe(2);
   });
 
-  it("20: STOP while the driver is down: back 1 s later it adopts the latch from state/stop", async () => {
+  it("interleaving 20: STOP while the driver is down: back 1 s later it adopts the latch from state/stop", async () => {
     await rig.ready();
     rig.crash();
     await rig.advance(1000);
@@ -234,7 +234,7 @@ describe("stop", () => {
     expect(rig.state()?.latched).toEqual([]);
   });
 
-  it("20: a stop that was missed is carried out when the axis still moves", async () => {
+  it("interleaving 20: a stop that was missed is carried out when the axis still moves", async () => {
     await rig.ready();
     await moving();
     await rig.seen(["S9"]);
@@ -243,7 +243,7 @@ describe("stop", () => {
     expect(rig.state()?.latched).toEqual(["S9"]);
   });
 
-  it("21: a reset for stop 1 crosses stop 2: the axis stays latched by stop 2", async () => {
+  it("interleaving 21: a reset for stop 1 crosses stop 2: the axis stays latched by stop 2", async () => {
     await rig.ready();
     await rig.cellStop("S1");
     await rig.advance(200);

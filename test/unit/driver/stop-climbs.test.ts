@@ -121,7 +121,7 @@ describe("stop machine, climbs and latches", () => {
     expect(play(confirmed, [[0, order("s1")]]).said).toEqual(["0 controlled"]);
   });
 
-  it("21: a reset for stop 1 crosses stop 2: stop 2 stays latched", () => {
+  it("interleaving 21: a reset for stop 1 crosses stop 2: stop 2 stays latched", () => {
     const { state } = play(bare, [
       [0, order("s1")],
       [1, order("s2")],
