@@ -18,6 +18,7 @@ import { EventOutbox } from "./event-outbox.js";
 import { Journal } from "./journal.js";
 import type { Entered } from "./latch-book.js";
 import { LatchDesk } from "./latch-desk.js";
+import { LeaseDoubts } from "./lease-doubts.js";
 import { RestartDesk } from "./restart-desk.js";
 import { RunDesk } from "./run-desk.js";
 import { epochOf } from "./run-state.js";
@@ -55,6 +56,7 @@ class Coordinator implements App {
   readonly #stops: StopDesk;
   readonly #latches: LatchDesk;
   readonly #runs: RunDesk;
+  readonly #doubts: LeaseDoubts;
   readonly #cell: CellDesk;
   readonly #restart: RestartDesk;
   readonly #door: CommandDoor;
@@ -91,6 +93,7 @@ class Coordinator implements App {
         this.#latches.reset(stops, devices, { user, role: "operator" }),
       onChange: (run, before) => this.#cell.onRun(run, before),
     });
+    this.#doubts = new LeaseDoubts(this.#runs, boot.service);
     const runs = () => this.#runs;
     this.#cell = new CellDesk({ ...shared, stops: this.#stops, watch: this.#watch, runs });
     const { book } = this.#latches;
@@ -164,6 +167,7 @@ class Coordinator implements App {
         for (const id of latched) this.#latches.learn(device, id, said, false);
         for (const { run } of this.#runs.active) this.#runs.look(run);
       },
+      onLease: (device, lease) => this.#doubts.said(device, lease),
       onDriverGone: (device, still) => {
         const text = "its driver is gone";
         const runs = this.#runs.active.filter(({ saga }) => saga.uses.includes(device));
@@ -302,6 +306,7 @@ class Coordinator implements App {
     while (this.#isStopping() && performance.now() < untilMs) await pause(connectLookMs);
     this.#closed = true;
     this.#restart.close();
+    this.#doubts.close();
     this.#cell.close();
     this.#runs.close();
     await this.#presence.stop();

@@ -16,6 +16,8 @@ type Avail = Payload<"avail">;
 
 export interface WatchNews {
   onAxis(device: string): void;
+  /** The driver that is online says whose lease it is; absent: nobody's. */
+  onLease(device: string, lease: StateAxis["lease"]): void;
   /** The process that held the device is gone; `still`: it was seen standing still. */
   onDriverGone(device: string, still: boolean): void;
   onLeaseEnded(device: string, epoch: number | undefined, reason: string): void;
@@ -78,6 +80,7 @@ export class CellWatch {
       if (!this.#isKnown(levels.axis)) return;
       if (!retained) this.#live.set(`driver-${levels.axis}`, payload.bootId);
       this.#axes.set(levels.axis, payload);
+      if (this.#isOf(levels.axis, payload.bootId)) news.onLease(levels.axis, payload.lease);
       news.onAxis(levels.axis);
     });
     links.main.subscribe("stateDevice", {}, ({ levels, payload }) => {

@@ -55,7 +55,9 @@ export function noMotionWithoutLease(trace: readonly TraceLine[], facts: JudgeFa
     const beat = beats.get(line.device) ?? Number.NEGATIVE_INFINITY;
     const lease = leases.get(line.device);
     // A frame may be on the wire when the lease ends: one exchange of slack.
-    if (line.at - beat > facts.leaseMs + 50) {
+    // A lease lives from its grant on, also before its first beat.
+    const from = lease?.live === true ? Math.max(beat, lease.at) : beat;
+    if (line.at - from > facts.leaseMs + 50) {
       problems.push(`${at(line.at)}: ${line.device} started to move, last beat ${at(beat)}`);
     }
     if (lease === undefined || (!lease.live && line.at - lease.at > 50)) {

@@ -22,10 +22,11 @@ afterEach(() => {
 
 const pick = saga("pick", ["x", "z"], [move("over", "x", 100), move("down", "z", 50)]);
 const side = saga("side", ["y"], [move("push", "y", 7)]);
+const wait = saga("wait", ["x"], [step("dwell", { action: { kind: "dwell", forMs: 2000 } })]);
 const rest = saga("rest", [], [step("dwell", {})]);
 
 async function cell(policy: "cell" | "run" = "cell"): Promise<CoordinatorCell> {
-  const config = cellConfig(["x", "y", "z"], [pick, side, rest]);
+  const config = cellConfig(["x", "y", "z"], [pick, side, rest, wait]);
   const made = new CoordinatorCell({ ...config, onRunFailure: policy });
   await made.start();
   return made;
@@ -77,6 +78,23 @@ test.each(["stop", "quickStop", "abort"])(
     expect(c.driver("x").latched).toEqual([]);
   },
 );
+
+test("a lease ends while the coordinator is not connected: the dwell does not go on", async () => {
+  const c = await cell();
+  const run = await c.startRun("wait");
+  await c.run(300);
+  const [main] = c.links;
+  main?.fall();
+  await c.run(20);
+  // The broker has published the will of that connection.
+  c.driver("x").lapse("holder-offline");
+  c.driver("x").say();
+  await c.run(300);
+  main?.rise();
+  await c.run(1100);
+  expect(c.record(run).state).toBe("stopped");
+  expect(c.record(run).cause.code).toBe("LEASE_LOST");
+});
 
 test("a driver dies before its disk has the reset, and holds the stop again: it can be reset again", async () => {
   const c = await cell();
