@@ -103,3 +103,21 @@ test("STOP during the run: only stops and reads follow until makeSafe is asked f
     await cell.close();
   }
 }, 120_000);
+
+test("STOP during --once pick-place: the command ends with 4 and says what may be chosen", async () => {
+  const folder = await makeCellFolder();
+  const cell = new CellProcess(folder, ["--once", "pick-place"]);
+  // A step is printed when it has ended: the next one is under way.
+  await until(
+    "pick-place is under way",
+    () => {
+      if (cell.exitCode !== undefined) throw new Error(`ended: ${cell.output}${cell.errors}`);
+      return /above-pick-x|open {2}/.test(cell.output) ? true : undefined;
+    },
+    60_000,
+  );
+  expect((await cell.post("/stop")).status).toBe(200);
+  expect(await cell.exit(), cell.output + cell.errors).toBe(4);
+  expect(cell.output).toContain("stopped");
+  for (const choice of ["makeSafe", "abandon"]) expect(cell.output).toContain(choice);
+}, 120_000);
