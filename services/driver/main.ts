@@ -28,6 +28,7 @@ await runService({
     }
     const { broker, runDir, dataDir } = cell;
     const door = await openStopDoor({ path: stopPath(runDir, device.id), newId, log });
+    const store = await openStore(`${dataDir}/${boot.service}.db`, driverSchema);
     const { bus, setup, breakerFailures: failures, breakerResetMs: resetMs } = device;
     const field = openFieldLink({ runDir, bus, unit: setup.unit, device: device.id, log });
     const shared = {
@@ -39,7 +40,6 @@ await runService({
     const stop = openMqttLink({ ...shared, clientId: `${boot.service}-stop` });
     const main = openMqttLink({ ...shared, clientId: boot.service, will: boot });
     const breaker = openBreaker({ device: device.id, failures, resetMs });
-    const store = await openStore(`${dataDir}/${boot.service}.db`, driverSchema);
     const ports = { main, stop, field, store, breaker, door, log, boot, newId };
     return buildDriver(ports, { cell, device });
   },

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import type { Problem } from "#drivers/device-model.js";
 import type { CellConfig } from "../config/cell.js";
 import { readSnapshot, snapshotVariable } from "../config/cell-snapshot.js";
-import { ServocellError, textOf } from "../errors.js";
+import { codeOf, ServocellError, textOf } from "../errors.js";
 import type { App, Boot, NewId } from "../ports.js";
 import { exitCodes, ServiceLife } from "../service.js";
 import { createNewId } from "./ids.js";
@@ -45,6 +45,9 @@ export interface ServiceSpec {
   /** Opens the ports and builds the app. What it throws is told in its own words. */
   build(context: ServiceContext): Promise<App> | App;
 }
+
+/** Pause between two looks whether the other instance has gone. */
+const standbyMs = 500;
 
 const usage =
   "usage: --cell FILE [--data DIR] [--device ID] [--simulated] [--log debug|info|warn|error]";
@@ -168,6 +171,30 @@ function endOnSignals(life: ServiceLife, supervised: boolean): void {
   process.stdin.resume();
 }
 
+/**
+ * Builds the app, or stands by while another instance of the service lives [PROTOCOL 18]: it says
+ * once who holds what, drives nothing, and asks again until it is free or this process is ended.
+ */
+async function buildOrStandBy(spec: ServiceSpec, context: ServiceContext): Promise<App> {
+  const supervised = spec.env.SERVOCELL_SUPERVISED === "1";
+  const leave = () => process.exit(exitCodes.orderly);
+  for (let tries = 0; ; tries += 1) {
+    try {
+      const app = await spec.build(context);
+      process.stdin.off("close", leave);
+      return app;
+    } catch (thrown) {
+      if (codeOf(thrown) !== "STORE_LOCKED") throw thrown;
+      if (tries === 0) {
+        context.log.warn({ mark: "standby", reason: textOf(thrown) }, "Standing by.");
+        tell(`Standing by: ${textOf(thrown)}`);
+        if (supervised) process.stdin.once("close", leave).resume();
+      }
+      await new Promise((resolve) => setTimeout(resolve, standbyMs));
+    }
+  }
+}
+
 /** Runs a service until it ends, and exits the process with the code of its end. */
 export async function runService(spec: ServiceSpec): Promise<void> {
   let context: ServiceContext | undefined;
@@ -178,7 +205,7 @@ export async function runService(spec: ServiceSpec): Promise<void> {
     // The supervisor may be gone when we say something.
     process.stdout.on("error", () => undefined);
     process.stderr.on("error", () => undefined);
-    const life = new ServiceLife(await spec.build(context), {
+    const life = new ServiceLife(await buildOrStandBy(spec, context), {
       log,
       ready: () => void process.stdout.write("ready\n"),
       exit: (code) => {

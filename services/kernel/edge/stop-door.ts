@@ -7,6 +7,7 @@
  */
 import type { Socket } from "node:net";
 import type { StopAck } from "../contract/payloads.js";
+import { codeOf, ServocellError } from "../errors.js";
 import type { Log, NewId, StopDoor } from "../ports.js";
 import { isStopKind, MadeUpId, readJson, readStopOrder } from "../stop-order.js";
 import { LineSplitter } from "./json-lines.js";
@@ -39,11 +40,15 @@ class Door implements StopDoor {
   }
 
   async open(): Promise<void> {
-    this.#listening = await listen({
-      address: { path: this.#options.path },
-      connectionsMax,
-      onSocket: (socket) => this.#serve(socket),
-    });
+    const { path } = this.#options;
+    try {
+      const onSocket = (socket: Socket) => this.#serve(socket);
+      this.#listening = await listen({ address: { path }, connectionsMax, onSocket });
+    } catch (thrown) {
+      if (codeOf(thrown) !== "PORT_IN_USE") throw thrown;
+      const text = `Another instance of the driver answers on ${path}; end it first.`;
+      throw new ServocellError("STORE_LOCKED", text, { path }, thrown);
+    }
   }
 
   onOrder(handler: Handler): void {
@@ -83,7 +88,7 @@ class Door implements StopDoor {
 
 /**
  * Opens the socket; a file left by a dead driver is replaced.
- * @throws PORT_IN_USE when another driver of this device is alive.
+ * @throws STORE_LOCKED when another driver of this device is alive.
  */
 export async function openStopDoor(options: StopDoorOptions): Promise<StopDoor> {
   const door = new Door(options);

@@ -137,7 +137,7 @@ it("a socket file left by a dead driver is replaced; a living driver's is not", 
   writeFileSync(path, "");
   const { got } = await door(runDir, "x");
   await expect(openStopDoor({ path, newId: () => "m", log })).rejects.toMatchObject({
-    code: "PORT_IN_USE",
+    code: "STORE_LOCKED",
   });
   const socket = connect(path);
   socket.write("still here\n");
