@@ -8,7 +8,7 @@
 import type { DeviceModel, PointValues, ReadRequest } from "#drivers/device-model.js";
 import { matchReply } from "#drivers/pdu.js";
 import type { BadReason, Ms } from "#drivers/reading.js";
-import type { Exchange, FieldLink } from "#kernel/ports.js";
+import type { Exchange, FieldLink, Lane } from "#kernel/ports.js";
 
 export type ReadOutcome =
   | { readonly ok: true; readonly values: PointValues; readonly sentAtMs: Ms }
@@ -36,48 +36,93 @@ export function writeOutcome(pdu: Uint8Array, exchange: Exchange): WriteOutcome 
   return { kind: "unknown" };
 }
 
+export interface DeviceIoListeners {
+  /** Every request that came back with values, in order. */
+  readonly onValues: (values: PointValues, sentAtMs: Ms) => void;
+  /**
+   * A write of a command was out while a stop left, and is settled now. Lanes do not keep their
+   * order among each other, so it may have reached the device after the stop.
+   */
+  readonly onOvertaken: () => void;
+}
+
 export class DeviceIo {
   readonly #field: FieldLink;
   readonly #model: DeviceModel;
-  /** Every request that came back with values, in order. */
-  readonly #onValues: (values: PointValues, sentAtMs: Ms) => void;
+  readonly #listeners: DeviceIoListeners;
   #busy = false;
+  /** Writes, stop frames included, that are not settled. */
+  #writesOut = 0;
+  #commandsOut = 0;
+  #settledAtMs = Number.NEGATIVE_INFINITY;
+  #stops = 0;
   readonly #commands: (() => void)[] = [];
   readonly #polls: (() => void)[] = [];
 
-  constructor(
-    field: FieldLink,
-    model: DeviceModel,
-    onValues: (values: PointValues, sentAtMs: Ms) => void,
-  ) {
+  constructor(field: FieldLink, model: DeviceModel, listeners: DeviceIoListeners) {
     this.#field = field;
     this.#model = model;
-    this.#onValues = onValues;
+    this.#listeners = listeners;
+  }
+
+  /** A command's write has no known end: whatever stands still now may start yet. */
+  get commanding(): boolean {
+    return this.#commandsOut > 0;
+  }
+
+  /** Readings sent after this were sent after every write; undefined: one is still out. */
+  get quietSinceMs(): Ms | undefined {
+    return this.#writesOut > 0 ? undefined : this.#settledAtMs;
   }
 
   /** A stop frame: no turn, no breaker, handed over before this returns. */
   stopFrame(pdu: Uint8Array): Promise<Exchange> {
-    return this.#field.exchange("stop", pdu);
+    this.#stops += 1;
+    return this.#write("stop", pdu);
   }
 
   /** A command frame. `allowed` is asked in the tick of the handover; false sends nothing. */
   async commandFrame(pdu: Uint8Array, allowed: () => boolean): Promise<Exchange | undefined> {
     return this.#turn(this.#commands, () => {
-      return allowed() ? this.#field.exchange("command", pdu) : Promise.resolve(undefined);
+      return allowed() ? this.#command(pdu) : Promise.resolve(undefined);
     });
   }
 
-  /** One logical read of several requests; the first that fails ends it. */
-  async read(requests: readonly ReadRequest[], lane: "command" | "poll"): Promise<ReadOutcome> {
-    const queue = lane === "command" ? this.#commands : this.#polls;
+  async #command(pdu: Uint8Array): Promise<Exchange> {
+    const before = this.#stops;
+    this.#commandsOut += 1;
+    const exchange = await this.#write("command", pdu);
+    this.#commandsOut -= 1;
+    const overtaken = this.#stops !== before && exchange.kind !== "notSent";
+    if (overtaken) this.#listeners.onOvertaken();
+    return exchange;
+  }
+
+  async #write(lane: Lane, pdu: Uint8Array): Promise<Exchange> {
+    this.#writesOut += 1;
+    const exchange = await this.#field.exchange(lane, pdu);
+    this.#writesOut -= 1;
+    this.#settledAtMs = performance.now();
+    return exchange;
+  }
+
+  /**
+   * One logical read of several requests; the first that fails ends it. On the stop lane, for a
+   * stop that has to read before its first frame, it takes no turn either.
+   */
+  async read(requests: readonly ReadRequest[], lane: Lane): Promise<ReadOutcome> {
+    if (lane === "stop") this.#stops += 1;
     const values = new Map<string, number>();
     let firstSentAtMs: Ms | undefined;
     for (const request of requests) {
       let sentAtMs = 0;
-      const exchange = await this.#turn(queue, () => {
+      const ask = () => {
         sentAtMs = performance.now();
         return this.#field.exchange(lane, request.pdu);
-      });
+      };
+      const exchange = await (lane === "stop"
+        ? ask()
+        : this.#turn(lane === "command" ? this.#commands : this.#polls, ask));
       firstSentAtMs ??= sentAtMs;
       if (exchange.kind !== "reply") {
         return { ok: false, reason: exchange.why, answered: false };
@@ -89,7 +134,7 @@ export class DeviceIo {
       if (reply.kind === "malformed") return { ok: false, reason: "malformed", answered: true };
       const decoded = this.#model.decode(request, exchange.pdu);
       if (typeof decoded === "string") return { ok: false, reason: decoded, answered: true };
-      this.#onValues(decoded, sentAtMs);
+      this.#listeners.onValues(decoded, sentAtMs);
       for (const [point, value] of decoded) values.set(point, value);
     }
     return { ok: true, values, sentAtMs: firstSentAtMs ?? performance.now() };

@@ -65,9 +65,12 @@ export class DriverParts {
     const { log, newId, boot, main: link } = ports;
     const { cell, device } = config;
     this.readings = new Readings(model, performance.now());
-    this.io = new DeviceIo(ports.field, model, (values, sentAtMs) => {
-      this.readings.take(values, sentAtMs);
-      this.stops.onReadings();
+    this.io = new DeviceIo(ports.field, model, {
+      onValues: (values, sentAtMs) => {
+        this.readings.take(values, sentAtMs);
+        this.stops.onReadings();
+      },
+      onOvertaken: () => this.stops.overtaken(),
     });
     this.journal = new Journal(ports.store);
     const source = boot.service;

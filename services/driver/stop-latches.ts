@@ -5,7 +5,13 @@
  * itself reset, and a reset removes exactly the ids it names [PROTOCOL 2]. Pure; it refuses to
  * clear what was not named, and state/stop alone never clears anything.
  */
-import { resetsMax, type StopInput, type StopState, type StopStep } from "./stop-state.js";
+import {
+  latchesMax,
+  resetsMax,
+  type StopInput,
+  type StopState,
+  type StopStep,
+} from "./stop-state.js";
 
 export function reset(state: StopState, ids: readonly string[]): StopStep | undefined {
   const fresh = ids.filter((id) => !state.resets.includes(id));
@@ -25,15 +31,16 @@ export function adopt(
   const missed = input.ids.filter((id) => {
     return !state.latches.includes(id) && !state.resets.includes(id);
   });
+  const room = Math.max(0, latchesMax - state.latches.length);
   const newest = missed.at(-1);
-  if (newest === undefined) {
+  if (newest === undefined || room === 0) {
     return state.seen ? undefined : { state: { ...state, seen: true }, effects: [] };
   }
   if (input.act) {
-    const others = missed.slice(0, -1);
+    const others = missed.slice(0, -1).slice(0, room - 1);
     return carryOut({ ...state, seen: true, latches: [...state.latches, ...others] }, newest);
   }
-  const latches = [...state.latches, ...missed];
+  const latches = [...state.latches, ...missed.slice(0, room)];
   return {
     state: { ...state, seen: true, latches, generation: state.generation + 1 },
     effects: [{ kind: "endLease", reason: "stop" }, { kind: "persist" }],

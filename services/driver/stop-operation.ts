@@ -37,6 +37,7 @@ export interface ClassEnd {
 export async function runStopOperation(stop: StopOperation): Promise<ClassEnd | undefined> {
   const { model } = stop;
   const sent = [...stop.blind];
+  let out = sent.length > 0;
   let state = stop.begun;
   let input: OperationInput = { kind: "tick", nowMs: performance.now() };
   while (stop.alive()) {
@@ -56,11 +57,14 @@ export async function runStopOperation(stop: StopOperation): Promise<ClassEnd | 
       await sleepUntil(effect.atMs);
       input = { kind: "tick", nowMs: performance.now() };
     } else if (effect.kind === "write") {
+      out = true;
       const known = sent[0] !== undefined && same(sent[0].pdu, effect.pdu);
       const frame = (known ? sent.shift() : undefined) ?? stop.send(effect.pdu);
       input = await wrote(frame);
     } else if (effect.kind === "read") {
-      input = await read(stop, effect.requests);
+      // The poll lane: reads may not stand before a stop; but the one that a stop begins with
+      // is part of it.
+      input = await read(stop, effect.requests, out ? "poll" : "stop");
     }
   }
   return undefined;
@@ -77,9 +81,9 @@ async function wrote(frame: SentFrame): Promise<OperationInput> {
 async function read(
   stop: StopOperation,
   requests: Parameters<DeviceIo["read"]>[0],
+  lane: "stop" | "poll",
 ): Promise<OperationInput> {
-  // The poll lane: the stop has emptied the command queue, and reads may not stand before it.
-  const outcome = await stop.io.read(requests, "poll");
+  const outcome = await stop.io.read(requests, lane);
   const nowMs = performance.now();
   return outcome.ok
     ? { kind: "read", nowMs, sentAtMs: outcome.sentAtMs, values: outcome.values }

@@ -146,6 +146,11 @@ export class StopRunner {
     this.#apply({ kind: "tick" });
   }
 
+  /** A frame of a command was out when a stop frame left, and may have come after it. */
+  overtaken(): void {
+    this.#apply({ kind: "overtaken" });
+  }
+
   /** A reply of any kind after silence. */
   life(): void {
     this.#apply({ kind: "life" });
@@ -153,7 +158,10 @@ export class StopRunner {
 
   /** After every status that was taken into the readings. */
   onReadings(): void {
-    const still = stillness(this.#parts.readings.view);
+    const { readings, io } = this.#parts;
+    // Proves nothing while a frame of a command may still be on its way.
+    if (io.commanding) return;
+    const still = stillness(readings.view);
     if (!still.ok || still.atMs <= this.#readingAtMs) return;
     this.#readingAtMs = still.atMs;
     this.#apply({ kind: "reading", sentAtMs: still.atMs, still: still.value });
@@ -209,7 +217,8 @@ export class StopRunner {
 
   #note(): void {
     const { progress } = this.#state;
-    if (progress.at === "none") return;
+    // "off" comes after the proof, which stands.
+    if (progress.at === "none" || progress.at === "off") return;
     const id = progress.ids.at(-1);
     if (id !== undefined) this.#last = { id, status: progress.at };
   }
@@ -239,6 +248,12 @@ export class StopRunner {
       case "unconfirmed":
         this.#unconfirmed(effect.ids, effect.critical);
         return;
+      case "notOff": {
+        const text = `${parts.model.setup.device} stands still, but could not be switched off`;
+        parts.log.error({ mark: "abort.not-off", stops: effect.ids }, text);
+        parts.outbox.emit("axis", "fault", { stop: effect.ids.at(-1) ?? "", text });
+        return;
+      }
       default:
         effect satisfies never;
     }
@@ -325,12 +340,17 @@ export class StopRunner {
     });
   }
 
-  /** Readings that may choose the first frame of a stop: good and fresh, or none at all. */
+  /**
+   * Readings that may choose the first frame of a stop: good, fresh, and sent after the last write
+   * of anybody here, for a stop that crosses a disable must not enable (docs/adr/0002). Else none.
+   */
   #freshPoints(nowMs: Ms): PointTable {
-    const { readings, pollPeriodMs } = this.#parts;
+    const { readings, pollPeriodMs, io } = this.#parts;
     const { statusAtMs, quality, points } = readings;
-    const ageMs = nowMs - (statusAtMs ?? Number.NEGATIVE_INFINITY);
-    return quality === "good" && ageMs <= stillAgeMs(pollPeriodMs()) ? points : new Map();
+    const sinceMs = io.quietSinceMs;
+    if (quality !== "good" || statusAtMs === undefined || sinceMs === undefined) return new Map();
+    const fresh = nowMs - statusAtMs <= stillAgeMs(pollPeriodMs());
+    return fresh && statusAtMs >= sinceMs ? points : new Map();
   }
 
   /** A class that is nothing but its frames. */

@@ -19,6 +19,10 @@ export const owedRepeatMs = 1000;
 export const resetsMax = 64;
 /** Ended stops remembered, so that their repeats are answered and not run again. */
 export const recentMax = 32;
+/** How long an abort may take to switch an axis off that stands. */
+export const offMsMax = 3000;
+/** Latches held, at most: state/stop names the others, and they follow when there is room. */
+export const latchesMax = 256;
 
 export type FrameFate = "pending" | "acked" | "failed";
 
@@ -27,6 +31,8 @@ export interface Climb {
   readonly ids: readonly string[];
   readonly ladder: readonly StopClass[];
   readonly rung: number;
+  /** An abort: power is taken away once the standstill is proved, where the axis stays. */
+  readonly off: boolean;
   /** Number of the attempt whose frames are out. */
   readonly attempt: number;
   readonly attemptAtMs: Ms;
@@ -42,7 +48,9 @@ export type StopProgress =
   | { readonly at: "none" }
   | ({ readonly at: "stopping"; readonly untilMs: Ms } & Climb)
   /** Not confirmed by any class. `silent`: the device does not answer. */
-  | ({ readonly at: "owed"; readonly silent: boolean } & Climb);
+  | ({ readonly at: "owed"; readonly silent: boolean } & Climb)
+  /** Stands still, proved and acknowledged; the power is being taken away (abort). */
+  | ({ readonly at: "off"; readonly untilMs: Ms } & Climb);
 
 export interface StopState {
   readonly generation: number;
@@ -83,6 +91,8 @@ export type StopInput =
   | { readonly kind: "reading"; readonly sentAtMs: Ms; readonly still: boolean }
   | { readonly kind: "tick" }
   | { readonly kind: "life" }
+  /** A command's frame that was out when a stop frame left may have come after it. */
+  | { readonly kind: "overtaken" }
   | { readonly kind: "reset"; readonly ids: readonly string[] }
   | {
       readonly kind: "adopt";
@@ -103,7 +113,9 @@ export type StopEffect =
   | { readonly kind: "persist" }
   | { readonly kind: "began"; readonly id: string; readonly reason: string }
   | { readonly kind: "confirmed"; readonly ids: readonly string[] }
-  | { readonly kind: "unconfirmed"; readonly ids: readonly string[]; readonly critical: boolean };
+  | { readonly kind: "unconfirmed"; readonly ids: readonly string[]; readonly critical: boolean }
+  /** The axis stands, but the abort could not take its power away. */
+  | { readonly kind: "notOff"; readonly ids: readonly string[] };
 
 export interface StopRules {
   readonly nowMs: Ms;

@@ -14,6 +14,8 @@ import { adopt, reset } from "./stop-latches.js";
 import {
   type Climb,
   type FrameFate,
+  latchesMax,
+  offMsMax,
   owedRepeatMs,
   recentMax,
   retryMs,
@@ -55,11 +57,18 @@ export function nextStop(
     case "classEnd":
       return classEnd(state, input, rules);
     case "reading":
-      return reading(state, input);
+      return reading(state, input, rules);
     case "tick":
       return tick(state, rules);
     case "life":
       return life(state, rules);
+    case "overtaken": {
+      // The last word on the wire must be the stop's [PROTOCOL 4].
+      const { progress } = state;
+      if (progress.at === "none") return undefined;
+      if (progress.at === "owed") return repeatOwed(state, progress, rules);
+      return resend(state, progress, progress, rules, false);
+    }
     case "reset":
       return reset(state, input.ids);
     case "adopt":
@@ -79,11 +88,13 @@ function order(state: StopState, input: Order, rules: StopRules): StopStep {
   const received: StopEffect[] = input.answer ? [{ kind: "ack", ids, status: "received" }] : [];
   const done: StopEffect[] = input.answer ? [{ kind: "ack", ids, status: "confirmed" }] : [];
   const { progress } = state;
-  if (progress.at !== "none" && progress.ids.includes(input.id)) {
-    return keep(state, input, received);
+  const open = progress.at === "stopping" || progress.at === "owed";
+  if (open && progress.ids.includes(input.id)) return keep(state, input, received);
+  // Reset by a person already: what comes now is a copy that was under way. It stops nothing,
+  // and says nothing of an axis that may move again.
+  if (state.resets.includes(input.id)) {
+    return { state, effects: rules.still ? [...received, ...done] : received };
   }
-  // Reset by a person already: what comes now is a copy that was under way.
-  if (state.resets.includes(input.id)) return { state, effects: [...received, ...done] };
   if (state.recent.includes(input.id) && rules.still) {
     return keep(state, input, [...received, ...done]);
   }
@@ -109,6 +120,7 @@ function order(state: StopState, input: Order, rules: StopRules): StopStep {
 /** Latches the order where it asks for it, and has that recorded. */
 function keep(state: StopState, input: Order, effects: readonly StopEffect[]): StopStep {
   if (!input.latch || state.latches.includes(input.id)) return { state, effects };
+  if (state.latches.length >= latchesMax) return { state, effects };
   const latches = [...state.latches, input.id];
   return { state: { ...state, latches }, effects: [...effects, { kind: "persist" }] };
 }
@@ -116,7 +128,8 @@ function keep(state: StopState, input: Order, effects: readonly StopEffect[]): S
 /** Starts at the foot of the ladder that the order asks for. */
 function climb(state: StopState, ids: readonly string[], input: Order, rules: StopRules): StopStep {
   const ladder = ladderOf(input.stop, rules);
-  const fresh = attempt({ ids: ids.slice(-recentMax), ladder, rung: 0 }, state, rules.nowMs);
+  const off = offAfter(state.progress, input);
+  const fresh = attempt({ ids: ids.slice(-recentMax), ladder, rung: 0, off }, state, rules.nowMs);
   const first = ladder[0];
   if (first === undefined) {
     const progress = { at: "owed", silent: false, ...fresh } as const;
@@ -130,14 +143,17 @@ function climb(state: StopState, ids: readonly string[], input: Order, rules: St
   };
 }
 
-function attempt(
-  where: Pick<Climb, "ids" | "ladder" | "rung">,
-  state: StopState,
-  nowMs: Ms,
-): Climb {
-  const { ids, ladder, rung } = where;
+/** An abort stays one, whatever stop joins or follows it before the power is off. */
+function offAfter(progress: StopProgress, input: Order): boolean {
+  return input.stop === "abort" || (progress.at !== "none" && progress.off);
+}
+
+type Where = Pick<Climb, "ids" | "ladder" | "rung" | "off">;
+
+function attempt(where: Where, state: StopState, nowMs: Ms): Climb {
+  const { ids, ladder, rung, off } = where;
   const fresh = { frames: "pending", frameAtMs: nowMs, done: false, stills: 0 } as const;
-  return { ids, ladder, rung, attempt: state.attempts + 1, attemptAtMs: nowMs, ...fresh };
+  return { ids, ladder, rung, off, attempt: state.attempts + 1, attemptAtMs: nowMs, ...fresh };
 }
 
 /** Another stop while one is in progress: one climb for both, on the stronger ladder. */
@@ -149,10 +165,11 @@ function join(
 ): StopStep {
   const ids = [...progress.ids, input.id].slice(-recentMax);
   const ladder = ladderOf(input.stop, rules);
+  const off = offAfter(progress, input);
   const now = progress.ladder[progress.rung];
   const stronger = now !== undefined && ladder.length > 0 && !ladder.includes(now);
-  if (stronger) return resend(state, progress, { ids, ladder, rung: 0 }, rules, true);
-  const joined = { ...progress, ids };
+  if (stronger) return resend(state, progress, { ids, ladder, rung: 0, off }, rules, true);
+  const joined = { ...progress, ids, off };
   if (rules.nowMs - progress.attemptAtMs < retryMs) {
     return { state: { ...state, progress: joined }, effects: [] };
   }
@@ -163,14 +180,13 @@ function join(
 function resend(
   state: StopState,
   progress: Exclude<StopProgress, { at: "none" }>,
-  base: Pick<Climb, "ids" | "ladder" | "rung">,
+  base: Where,
   rules: StopRules,
   climbed: boolean,
 ): StopStep {
-  const { ids, ladder, rung } = base;
-  const stopClass = ladder[rung];
+  const stopClass = base.ladder[base.rung];
   if (stopClass === undefined) return { state, effects: [] };
-  const fresh = attempt({ ids, ladder, rung }, state, rules.nowMs);
+  const fresh = attempt(base, state, rules.nowMs);
   const untilMs = rules.nowMs + rules.boundMs[stopClass];
   const next: StopProgress =
     progress.at === "stopping"
@@ -184,7 +200,8 @@ function resend(
 
 function owe(state: StopState, input: StopInput & { kind: "owe" }, rules: StopRules): StopStep {
   const ladder = ladderOf("stop", rules);
-  const fresh = attempt({ ids: [input.id], ladder, rung: 0 }, state, rules.nowMs);
+  const ids = [input.id];
+  const fresh = attempt({ ids, ladder, rung: 0, off: false }, state, rules.nowMs);
   const first = ladder[0];
   const send: StopEffect[] =
     first === undefined ? [] : [{ kind: "send", stopClass: first, attempt: fresh.attempt }];
@@ -225,32 +242,73 @@ function classEnd(
 ): StopStep | undefined {
   const { progress } = state;
   if (progress.at === "none" || input.attempt !== progress.attempt) return undefined;
-  if (input.ok) return confirmed(state, { ...progress, done: true });
+  if (input.ok) {
+    // Nothing had to be sent: the readings of this attempt are the proof.
+    const frames = progress.frames === "pending" ? "acked" : progress.frames;
+    return confirmed(state, { ...progress, frames, done: true }, rules);
+  }
   if (progress.at === "stopping" && input.answered) return climbOn(state, progress, rules);
+  if (progress.at === "off" && input.answered) return notOff(state, progress);
   return { state: { ...state, progress: { ...progress, frames: "failed" } }, effects: [] };
 }
 
-function reading(state: StopState, input: StopInput & { kind: "reading" }): StopStep | undefined {
+function reading(
+  state: StopState,
+  input: StopInput & { kind: "reading" },
+  rules: StopRules,
+): StopStep | undefined {
   const { progress } = state;
-  if (progress.at === "none" || progress.frames !== "acked") return undefined;
+  // Off was preceded by the proof; its class judges for itself.
+  if (progress.at === "none" || progress.at === "off") return undefined;
   // A reading that was on its way when the stop went out proves nothing.
-  if (input.sentAtMs <= progress.frameAtMs) return undefined;
-  return confirmed(state, { ...progress, stills: input.still ? progress.stills + 1 : 0 });
+  if (progress.frames !== "acked" || input.sentAtMs <= progress.frameAtMs) return undefined;
+  return confirmed(state, { ...progress, stills: input.still ? progress.stills + 1 : 0 }, rules);
 }
 
 /** Takes the new progress, or ends the stop where it has proved the standstill. */
-function confirmed(state: StopState, progress: Exclude<StopProgress, { at: "none" }>): StopStep {
+function confirmed(
+  state: StopState,
+  progress: Exclude<StopProgress, { at: "none" }>,
+  rules: StopRules,
+): StopStep {
+  if (progress.at === "off") return { state: { ...state, progress: { at: "none" } }, effects: [] };
   if (!progress.done || progress.stills < stillReadingsNeeded) {
     return { state: { ...state, progress }, effects: [] };
   }
   const { ids } = progress;
+  const said: StopEffect[] = [
+    { kind: "ack", ids, status: "confirmed" },
+    { kind: "confirmed", ids },
+  ];
+  const stands = { ...state, recent: remember(state.recent, ids) };
+  if (mustSwitchOff(progress, rules)) return switchOff(stands, progress, said, rules);
+  return { state: { ...stands, progress: { at: "none" } }, effects: said };
+}
+
+/** After an abort, and only where the axis stays without power [PROTOCOL 7]. */
+function mustSwitchOff(progress: Climb, rules: StopRules): boolean {
+  const isOff = progress.ladder[progress.rung] === "disable";
+  return progress.off && !isOff && rules.whenOff === "stays" && rules.classes.has("disable");
+}
+
+function switchOff(
+  state: StopState,
+  { ids }: Climb,
+  said: readonly StopEffect[],
+  rules: StopRules,
+): StopStep {
+  const where = { ids, ladder: ["disable"], rung: 0, off: true } as const;
+  const fresh = attempt(where, state, rules.nowMs);
+  const untilMs = rules.nowMs + offMsMax;
   return {
-    state: { ...state, progress: { at: "none" }, recent: remember(state.recent, ids) },
-    effects: [
-      { kind: "ack", ids, status: "confirmed" },
-      { kind: "confirmed", ids },
-    ],
+    state: { ...state, attempts: fresh.attempt, progress: { at: "off", untilMs, ...fresh } },
+    effects: [{ kind: "send", stopClass: "disable", attempt: fresh.attempt }, ...said],
   };
+}
+
+/** The standstill is proved all the same: nothing is repeated, a person is told. */
+function notOff(state: StopState, { ids }: Climb): StopStep {
+  return { state: { ...state, progress: { at: "none" } }, effects: [{ kind: "notOff", ids }] };
 }
 
 function remember(recent: readonly string[], ids: readonly string[]): readonly string[] {
@@ -268,7 +326,9 @@ function tick(state: StopState, rules: StopRules): StopStep | undefined {
     }
     return repeatOwed(state, progress, rules);
   }
-  if (rules.nowMs >= progress.untilMs) return climbOn(state, progress, rules);
+  if (rules.nowMs >= progress.untilMs) {
+    return progress.at === "off" ? notOff(state, progress) : climbOn(state, progress, rules);
+  }
   if (progress.frames !== "failed" || sinceMs < retryMs) return undefined;
   return resend(state, progress, progress, rules, false);
 }

@@ -129,22 +129,26 @@ describe("stop", () => {
   it.each([
     ["target block and trigger", "command 0600300064"],
     ["low edge and trigger", "command 0600210000"],
-  ])("interleaving 8: STOP between %s: the trigger is never sent, refused SUPERSEDED", async (_, last) => {
-    await rig.ready();
-    const lease = await rig.lease();
-    const id = rig.command("moveTo", { position: 100, velocity: 200 }, { lease });
-    rig.now.field.onFrame = (frame) => {
-      rig.frames.push(frame);
-      if (`${frame.lane} ${frame.hex}` === last) rig.now.door.order("stop", { id: "S1" });
-    };
-    await rig.advance(500);
-    expect(rig.writes().slice(-2)).toEqual([last, stopFrame]);
-    expect(rig.device.edges).toBe(0);
-    expect(rig.last(id)).toMatchObject({
-      status: "failed",
-      verdict: { verdict: "refused", code: "SUPERSEDED" },
-    });
-  });
+  ])(
+    "interleaving 8: STOP between %s: the trigger is never sent, refused SUPERSEDED",
+    async (_, last) => {
+      await rig.ready();
+      const lease = await rig.lease();
+      const id = rig.command("moveTo", { position: 100, velocity: 200 }, { lease });
+      rig.now.field.onFrame = (frame) => {
+        rig.frames.push(frame);
+        if (`${frame.lane} ${frame.hex}` === last) rig.now.door.order("stop", { id: "S1" });
+      };
+      await rig.advance(500);
+      // Once more when the frame that it met on the wire has settled.
+    expect(rig.writes().slice(-3)).toEqual([last, stopFrame, stopFrame]);
+      expect(rig.device.edges).toBe(0);
+      expect(rig.last(id)).toMatchObject({
+        status: "failed",
+        verdict: { verdict: "refused", code: "SUPERSEDED" },
+      });
+    },
+  );
 
   it("interleaving 8: STOP while the trigger waits for its turn behind a poll: it is not sent", async () => {
     await rig.ready();
@@ -160,6 +164,32 @@ describe("stop", () => {
     await rig.advance(500);
     expect(rig.writes()).not.toContain(trigger);
   });
+
+  it.each([1, 40, 400])(
+    "interleaving 8: STOP overtakes the trigger on the wire by %i ms: the stop has the last word",
+    async (lateMs) => {
+      await rig.ready();
+      const lease = await rig.lease();
+      const id = rig.command("moveTo", { position: 700, velocity: 200 }, { lease });
+      rig.now.field.onFrame = (frame) => {
+        rig.frames.push(frame);
+        if (`${frame.lane} ${frame.hex}` === trigger) rig.now.field.hold = true;
+      };
+      await rig.advance(50);
+      rig.now.door.order("stop", { id: "S1" });
+      await rig.advance(lateMs);
+      // Still out: whatever stands now may start yet.
+      expect(rig.now.door.acks.map(({ status }) => status)).toEqual(["received"]);
+      rig.now.field.release();
+      await rig.advance(200);
+      expect(rig.device.edges).toBe(1);
+      expect(rig.device.moving).toBe(false);
+      expect(rig.now.door.acks.at(-1)?.status).toBe("confirmed");
+      expect(rig.last(id)).toMatchObject({
+        verdict: { verdict: "faulted", code: "STOPPED_SHORT" },
+      });
+    },
+  );
 
   it("interleaving 9: STOP during half-open with the probe in flight to a silent unit: sent at once, then owed", async () => {
     await rig.ready();

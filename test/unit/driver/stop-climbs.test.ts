@@ -8,6 +8,7 @@ import { describe, expect, it } from "vitest";
 import { ladderOf, nextStop } from "../../../services/driver/stop.machine.js";
 import {
   isLatched,
+  latchesMax,
   recentMax,
   resetsMax,
   type StopInput,
@@ -155,6 +156,52 @@ describe("stop machine, climbs and latches", () => {
       state = step?.state ?? state;
     }
     expect(state.recent).toHaveLength(recentMax);
+  });
+
+  it("holds a bounded number of latches; state/stop brings the others back after a reset", () => {
+    const ids = Array.from({ length: latchesMax + 2 }, (_, i) => `l${i}`);
+    const full = ids.reduce((now, id) => nextStop(now, order(id), rules)?.state ?? now, bare);
+    expect(full.latches).toHaveLength(latchesMax);
+    const room = nextStop(full, { kind: "reset", ids: ["l0", "l1"] }, rules)?.state ?? full;
+    const adopted = nextStop(room, { kind: "adopt", ids: ids.slice(2), act: false }, rules)?.state;
+    expect(adopted?.latches).toEqual(ids.slice(2));
+  });
+
+  it("a late copy of a stop that was reset says nothing of an axis that moves again", () => {
+    const acks = (still: boolean) => {
+      const effects = nextStop(bare, order("old"), { ...rules, still })?.effects ?? [];
+      return effects.map((effect) => effect.kind === "ack" && effect.status);
+    };
+    expect(acks(true)).toEqual(["received", "confirmed"]);
+    expect(acks(false)).toEqual(["received"]);
+  });
+
+  it("an abort takes the power after the standstill, once, and says it when it cannot", () => {
+    const ladder = ["fast", "disable"] as const;
+    const proved = { attempt: 3, frames: "acked", done: true, stills: 1, off: true } as const;
+    const climb = { ids: ["a"], ladder, rung: 0, attemptAtMs: 0, frameAtMs: 0 } as const;
+    const near: StopState = {
+      ...bare,
+      attempts: 3,
+      progress: { at: "stopping", untilMs: 9000, ...climb, ...proved },
+    };
+    const still: StopInput = { kind: "reading", sentAtMs: 50, still: true };
+    const lost: StopInput = { kind: "frame", attempt: 4, outcome: "lost", sentAtMs: 60 };
+    const stays = { whenOff: "stays" } as const;
+    const { state, said } = play(
+      near,
+      [
+        [60, still],
+        [100, lost],
+        [300, tick],
+        [4000, tick],
+      ],
+      stays,
+    );
+    expect(said).toEqual(["60 disable", "confirmed", "300 disable"]);
+    expect(state.progress.at).toBe("none");
+    const falls = play(near, [[60, still]]);
+    expect([falls.said, falls.state.progress.at]).toEqual([["confirmed"], "none"]);
   });
 
   it("a device that does not move is stopped at once: latched, confirmed, no frame", () => {
