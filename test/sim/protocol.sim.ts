@@ -22,6 +22,7 @@ interface Outcome {
   readonly stops: number;
   readonly motions: number;
   readonly virtualMs: number;
+  readonly notes: readonly string[];
 }
 
 /** Plays one seed; runs in a macrotask of its own so that promises drain inside the clock. */
@@ -62,6 +63,7 @@ function playNow(seed: number, options: ActOptions): Outcome {
       stops: count("stopDelivered"),
       motions: count("motion"),
       virtualMs: world.clock.nowMs,
+      notes: world.trace.flatMap((line) => (line.kind === "fault" ? [line.text] : [])),
     };
   } finally {
     restore();
@@ -89,6 +91,7 @@ async function judged(seed: number, options: ActOptions): Promise<void> {
   expect(outcome.problems.slice(0, 5)).toEqual([]);
   expect(`seed ${seed}: ${outcome.cell}, ${outcome.open} open`).toMatch(/(Idle|Complete), 0 open/);
   expect(outcome.motions, `seed ${seed}: nothing moved at all`).toBeGreaterThan(0);
+  if (options.killAt !== undefined) expect(outcome.notes).toContain("killed during pick-place");
 }
 
 test(`protocol: faults, kills and an operator at random moments (seeds ${first}…${first + seeds - 1})`, async () => {

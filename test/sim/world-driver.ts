@@ -19,6 +19,7 @@ export interface ActOptions {
 
 interface RunView {
   readonly run: string;
+  readonly saga: string;
   readonly state: string;
   readonly endedAt?: number | undefined;
 }
@@ -118,12 +119,15 @@ export function actOne(world: CellWorld, operator: Operator, options: ActOptions
   for (const name of world.names) world.start(name);
   clock.run(1500);
   operator.start("home-cell");
-  clock.run(6000);
+  // Homed first, or a pick-place would be refused and nothing of it could be interrupted.
+  clock.run(20_000, () => operator.cell === "Complete");
   const end = clock.nowMs + options.faultsMs;
   if (options.killAt !== undefined) {
     const { node, atMs } = options.killAt;
     operator.start("pick-place");
+    clock.run(clock.nowMs + 200, () => operator.cell === "Execute");
     clock.run(clock.nowMs + atMs);
+    world.note(`killed during ${operator.runs.find((run) => !isEnded(run))?.saga ?? "nothing"}`);
     world.kill(node);
     clock.schedule(300, () => world.start(node), "world");
   }
