@@ -6,7 +6,7 @@
  * because they stop their axes through it; for those that do not leave, the guardian stops the
  * axes. It refuses to know profiles, registers and leases.
  */
-import { isReadFunction } from "#drivers/pdu.js";
+import { exceptionNeverSent, exceptionReply, isReadFunction } from "#drivers/pdu.js";
 import type { Detail, Ms } from "#drivers/reading.js";
 import { eventLevels, makeEvent } from "#kernel/cloud-event.js";
 import type { BusConfig, CellConfig } from "#kernel/config/cell.js";
@@ -97,8 +97,12 @@ class BusApp implements App {
     const { lanes } = this.#ports;
     lanes.onRequest((request) => {
       const { bus, lane, unit, pdu } = request;
-      if (lane === "command" && !isReadFunction(pdu[0] ?? 0)) {
-        this.#guardians.commanded(bus, unit);
+      const fc = pdu[0] ?? 0;
+      const commands = lane === "command" && !isReadFunction(fc);
+      // A frame whose driver has gone is never sent, whichever of its sockets was read first.
+      if (commands && !this.#guardians.commanded(bus, unit)) {
+        request.answer(exceptionReply(fc, exceptionNeverSent));
+        return;
       }
       this.#endpoints.get(bus)?.request(request);
     });

@@ -13,8 +13,10 @@ import type { Ms } from "#drivers/reading.js";
 export const pulseMsMax: Ms = 500;
 /** From the begin of one round to the begin of the next. */
 export const roundMs: Ms = 250;
-/** Rounds before the guardian gives up. */
+/** Rounds at this pace; then a person is told, and the stop stays owed [PROTOCOL 14]. */
 export const roundsMax = 20;
+/** From one round to the next of a stop that is owed. */
+export const owedRoundMs: Ms = 2000;
 
 /** Why the guardian acts: the driver's connection closed, or its pulse fell silent. */
 export type GuardianCause = "closed" | "silent";
@@ -42,7 +44,8 @@ export type GuardianState = { readonly ticket: number } & (
   /** A driver looks after the axis. No frames: it has not registered any. */
   | (Watch & {
       readonly at: "watched";
-      readonly still: "yes" | "no" | "unknown";
+      /** "commanded": a write came since, so a pulse that says still may be older than it. */
+      readonly still: "yes" | "no" | "unknown" | "commanded";
       readonly heardAtMs: Ms;
     })
   /** The driver is gone or silent; a stop frame is on its way. */
@@ -93,7 +96,22 @@ export function guardianWakeAt(state: GuardianState): Ms | undefined {
   if (state.at === "watched" && state.still !== "yes" && state.frames.length > 0) {
     return state.heardAtMs + pulseMsMax;
   }
-  return state.at === "pausing" ? state.beganAtMs + roundMs : undefined;
+  return state.at === "pausing" ? state.beganAtMs + paceMs(state) : undefined;
+}
+
+function paceMs({ round }: Round): Ms {
+  return round < roundsMax ? roundMs : owedRoundMs;
+}
+
+/** Whether a write on the command lane may go to the unit: a driver looks after its axis. */
+export function guardianPasses({ at }: GuardianState): boolean {
+  return at === "watched" || at === "acted";
+}
+
+/** Whether the guardian is busy with a stop; one that is owed for long holds nobody up. */
+export function guardianActs(state: GuardianState): boolean {
+  if (state.at === "stopping") return state.round <= roundsMax;
+  return state.at === "pausing" && state.round < roundsMax;
 }
 
 export function guardianNext(state: GuardianState, input: GuardianInput): GuardianStep | undefined {
@@ -145,12 +163,15 @@ function watched(state: At<"watched">, input: GuardianInput): GuardianStep | und
       };
     case "pulse": {
       if (input.client !== state.client) return undefined;
-      const still = input.still ? "yes" : "no";
+      const known = state.still === "commanded" ? "unknown" : "yes";
+      const still = input.still ? known : "no";
       return { state: { ...state, still, heardAtMs: input.nowMs }, effects: [] };
     }
-    case "commanded":
-      if (state.still !== "yes") return undefined;
-      return { state: { ...state, still: "unknown", heardAtMs: input.nowMs }, effects: [] };
+    case "commanded": {
+      if (state.still === "commanded") return undefined;
+      const heardAtMs = state.still === "yes" ? input.nowMs : state.heardAtMs;
+      return { state: { ...state, still: "commanded", heardAtMs }, effects: [] };
+    }
     case "closed":
       if (input.client !== state.client) return undefined;
       if (state.still === "yes" || state.frames.length === 0) return unwatched(state, []);
@@ -199,10 +220,10 @@ function stopping(state: At<"stopping">, input: GuardianInput): GuardianStep | u
       const missed = state.missed || !input.acknowledged;
       const index = state.index + 1;
       if (index < state.frames.length) return sendFrame({ ...state, index, missed });
-      if (!missed) return ended(state, true);
-      if (state.round >= roundsMax) return ended(state, false);
+      if (!missed) return ended(state);
       const { index: _, missed: __, ...round } = state;
       const pause: At<"pausing"> = { ...round, at: "pausing" };
+      if (state.round === roundsMax) return { state: pause, effects: [endOf(state, false)] };
       return pausing(pause, { kind: "tick", nowMs: input.nowMs }) ?? { state: pause, effects: [] };
     }
     case "closed":
@@ -222,15 +243,17 @@ function stopping(state: At<"stopping">, input: GuardianInput): GuardianStep | u
 function pausing(state: At<"pausing">, input: GuardianInput): GuardianStep | undefined {
   switch (input.kind) {
     case "tick": {
-      if (input.nowMs < state.beganAtMs + roundMs) return undefined;
+      if (input.nowMs < state.beganAtMs + paceMs(state)) return undefined;
       const { ticket, at: _, ...round } = state;
       return sendRound({ ...round, round: state.round + 1, beganAtMs: input.nowMs }, ticket);
     }
     case "closed":
     case "guard":
       return driverInRound(state, input);
-    case "hello":
     case "pulse":
+      // Back at work after an owed stop could not be sent: the driver owes it itself.
+      return state.round < roundsMax ? undefined : driverInRound(state, input);
+    case "hello":
     case "commanded":
     case "sent":
       return undefined;
@@ -243,17 +266,18 @@ function pausing(state: At<"pausing">, input: GuardianInput): GuardianStep | und
 /** The driver's connection while the guardian acts: lost too, or its driver is back at work. */
 function driverInRound(
   state: At<"stopping"> | At<"pausing">,
-  input: Extract<GuardianInput, { readonly kind: "closed" | "guard" }>,
+  input: Extract<GuardianInput, { readonly kind: "closed" | "guard" | "pulse" }>,
 ): GuardianStep | undefined {
   if (input.client !== state.client) return undefined;
   if (input.kind === "closed") return { state: { ...state, client: undefined }, effects: [] };
+  const { ticket, device, frames } = state;
   return {
     state: {
       at: "watched",
-      ticket: state.ticket,
+      ticket,
       client: input.client,
-      device: state.device,
-      frames: input.frames,
+      device,
+      frames: input.kind === "guard" ? input.frames : frames,
       still: "unknown",
       heardAtMs: input.nowMs,
     },
@@ -261,16 +285,20 @@ function driverInRound(
   };
 }
 
-function ended(state: At<"stopping">, acknowledged: boolean): GuardianStep {
-  const { device, cause, round: rounds, client, frames, ticket } = state;
-  const effects = [{ kind: "ended", device, cause, acknowledged, rounds }] as const;
+function endOf({ device, cause, round: rounds }: Round, acknowledged: boolean): GuardianEffect {
+  return { kind: "ended", device, cause, acknowledged, rounds };
+}
+
+function ended(state: At<"stopping">): GuardianStep {
+  const { device, client, frames, ticket } = state;
+  const effects = [endOf(state, true)];
   if (client === undefined) return unwatched(state, effects);
   return { state: { at: "acted", ticket, client, device, frames }, effects };
 }
 
 /** The stop has ended; whatever the driver does next puts the axis under watch again. */
 function acted(state: At<"acted">, input: GuardianInput): GuardianStep | undefined {
-  const watch = (still: "yes" | "no" | "unknown", frames = state.frames): GuardianStep => ({
+  const watch = (still: At<"watched">["still"], frames = state.frames): GuardianStep => ({
     state: { ...state, at: "watched", frames, still, heardAtMs: input.nowMs },
     effects: [],
   });
@@ -280,7 +308,7 @@ function acted(state: At<"acted">, input: GuardianInput): GuardianStep | undefin
     case "pulse":
       return input.client === state.client ? watch(input.still ? "yes" : "no") : undefined;
     case "commanded":
-      return watch("unknown");
+      return watch("commanded");
     case "closed":
       return input.client === state.client ? unwatched(state, []) : undefined;
     case "hello":

@@ -12,8 +12,10 @@ import {
   type GuardianEffect,
   type GuardianInput,
   type GuardianState,
+  guardianActs,
   guardianAtStart,
   guardianNext,
+  guardianPasses,
   guardianWakeAt,
 } from "./guardian.machine.js";
 
@@ -57,10 +59,7 @@ export class Guardians {
 
   /** Whether a guardian is sending stop frames now. */
   get acting(): boolean {
-    for (const { state } of this.#units.values()) {
-      if (state.at === "stopping" || state.at === "pausing") return true;
-    }
-    return false;
+    return [...this.#units.values()].some(({ state }) => guardianActs(state));
   }
 
   message(bus: string, client: number, message: GuardMessage): void {
@@ -86,10 +85,15 @@ export class Guardians {
     this.#tellIdle();
   }
 
-  /** A write went to this unit on the command lane. */
-  commanded(bus: string, unit: number): void {
+  /**
+   * A write for this unit came on the command lane. False: it must not go, for no driver looks
+   * after the axis, or its guardian is stopping it.
+   */
+  commanded(bus: string, unit: number): boolean {
     const watched = this.#units.get(keyOf(bus, unit));
-    if (watched !== undefined) this.#put(watched, { kind: "commanded" });
+    if (watched === undefined || !guardianPasses(watched.state)) return false;
+    this.#put(watched, { kind: "commanded" });
+    return true;
   }
 
   /** Acts for every unit whose driver is still connected, as if it had gone. */

@@ -81,7 +81,9 @@ function admit(work: Work, { lane, unit, ...rest }: Request): void {
   const fc = request.pdu[0] ?? 0;
   if (lane === "poll" && !isReadFunction(fc)) {
     work.answer(request, exceptionReply(fc, exceptionIllegalFunction));
-  } else if (work.count(unit, lane) >= queueMax || !work.reachable(request)) {
+  } else if (work.overtaken(request) || work.count(unit, lane) >= queueMax) {
+    work.answer(request, exceptionReply(fc, exceptionNeverSent));
+  } else if (!work.reachable(request)) {
     work.answer(request, exceptionReply(fc, exceptionNeverSent));
   } else {
     work.waiting.push(request);
@@ -204,6 +206,12 @@ class Work {
   reconnect(): void {
     this.#effects.push({ kind: "reconnect" });
     this.setLink(false);
+  }
+
+  /** A command whose unit is being stopped: it was under way when the stop overtook it. */
+  overtaken({ lane, unit }: Request): boolean {
+    const stops = (r: Request) => r.unit === unit && r.lane === "stop";
+    return lane === "command" && (this.waiting.some(stops) || this.inFlight.some(stops));
   }
 
   /** Whether there is any hope for this request now; a probe of a silent unit is noted. */

@@ -52,7 +52,8 @@ class SocketFieldLink implements FieldLink {
     this.#log = options.log;
     this.#device = options.device;
     const changed = () => this.#changed();
-    const lane = (name: Lane) => new LaneClient(options, name, changed);
+    const hung = () => this.#hung();
+    const lane = (name: Lane) => new LaneClient(options, name, { changed, hung });
     this.#lanes = { stop: lane("stop"), command: lane("command"), poll: lane("poll") };
     this.#guard = new GuardClient(options, changed);
   }
@@ -90,6 +91,17 @@ class SocketFieldLink implements FieldLink {
     for (const lane of Object.values(this.#lanes)) lane.close();
   }
 
+  /**
+   * The bus answers everything in time, so it hangs. What it has not read yet would reach the
+   * device whenever it wakes; without this driver its guardian follows it with a stop.
+   */
+  #hung(): void {
+    if (this.#closed) return;
+    this.#log.warn({ device: this.#device }, "the bus service does not answer; connecting anew");
+    for (const lane of Object.values(this.#lanes)) lane.drop();
+    this.#guard.drop();
+  }
+
   #changed(): void {
     const { stop, command, poll } = this.#lanes;
     const parts = [stop, command, poll, this.#guard];
@@ -102,6 +114,12 @@ class SocketFieldLink implements FieldLink {
   }
 }
 
+interface LaneEvents {
+  readonly changed: () => void;
+  /** A request was not answered in its time. */
+  readonly hung: () => void;
+}
+
 interface Outstanding {
   readonly request: Uint8Array;
   readonly sentAtMs: Ms;
@@ -112,14 +130,17 @@ interface Outstanding {
 class LaneClient {
   readonly #lane: Lane;
   readonly #unit: number;
+  readonly #events: LaneEvents;
   readonly #client: LocalClient;
   readonly #out = new Map<number, Outstanding>();
   #reader = new MbapReader();
   #transaction = 0;
 
-  constructor({ runDir, bus, unit }: FieldLinkOptions, lane: Lane, changed: () => void) {
+  constructor({ runDir, bus, unit }: FieldLinkOptions, lane: Lane, events: LaneEvents) {
+    const { changed } = events;
     this.#lane = lane;
     this.#unit = unit;
+    this.#events = events;
     this.#client = new LocalClient(lanePath(runDir, bus, lane), {
       connected: () => {
         this.#reader = new MbapReader();
@@ -147,12 +168,19 @@ class LaneClient {
     const transaction = this.#transaction;
     const frame = encodeMbap({ transaction, unit: this.#unit, pdu });
     return new Promise((settle) => {
-      const late = () => this.#settle(transaction, { kind: "unknown", why: "timeout" });
+      const late = () => {
+        this.#settle(transaction, { kind: "unknown", why: "timeout" });
+        this.#events.hung();
+      };
       const timer = setTimeout(late, exchangeMsMax);
       const sentAtMs = performance.now();
       this.#out.set(transaction, { request: pdu, sentAtMs, timer, settle });
       this.#client.write(frame);
     });
+  }
+
+  drop(): void {
+    this.#client.drop();
   }
 
   close(): void {
@@ -254,6 +282,10 @@ class GuardClient {
   pulse(still: boolean, up: boolean): void {
     if (!this.#client.connected || this.#client.unsentBytes > unsentBytesMax) return;
     this.#client.write(writeGuardLine({ kind: "pulse", still, up }));
+  }
+
+  drop(): void {
+    this.#client.drop();
   }
 
   close(): void {

@@ -2,7 +2,12 @@
  * The guardian on real sockets: the bytes at the device when a driver goes.
  * The idea: a bare guard client plays the driver; the peer counts. Refuses to look inside.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { openFieldLink } from "#kernel/edge/lane-link.js";
+import { openLaneServer } from "#kernel/edge/lane-server.js";
 import { BusCell } from "./bus-cell.js";
 import { adu, healthy, type PeerRequest, pause, until } from "./raw-peer.js";
 
@@ -121,6 +126,53 @@ describe("the driver goes while its axis may move", () => {
   });
 });
 
+describe("a command without a driver that looks after the axis", () => {
+  it("is never sent, although its lane stands: no hello, or the driver's guard socket is gone", async () => {
+    const bus = await open(healthy);
+    const command = await bus.socket("command");
+    let said = "";
+    command.on("data", (chunk) => {
+      said += chunk.toString("hex");
+    });
+    const ask = async (transaction: number, answer: string) => {
+      said = "";
+      command.write(adu(transaction, 1, "06 0020 0001"));
+      await until(() => said.endsWith(answer), `the answer ${answer}`);
+    };
+    await ask(1, "860a");
+    const socket = await driver(bus);
+    await ask(2, "0600200001");
+    socket.write(pulse(false));
+    await pause(30);
+    socket.write(pulse(true));
+    await pause(30);
+    socket.destroy();
+    await pause(50);
+    // Killed between the write and its reading: the bus service reads the command last.
+    await ask(3, "860a");
+    expect(bus.peer.pdus(1)).toEqual(["0600200001"]);
+  });
+
+  it("is never sent while the guardian is stopping the axis of a silent driver", async () => {
+    const held: PeerRequest[] = [];
+    const bus = await open((request) => {
+      if (request.pdu === "063100000f") held.push(request);
+      else healthy(request);
+    });
+    const socket = await driver(bus);
+    socket.write(pulse(false));
+    await until(() => held.length > 0, "the guardian's first frame");
+    const link = await bus.socket("command");
+    let said = "";
+    link.on("data", (chunk) => {
+      said += chunk.toString("hex");
+    });
+    link.write(adu(1, 1, "06 0020 0001"));
+    await until(() => said.endsWith("860a"), "the refusal");
+    expect(bus.peer.pdus(1)).not.toContain("0600200001");
+  });
+});
+
 describe("when it must not act", () => {
   it("the last pulse said still", async () => {
     const bus = await open(healthy);
@@ -185,6 +237,27 @@ describe("a driver's link", () => {
     await link.close();
     await until(() => bus.events.length === 1, "the event");
     expect(bus.peer.pdus(1)).toEqual(blind);
+  });
+
+  it("a bus service that hangs: the link gives its lanes up with the frame in them", async () => {
+    const runDir = mkdtempSync(join(tmpdir(), "hung-"));
+    const bus = { id: "gantry", host: "127.0.0.1", port: 1, replyTimeoutMs: 200 };
+    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+    const lanes = await openLaneServer({ runDir, buses: [bus], log });
+    const closed: string[] = [];
+    lanes.onRequest(() => {});
+    lanes.onClientClosed((_, lane) => closed.push(lane));
+    lanes.onGuard((_bus, _client, _message, reply) => reply());
+    lanes.onGuardClosed(() => closed.push("guard"));
+    const link = openFieldLink({ runDir, bus: "gantry", unit: 1, device: "x", log });
+    await until(() => link.connected, "the link");
+    const came = await link.exchange("command", Uint8Array.of(6, 0, 32, 0, 1));
+    expect(came).toEqual({ kind: "unknown", why: "timeout" });
+    await until(() => closed.length === 4, "all four connections closed");
+    await until(() => link.connected, "the link anew");
+    await link.close();
+    await lanes.close();
+    rmSync(runDir, { recursive: true, force: true });
   });
 
   it("guard without a bus service: refused after its bound, or when the link closes", async () => {

@@ -227,18 +227,36 @@ describe("what never reaches the device", () => {
     const bus = await open((request) => {
       held.push(request);
     });
+    const link = await bus.link();
     const gone = await bus.socket("command");
     gone.write(Buffer.concat([adu(1, 1, "06 0020 0001"), adu(2, 1, "06 0020 0002")]));
     await until(() => held.length === 1, "the first write at the peer");
     gone.destroy();
     await pause(30);
     held[0]?.reply("06 0020 0001");
-    const link = await bus.link();
     const after = ask(link, "command", write(3));
     await until(() => held.length === 2, "the next write at the peer");
     held[1]?.reply("06 0020 0003");
     expect(await after).toBe("0600200003");
     expect(bus.peer.pdus(1)).toEqual(["0600200001", "0600200003"]);
+  });
+
+  it("a command that a stop has overtaken between the lanes; a neighbour's goes on", async () => {
+    const held: PeerRequest[] = [];
+    const bus = await open((request) => {
+      if (request.pdu === "060020000b") held.push(request);
+      else healthy(request);
+    });
+    const link = await bus.link();
+    const neighbour = await bus.link(2, "y");
+    const stopped = ask(link, "stop", stop);
+    await until(() => held.length === 1, "the stop at the peer");
+    expect(await ask(link, "command", write(1))).toBe("notSent not-sent");
+    expect(await ask(neighbour, "command", write(1))).toBe("0600200001");
+    held[0]?.reply("06 0020 000b");
+    expect(await stopped).toBe("060020000b");
+    expect(await ask(link, "command", write(2))).toBe("0600200002");
+    expect(bus.peer.pdus(1)).toEqual(["060020000b", "0600200002"]);
   });
 
   it("the 33rd waiting request of a unit (queue=32)", async () => {

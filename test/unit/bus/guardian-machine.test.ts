@@ -7,13 +7,16 @@ import {
   type GuardianInput,
   type GuardianState,
   type GuardianStep,
+  guardianActs,
   guardianAtStart,
   guardianNext,
   guardianWakeAt,
+  owedRoundMs,
   pulseMsMax,
   roundMs,
   roundsMax,
 } from "../../../services/bus/guardian.machine.js";
+import { table } from "./guardian-table.js";
 
 type Untimed<I> = I extends unknown ? Omit<I, "nowMs"> : never;
 type Input = Untimed<GuardianInput>;
@@ -46,12 +49,24 @@ const sent = (ticket: number, acknowledged: boolean): Input => {
 
 const from = (...given: readonly [number, Input][]) => play(guardianAtStart, ...given).state;
 
+/** All rounds at the quick pace were missed; tickets go on from there. */
+const owed = (by: number | undefined): GuardianState => ({
+  ...{ at: "pausing", ticket: 0, device, frames, cause: "silent", client: by },
+  ...{ round: roundsMax, beganAtMs: nowMs - 300 },
+});
+
 /** Tickets of the first round are 1 and 2. */
 const situations: { readonly [name: string]: GuardianState } = {
   unwatched: guardianAtStart,
   "no frames": from([nowMs - 900, hello]),
   "watched, still unknown": from([nowMs - 100, hello], [nowMs - 90, guard]),
   "watched, moving": from([nowMs - 100, hello], [nowMs - 90, guard], [nowMs - 80, pulse(false)]),
+  "watched, commanded": from(
+    [nowMs - 900, hello],
+    [nowMs - 890, guard],
+    [nowMs - 150, pulse(true)],
+    [nowMs - 100, { kind: "commanded" }],
+  ),
   "watched, still": from([nowMs - 900, hello], [nowMs - 890, guard], [nowMs - 880, pulse(true)]),
   "watched, overdue": from([nowMs - 900, hello], [nowMs - 600, guard], [nowMs - 500, pulse(false)]),
   "stopping, closed, last frame out": from(
@@ -73,6 +88,8 @@ const situations: { readonly [name: string]: GuardianState } = {
     [nowMs - 240, sent(1, false)],
     [nowMs - 230, sent(2, true)],
   ),
+  "owed for long, driver there": owed(client),
+  "owed for long, driver gone": owed(undefined),
   acted: from(
     [nowMs - 900, hello],
     [nowMs - 890, guard],
@@ -111,179 +128,6 @@ function written(step: GuardianStep | undefined): string {
   });
   return [`${state.at}${held}`, ...effects].join(", ");
 }
-
-const table: { readonly [situation: string]: { readonly [input: string]: string } } = {
-  unwatched: {
-    hello: "watched unknown/0",
-    "hello of a new driver": "watched unknown/0",
-    "hello of another device": "watched unknown/0",
-    guard: "·",
-    "guard of another": "·",
-    "pulse still": "·",
-    "pulse moving": "·",
-    "pulse of another": "·",
-    commanded: "·",
-    closed: "·",
-    "another closed": "·",
-    "last frame acknowledged": "·",
-    "last frame missed": "·",
-    "old frame acknowledged": "·",
-    tick: "·",
-  },
-  "no frames": {
-    hello: "watched unknown/0",
-    "hello of a new driver": "watched unknown/0",
-    "hello of another device": "watched unknown/0",
-    guard: "watched unknown/2",
-    "guard of another": "·",
-    "pulse still": "watched yes/0",
-    "pulse moving": "watched no/0",
-    "pulse of another": "·",
-    commanded: "·",
-    closed: "unwatched",
-    "another closed": "·",
-    "last frame acknowledged": "·",
-    "last frame missed": "·",
-    "old frame acknowledged": "·",
-    tick: "·",
-  },
-  "watched, still unknown": {
-    hello: "watched unknown/2",
-    "hello of a new driver": "watched unknown/2",
-    "hello of another device": "watched unknown/0",
-    guard: "watched unknown/2",
-    "guard of another": "·",
-    "pulse still": "watched yes/2",
-    "pulse moving": "watched no/2",
-    "pulse of another": "·",
-    commanded: "·",
-    closed: "stopping, began closed, send 1",
-    "another closed": "·",
-    "last frame acknowledged": "·",
-    "last frame missed": "·",
-    "old frame acknowledged": "·",
-    tick: "·",
-  },
-  "watched, moving": {
-    hello: "watched no/2",
-    "hello of a new driver": "watched no/2",
-    "hello of another device": "watched unknown/0",
-    guard: "watched unknown/2",
-    "guard of another": "·",
-    "pulse still": "watched yes/2",
-    "pulse moving": "watched no/2",
-    "pulse of another": "·",
-    commanded: "·",
-    closed: "stopping, began closed, send 1",
-    "another closed": "·",
-    "last frame acknowledged": "·",
-    "last frame missed": "·",
-    "old frame acknowledged": "·",
-    tick: "·",
-  },
-  "watched, still": {
-    hello: "watched yes/2",
-    "hello of a new driver": "watched yes/2",
-    "hello of another device": "watched unknown/0",
-    guard: "watched unknown/2",
-    "guard of another": "·",
-    "pulse still": "watched yes/2",
-    "pulse moving": "watched no/2",
-    "pulse of another": "·",
-    commanded: "watched unknown/2",
-    closed: "unwatched",
-    "another closed": "·",
-    "last frame acknowledged": "·",
-    "last frame missed": "·",
-    "old frame acknowledged": "·",
-    tick: "·",
-  },
-  "watched, overdue": {
-    hello: "watched no/2",
-    "hello of a new driver": "watched no/2",
-    "hello of another device": "watched unknown/0",
-    guard: "watched unknown/2",
-    "guard of another": "·",
-    "pulse still": "watched yes/2",
-    "pulse moving": "watched no/2",
-    "pulse of another": "·",
-    commanded: "·",
-    closed: "stopping, began closed, send 1",
-    "another closed": "·",
-    "last frame acknowledged": "·",
-    "last frame missed": "·",
-    "old frame acknowledged": "·",
-    tick: "stopping, began silent, send 1",
-  },
-  "stopping, closed, last frame out": {
-    hello: "watched unknown/2",
-    "hello of a new driver": "watched unknown/2",
-    "hello of another device": "watched unknown/0",
-    guard: "·",
-    "guard of another": "·",
-    "pulse still": "·",
-    "pulse moving": "·",
-    "pulse of another": "·",
-    commanded: "·",
-    closed: "·",
-    "another closed": "·",
-    "last frame acknowledged": "unwatched, ended acked 1",
-    "last frame missed": "pausing",
-    "old frame acknowledged": "·",
-    tick: "·",
-  },
-  "stopping, silent, last frame out": {
-    hello: "watched unknown/2",
-    "hello of a new driver": "watched unknown/2",
-    "hello of another device": "watched unknown/0",
-    guard: "watched unknown/2",
-    "guard of another": "·",
-    "pulse still": "·",
-    "pulse moving": "·",
-    "pulse of another": "·",
-    commanded: "·",
-    closed: "stopping",
-    "another closed": "·",
-    "last frame acknowledged": "acted, ended acked 1",
-    "last frame missed": "pausing",
-    "old frame acknowledged": "·",
-    tick: "·",
-  },
-  "pausing, next round due": {
-    hello: "watched unknown/2",
-    "hello of a new driver": "watched unknown/2",
-    "hello of another device": "watched unknown/0",
-    guard: "·",
-    "guard of another": "·",
-    "pulse still": "·",
-    "pulse moving": "·",
-    "pulse of another": "·",
-    commanded: "·",
-    closed: "·",
-    "another closed": "·",
-    "last frame acknowledged": "·",
-    "last frame missed": "·",
-    "old frame acknowledged": "·",
-    tick: "stopping, send 3",
-  },
-  acted: {
-    hello: "watched unknown/2",
-    "hello of a new driver": "watched unknown/2",
-    "hello of another device": "watched unknown/0",
-    guard: "watched unknown/2",
-    "guard of another": "·",
-    "pulse still": "watched yes/2",
-    "pulse moving": "watched no/2",
-    "pulse of another": "·",
-    commanded: "watched unknown/2",
-    closed: "unwatched",
-    "another closed": "·",
-    "last frame acknowledged": "·",
-    "last frame missed": "·",
-    "old frame acknowledged": "·",
-    tick: "·",
-  },
-};
 
 describe("the table", () => {
   for (const [situation, state] of Object.entries(situations)) {
@@ -351,7 +195,46 @@ describe("the rounds", () => {
   });
 });
 
+describe("an owed stop", () => {
+  const missAll = (start: GuardianState, round: number, fromMs: number) => {
+    let state = start;
+    let atMs = fromMs;
+    while (!(state.at === "pausing" && state.round === round)) {
+      atMs = state.at === "pausing" ? (guardianWakeAt(state) ?? Number.NaN) : atMs + 1;
+      const input = state.at === "pausing" ? tick : sent(state.ticket, false);
+      state = play(state, [atMs, input]).state;
+    }
+    return { state, atMs };
+  };
+  const gone = () => missAll(from([0, hello], [1, guard], [2, closed]), roundsMax, 2);
+
+  it("is tried every 2 s after 20 rounds, until the device that came back acknowledges it", () => {
+    const { state } = missAll(gone().state, roundsMax + 5, 10_000);
+    const dueMs = guardianWakeAt(state) ?? Number.NaN;
+    expect(state.at === "pausing" && dueMs - state.beganAtMs).toBe(owedRoundMs);
+    const round = play(state, [dueMs, tick]);
+    expect(round.effects.map((e) => e.kind)).toEqual(["send"]);
+    const { ticket } = round.state;
+    const end = play(round.state, [dueMs, sent(ticket, true)], [dueMs, sent(ticket + 1, true)]);
+    expect(end.effects.at(-1)).toMatchObject({ kind: "ended", acknowledged: true });
+    expect(end.state.at).toBe("unwatched");
+  });
+
+  it("holds nobody up: the bus service may end while it is owed", () => {
+    expect(guardianActs(situations["pausing, next round due"] ?? guardianAtStart)).toBe(true);
+    expect(guardianActs(gone().state)).toBe(false);
+  });
+});
+
 describe("when the guardian may act", () => {
+  it("on a pulse that may be older than the write: the first one after it proves nothing", () => {
+    const commanded = situations["watched, commanded"] ?? guardianAtStart;
+    const stale = play(commanded, [nowMs, pulse(true)], [nowMs + 50, closed]);
+    expect(stale.effects.map((e) => e.kind)).toEqual(["began", "send"]);
+    const later: [number, Input] = [nowMs + 100, pulse(true)];
+    expect(play(commanded, [nowMs, pulse(true)], later, [nowMs + 150, closed]).effects).toEqual([]);
+  });
+
   it("never for a unit that registered no frames (closed, and 10 s of silence)", () => {
     const { state, effects } = play(
       guardianAtStart,

@@ -80,8 +80,13 @@ export const situations: { readonly [name: string]: () => LanesState } = {
       [nowMs - 9, request(2, "command")],
       [nowMs - 8, request(3, "poll")],
     ).state,
-  "stop flies, command waits": () =>
-    play(tcp(), [nowMs - 10, request(1, "stop")], [nowMs - 9, request(2, "command")]).state,
+  "stop flies, stop and poll wait": () =>
+    play(
+      tcp(),
+      [nowMs - 10, request(1, "stop")],
+      [nowMs - 9, request(2, "stop")],
+      [nowMs - 8, request(3, "poll")],
+    ).state,
   "stop owed, link lost": () =>
     play(tcp(), [nowMs - 110, request(1, "stop")], [nowMs - 10, outcome(1, 1, timeout)]).state,
   "stop flies the last time": () => {
