@@ -87,6 +87,7 @@ export class DriverParts {
       ...{ cell, boot, device: device.id, link: ports.stop },
       view: () => this.readings.view,
       pollPeriodMs: () => this.poll.periodMs,
+      beforeSeen: () => this.#watchPermits(performance.now()),
     });
     this.session = this.#makeSession(config);
     this.poll = this.#makePoll();
@@ -116,6 +117,13 @@ export class DriverParts {
     return this.commands.triggered || this.#goesOn || !this.#still(performance.now());
   }
 
+  /** Moves under a lease although its command has ended, as after a verdict that is not done. */
+  get #movesOn(): boolean {
+    const { moving } = this.readings.view;
+    const ended = this.leases.held !== undefined && this.commands.running === undefined;
+    return ended && moving.ok && moving.value;
+  }
+
   get #goesOn(): boolean {
     return isUnbounded(this.#motion);
   }
@@ -131,7 +139,8 @@ export class DriverParts {
     this.stops.tick();
     this.#watchPermits(nowMs);
     this.permits.say(nowMs);
-    const still = this.#still(nowMs) && !this.mayMove;
+    // A stop is over when it is confirmed: until then the guardian finishes it.
+    const still = this.#still(nowMs) && !this.mayMove && !this.stops.active;
     this.guarding.tick(nowMs, { still, connectedDevice: this.session.statusSeen });
     if (nowMs - this.#publishAtMs < publishMs) return;
     this.#publishAtMs = nowMs;
@@ -174,10 +183,10 @@ export class DriverParts {
 
   /** A permit that goes false or silent stops what it forbids [PROTOCOL 8]. */
   #watchPermits(nowMs: Ms): void {
+    if (this.stops.active) return;
     const running = this.commands.running;
     const motion = running !== undefined && this.commands.triggered && isMotion(running.verb);
-    if (!motion && !this.#goesOn) return;
-    if (this.stops.active) return;
+    if (!motion && !this.#goesOn && !this.#movesOn) return;
     const text = this.permits.forbids(nowMs);
     if (text === undefined) return;
     this.#ports.log.warn({ mark: "interlock.tripped", interlock: text }, "stopped by an interlock");

@@ -16,11 +16,15 @@ import { freshPolls } from "./command-checks.js";
 export const permitRepeatMs = 50;
 /** A permit older than this, by the mover's own clock, is a no. */
 export const permitAgeMsMax = 200;
+/** After a silence the next ones must come at their pace: a backlog says what no longer holds. */
+const pacedMs = permitRepeatMs / 2;
 
 interface Seen {
   readonly ok: boolean;
   readonly text: string;
   readonly atMs: Ms;
+  /** When the first one came after a silence; what came with it may be as old as that. */
+  readonly sinceMs: Ms;
   readonly bootId: string;
   readonly n: number;
 }
@@ -32,6 +36,8 @@ export interface PermitParts {
   readonly boot: Boot;
   readonly view: () => DeviceView;
   readonly pollPeriodMs: () => Ms;
+  /** Before a permit is taken: the clock is looked at first, as for beats [PROTOCOL 3, 8]. */
+  readonly beforeSeen: () => void;
 }
 
 export class Permits {
@@ -55,7 +61,11 @@ export class Permits {
         const last = this.#seen.get(name);
         // A permit that was overtaken says what no longer holds.
         if (last?.bootId === bootId && n <= last.n) return;
-        this.#seen.set(name, { ok, text, bootId, n, atMs: performance.now() });
+        parts.beforeSeen();
+        const atMs = performance.now();
+        const silent = last === undefined || atMs - last.atMs > permitAgeMsMax;
+        const sinceMs = silent ? atMs : last.sinceMs;
+        this.#seen.set(name, { ok, text, bootId, n, atMs, sinceMs });
       });
     }
   }
@@ -68,6 +78,9 @@ export class Permits {
       const ageMs = Math.round(nowMs - seen.atMs);
       if (ageMs > permitAgeMsMax) return `interlock ${name}: its permit is ${ageMs} ms old`;
       if (!seen.ok) return `interlock ${name}: ${seen.text}`;
+      if (seen.atMs - seen.sinceMs < pacedMs) {
+        return `interlock ${name}: its permit has only just come back`;
+      }
     }
     return undefined;
   }
@@ -91,7 +104,10 @@ export class Permits {
     const n = this.#n;
     const { bootId } = boot;
     // A condition on the mover itself takes no way round by the broker.
-    if (this.#needed.includes(name)) this.#seen.set(name, { ok, text, bootId, n, atMs: nowMs });
+    if (this.#needed.includes(name)) {
+      const sinceMs = Number.NEGATIVE_INFINITY;
+      this.#seen.set(name, { ok, text, bootId, n, atMs: nowMs, sinceMs });
+    }
     if (!link.connected) return;
     link
       .publish("permit", { name }, { v: 1, ts: Date.now(), bootId, n, ok, text })

@@ -5,8 +5,10 @@
  * refuses real time.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { DeviceModel } from "#drivers/device-model.js";
 import type { InterlockConfig } from "#kernel/config/cell.js";
 import { Rig } from "../../fixtures/driver/rig.js";
+import { scriptedModel } from "../../fixtures/driver/scripted-model.js";
 
 const zUp: InterlockConfig = {
   name: "z-up",
@@ -58,8 +60,14 @@ function say(ok: boolean): void {
   saying = setInterval(once, 50);
 }
 
-async function moving(): Promise<string> {
+/** Said to hold, and at its pace. */
+async function permitted(): Promise<void> {
   say(true);
+  await rig.advance(60);
+}
+
+async function moving(): Promise<string> {
+  await permitted();
   const lease = await rig.lease();
   const id = rig.command("moveTo", { position: 700, velocity: 200 }, { lease });
   await rig.advance(300);
@@ -112,7 +120,7 @@ describe("permit, the driver that moves", () => {
   });
 
   it("a permit that goes false between low edge and trigger: refused, nothing moved", async () => {
-    say(true);
+    await permitted();
     const lease = await rig.lease();
     const id = rig.command("moveTo", { position: 700, velocity: 200 }, { lease });
     rig.now.field.onFrame = (frame) => {
@@ -133,7 +141,7 @@ describe("permit, the driver that moves", () => {
   });
 
   it("a permit that goes false stops a velocity that goes on after its command", async () => {
-    say(true);
+    await permitted();
     const lease = await rig.lease();
     const id = rig.command("velocity", { velocity: 50 }, { lease });
     await rig.advance(300);
@@ -155,11 +163,61 @@ describe("permit, the driver that moves", () => {
     expect(rig.last(id)?.verdict).toMatchObject({ code: "INTERLOCKED" });
   });
 
+  it("a stall of 300 ms with permits in the socket: the move is stopped before they are taken", async () => {
+    const id = await moving();
+    clearInterval(saying);
+    rig.stall(300);
+    n += 1;
+    await permit(true, n);
+    expect(rig.writes().at(-1)).toBe("stop 0600220001");
+    await rig.advance(300);
+    expect(rig.last(id)?.verdict).toMatchObject({ verdict: "faulted", code: "INTERLOCKED" });
+  });
+
+  it("a backlog after a silence starts nothing; the next ones at their pace do", async () => {
+    await permitted();
+    clearInterval(saying);
+    const lease = await rig.lease();
+    rig.stall(300);
+    for (let i = 0; i < 6; i += 1) await permit(true, 50 + i);
+    await rig.beat();
+    const early = rig.command("moveTo", { position: 100, velocity: 200 }, { lease });
+    await rig.advance(10);
+    expect(rig.last(early)?.verdict).toMatchObject({ code: "INTERLOCKED" });
+    n = 60;
+    await permitted();
+    const id = rig.command("moveTo", { position: 100, velocity: 200 }, { lease });
+    await rig.advance(50);
+    expect(rig.last(id)?.status).toBe("running");
+  });
+
   it("enable needs no permit", async () => {
     const lease = await rig.lease();
     const id = rig.command("enable", {}, { lease });
     await rig.advance(50);
     expect(rig.last(id)?.status).toBe("succeeded");
+  });
+});
+
+describe("permit, the driver whose axis moves on after a verdict that is not done", () => {
+  it("stops it when the permit goes false", async () => {
+    const real = scriptedModel();
+    const verdict = { verdict: "faulted", code: "NOT_DONE_IN_TIME", text: "too slow" } as const;
+    const next: DeviceModel["next"] = (state, input) => {
+      const over = state.verb === "moveTo" && state.triggered && input.kind === "wrote";
+      return over ? { state, effects: [{ kind: "end", verdict }] } : real.next(state, input);
+    };
+    rig = new Rig({ interlocks: [zUp], model: { next } });
+    await rig.ready();
+    await permitted();
+    const lease = await rig.lease();
+    const id = rig.command("moveTo", { position: 700, velocity: 200 }, { lease });
+    await rig.advance(40);
+    expect([rig.last(id)?.status, rig.device.moving]).toEqual(["failed", true]);
+    say(false);
+    await rig.advance(300);
+    expect(rig.device.moving).toBe(false);
+    expect(rig.events("axis.lease.ended")).toMatchObject([{ reason: "interlock" }]);
   });
 });
 

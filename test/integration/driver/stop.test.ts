@@ -141,7 +141,7 @@ describe("stop", () => {
       };
       await rig.advance(500);
       // Once more when the frame that it met on the wire has settled.
-    expect(rig.writes().slice(-3)).toEqual([last, stopFrame, stopFrame]);
+      expect(rig.writes().slice(-3)).toEqual([last, stopFrame, stopFrame]);
       expect(rig.device.edges).toBe(0);
       expect(rig.last(id)).toMatchObject({
         status: "failed",
@@ -347,6 +347,27 @@ describe("stop", () => {
     expect(rig.now.field.pulses.at(-1)?.still).toBe(false);
     await rig.cellStop("S1");
     await rig.advance(500);
+    expect(rig.now.field.pulses.at(-1)?.still).toBe(true);
+  });
+
+  it("the pulse never says still while a stop is not confirmed, although nothing moves", async () => {
+    await rig.ready();
+    await rig.advance(500);
+    expect(rig.now.field.pulses.at(-1)?.still).toBe(true);
+    rig.now.field.onFrame = (frame) => {
+      rig.frames.push(frame);
+      rig.now.field.hold = true;
+    };
+    await rig.cellStop("S1");
+    const sinceMs = performance.now();
+    await rig.advance(150);
+    const during = rig.now.field.pulses.filter(({ atMs }) => atMs > sinceMs);
+    expect(during.map(({ still }) => still)).toEqual([false]);
+    expect(rig.acks("S1")).toEqual(["received"]);
+    rig.now.field.onFrame = (frame) => rig.frames.push(frame);
+    rig.now.field.release();
+    await rig.advance(300);
+    expect(rig.acks("S1").at(-1)).toBe("confirmed");
     expect(rig.now.field.pulses.at(-1)?.still).toBe(true);
   });
 
