@@ -80,7 +80,24 @@ function runRoute(server: HttpServer, parts: Parts, verb: string, summary: strin
   );
 }
 
+/** What "those shown now" meant under a key: a repeat is the same request to the letter. */
+class ShownStops {
+  readonly #byId = new Map<string, readonly string[]>();
+
+  under(id: string, now: readonly string[]): readonly string[] {
+    const known = this.#byId.get(id);
+    if (known !== undefined) return known;
+    this.#byId.set(id, now);
+    const [oldest] = this.#byId.keys();
+    if (this.#byId.size > shownMax && oldest !== undefined) this.#byId.delete(oldest);
+    return now;
+  }
+}
+/** Resets whose stops are remembered for a repeat. */
+const shownMax = 64;
+
 function cellRoutes(server: HttpServer, { requests, mirror, newId, operators }: Parts): void {
+  const shownStops = new ShownStops();
   server.post(
     `${api}/reset`,
     {
@@ -95,7 +112,7 @@ function cellRoutes(server: HttpServer, { requests, mirror, newId, operators }: 
     async (request, reply) => {
       const id = keyOf(request) ?? newId();
       const shown = (mirror.stops?.value.stops ?? []).map((stop) => stop.id);
-      const args = { stops: request.body?.stops ?? shown };
+      const args = { stops: request.body?.stops ?? [...shownStops.under(id, shown)] };
       const by = actorFor(request, operators);
       const done = await requests.ask({ topic: "cellCommand", verb: "reset", id, by, args });
       return reply.code(202).send({ id, status: done.status });

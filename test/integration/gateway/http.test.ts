@@ -155,6 +155,20 @@ test.each(["cancel", "makeSafe", "abandon", "retry"])(
   },
 );
 
+test("reset: a repeat under its key names what the first one named", async () => {
+  cell.coordinatorSays("accepted");
+  cell.stops("s1", "s2");
+  await post("/api/v1/reset", undefined, { "idempotency-key": "key-1" });
+  // The first was carried out and its answer lost; a stop has come since.
+  cell.stops("s3");
+  await post("/api/v1/reset", undefined, { "idempotency-key": "key-1" });
+  const sent = cell.main.published.filter((m) => m.key === "cellCommand");
+  expect(sent.map((m) => (m.payload as { args: object }).args)).toEqual([
+    { stops: ["s1", "s2"] },
+    { stops: ["s1", "s2"] },
+  ]);
+});
+
 test("reset: names exactly the stops shown, or those that the caller names", async () => {
   cell.coordinatorSays("accepted");
   cell.stops("s1", "s2");
