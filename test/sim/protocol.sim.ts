@@ -2,12 +2,14 @@
  * The protocol in one process: real driver, coordinator and bus apps, seeded faults, judges.
  *
  * The idea: chance delays, repeats and drops messages, loses requests and replies, kills services
- * at any await and presses buttons at the worst moment; four judges read the trace; then the world
- * heals and must become idle again. A failing seed prints itself and replays exactly. It refuses
- * real I/O and wall time.
+ * at any await and presses buttons at the worst moment; judges read the trace and what the
+ * coordinator commands; then the world heals and must become idle again. A failing seed prints
+ * itself and replays exactly. It refuses real I/O and wall time.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { CellWorld } from "#simulators/world/cell-world.js";
 import { demoCell, makeWorld } from "../fixtures/world-cell.js";
+import { CommandJudge } from "./command-judge.js";
 import { type JudgeFacts, judges } from "./judges.js";
 import { type ActOptions, actOne, actTwo, Operator } from "./world-driver.js";
 
@@ -39,7 +41,8 @@ function play(seed: number, options: ActOptions): Promise<Outcome> {
 }
 
 function playNow(seed: number, options: ActOptions): Outcome {
-  const world = makeWorld(seed);
+  const world: CellWorld = makeWorld(seed, (statements) => commands.committed(statements));
+  const commands = new CommandJudge(world);
   const restore = world.clock.install();
   try {
     const operator = new Operator(world);
@@ -54,6 +57,7 @@ function playNow(seed: number, options: ActOptions): Outcome {
     const problems = Object.entries(judges).flatMap(([name, judge]) => {
       return judge(world.trace, facts).map((problem) => `seed ${seed}: ${name}: ${problem}`);
     });
+    problems.push(...commands.problems.map((problem) => `seed ${seed}: commands: ${problem}`));
     const count = (kind: string) => world.trace.filter((line) => line.kind === kind).length;
     return {
       problems,
