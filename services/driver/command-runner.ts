@@ -57,7 +57,10 @@ export interface CommandParts {
   readonly forbidden: (verb: string, holder: string, epoch: number) => Interruption | undefined;
   /** Waits for a fresh status, bounded; undefined: the present one is fresh. */
   readonly fresh: () => Promise<void> | undefined;
-  /** A motion that was running or goes on is over, or began. */
+  /**
+   * A motion began or goes on (its verb), is over ("none"), or ended otherwise than done after its
+   * trigger ("unfinished"): then the device may still hold the rest of it.
+   */
   readonly onMotion: (verb: string) => void;
   readonly onChange: () => void;
 }
@@ -335,9 +338,12 @@ export class CommandRunner {
       onAccepted: () => this.#apply({ kind: "deviceAccepted" }),
     });
     if (verdict === undefined || token !== this.#token) return;
-    // A velocity that was reached goes on; any other motion has ended with its operation.
-    const goesOn = isUnbounded(command.verb) && verdict.verdict === "done" && args.velocity !== 0;
-    onMotion(goesOn ? command.verb : "none");
+    const done = verdict.verdict === "done";
+    if (isMotion(command.verb) && this.triggered) {
+      // A velocity that was reached goes on; any other motion that is done is over.
+      const goesOn = isUnbounded(command.verb) && args.velocity !== 0;
+      onMotion(done ? (goesOn ? command.verb : "none") : "unfinished");
+    } else if (command.verb === "disable" && done) onMotion("none");
     this.#apply({ kind: "ended", verdict });
   }
 

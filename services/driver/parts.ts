@@ -111,10 +111,14 @@ export class DriverParts {
     );
   }
 
-  /** False only when a fresh reading says that it stands still and nothing of ours runs. */
+  /**
+   * False only when a fresh reading says that it stands still, nothing of ours runs, and nothing is
+   * left in the device that could go on when what held it lets go.
+   */
   get mayMove(): boolean {
     if (!this.stops.movable) return false;
-    return this.commands.triggered || this.#goesOn || !this.#still(performance.now());
+    const ours = this.commands.triggered || this.#goesOn || this.#motion === "unfinished";
+    return ours || !this.#still(performance.now());
   }
 
   /** Moves under a lease although its command has ended, as after a verdict that is not done. */

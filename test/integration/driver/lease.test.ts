@@ -5,7 +5,9 @@
  * real time.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { DeviceModel } from "#drivers/device-model.js";
 import { Rig } from "../../fixtures/driver/rig.js";
+import { scriptedModel } from "../../fixtures/driver/scripted-model.js";
 
 let rig: Rig;
 beforeEach(() => {
@@ -111,6 +113,34 @@ describe("lease", () => {
     await rig.advance(500);
     expect([verdictOf(id), rig.device.edges]).toEqual(["refused SUPERSEDED", 0]);
     expect(rig.events("axis.lease.ended")).toMatchObject([{ epoch: 1, reason: "lapsed" }]);
+  });
+
+  it("its end stops an axis that stands after a blocked move: the drive still holds the rest", async () => {
+    const real = scriptedModel();
+    const verdict = { verdict: "faulted", code: "STOPPED_SHORT", text: "it stands" } as const;
+    const next: DeviceModel["next"] = (state, input) => {
+      const over = state.verb === "moveTo" && state.triggered && input.kind === "read";
+      return over ? { state, effects: [{ kind: "end", verdict }] } : real.next(state, input);
+    };
+    rig = new Rig({ model: { next } });
+    await rig.ready();
+    const lease = await rig.lease();
+    rig.now.field.onFrame = (frame) => {
+      rig.frames.push(frame);
+      if (frame.hex !== "0600210001") return;
+      setTimeout(() => {
+        rig.device.velocity = 0;
+      }, 2);
+    };
+    const id = rig.command("moveTo", { position: 700, velocity: 200 }, { lease });
+    await rig.advance(400);
+    expect([verdictOf(id), rig.device.moving]).toEqual(["faulted STOPPED_SHORT", false]);
+    expect(rig.now.field.pulses.at(-1)?.still).toBe(false);
+    rig.command("release-lease", {}, { lease });
+    await rig.advance(5);
+    expect(rig.writes().at(-1)).toBe("stop 0600220001");
+    await rig.advance(400);
+    expect(rig.now.field.pulses.at(-1)?.still).toBe(true);
   });
 
   it("the holder's will ends it at once; a late will of its older start does not", async () => {

@@ -312,15 +312,15 @@ describe("kinco/fd5p: moveTo", () => {
 });
 
 describe("kinco/fd5p: moveBy and velocity", () => {
-  it("moveBy adds to where it stands and uses the relative words", () => {
+  it("moveBy adds to where it stands, as an absolute set-point", () => {
     const there = drive(reached, counts(100));
     const walk = Walk.of(servo(), "moveBy", { distance: -2.5, velocity: 100 }, there);
     walk.settle().read(there).read(there).settle().read(there).settle();
     expect(walk.frames.slice(2)).toEqual([
-      // −2500 = 0xFFFFF63C
-      "level:1040000002" + "04f63cffff",
-      "level:063100004f",
-      "trigger:063100005f",
+      // 97,500 = 0x00017CDC
+      "level:1040000002" + "047cdc0001",
+      "level:063100002f",
+      "trigger:063100003f",
     ]);
     walk
       .wrote()

@@ -163,6 +163,21 @@ describe("kinco/fd5p, simulated", () => {
     expect(rig.run("moveTo", { position: 1, velocity: 1 })).toMatchObject({ code: "NOT_ENABLED" });
   });
 
+  it("moveBy after a move that was blocked counts from the axis, not from the old target", () => {
+    const rig = homed();
+    rig.sim.setFault("stuck", undefined, rig.nowMs);
+    const short = { verdict: "faulted", code: "STOPPED_SHORT" };
+    expect(rig.run("moveTo", { position: 300, velocity: 300 })).toMatchObject(short);
+    expect(rig.run("moveBy", { distance: 10, velocity: 300 })).toMatchObject(short);
+    const before = rig.view().position;
+    rig.sim.clearFaults();
+    rig.pass(5000);
+    rig.table();
+    const after = rig.view().position;
+    if (!before.ok || !after.ok) throw new TypeError("no position");
+    expect(Math.abs(after.value - before.value - 10)).toBeLessThan(0.1);
+  });
+
   it.each([
     ["controlled", true],
     ["controlled", false],
