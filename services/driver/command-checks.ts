@@ -10,6 +10,7 @@ import type { Detail, Ms, Reading, Verdict } from "#drivers/reading.js";
 import type { DeviceState } from "#kernel/contract/payloads.js";
 import type { ErrorCode } from "#kernel/errors.js";
 import { type LeaseState, leaseLives } from "./lease.machine.js";
+import { endAhead } from "./travel.js";
 
 /** A reading older than this many poll periods is no ground to move on. */
 export const freshPolls = 3;
@@ -163,6 +164,11 @@ function checkLimits(facts: CommandFacts): Verdict | undefined {
     }
     const most = axis.velocityMax;
     if (Math.abs(velocity) > most) return over("velocity", velocity, most, speed);
+  }
+  if (velocity !== undefined && velocity !== 0 && isUnbounded(verb)) {
+    const ahead = { ...view, velocity: { ok: true, value: velocity, atMs: facts.nowMs } } as const;
+    const end = endAhead(ahead, axis, facts.pollPeriodMs);
+    if (end !== undefined) return refuse("LIMIT_EXCEEDED", `${verb} leads to ${end}`, { velocity });
   }
   if (acceleration !== undefined) {
     const most = axis.accelerationMax;

@@ -97,6 +97,11 @@ export class CommandRunner {
     return (this.#state.at === "running" && this.#state.triggered) || this.#state.at === "halting";
   }
 
+  /** A motion of an earlier start has no known end: the device may hold the rest of it. */
+  get motionInDoubt(): boolean {
+    return this.#inDoubt.some(({ verb }) => isMotion(verb));
+  }
+
   /** Rows of an earlier start: received was never sent, started is in doubt [PROTOCOL 11]. */
   restore(inbox: readonly InboxEntry[]): void {
     this.#closed = undefined;

@@ -25,6 +25,7 @@ import { Requests } from "./requests.js";
 import { Responder } from "./responder.js";
 import { Session } from "./session.js";
 import { StopRunner } from "./stop-runner.js";
+import { endAhead } from "./travel.js";
 
 /** How often what has changed is looked for, beside the polls. */
 const publishMs = 100;
@@ -198,6 +199,18 @@ export class DriverParts {
     this.#because(why, () => this.stops.own("interlock"));
   }
 
+  /** A motion without a target ends where the travel does. */
+  #watchTravel(): void {
+    const { running, triggered } = this.commands;
+    const unbounded = running !== undefined && triggered && isUnbounded(running.verb);
+    if (this.stops.active || !(unbounded || this.#goesOn)) return;
+    const end = endAhead(this.readings.view, this.#model.setup.axis, this.poll.periodMs);
+    if (end === undefined) return;
+    this.#ports.log.warn({ mark: "travel.end" }, `stopped before ${end}`);
+    const why = { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: `it reaches ${end}` } as const;
+    this.#because(why, () => this.stops.own("end of travel"));
+  }
+
   /** Why no frame of this command may leave now; whatever has to be stopped is stopped. */
   #forbidden(verb: string, holder: string, epoch: number): Interruption | undefined {
     const nowMs = performance.now();
@@ -314,6 +327,7 @@ export class DriverParts {
       plan: (done) => session.plan(done),
       onOutcome: (plan, outcome, before) => {
         session.onOutcome(plan, outcome, before);
+        this.#watchTravel();
         const nowMs = performance.now();
         this.permits.say(nowMs);
         this.publisher.update(nowMs);

@@ -123,13 +123,14 @@ export class Session {
     if (this.#readInFull) this.#watch();
   }
 
-  /** An axis that moves before anybody has a lease is stopped. */
+  /** An axis that moves before anybody has a lease is stopped; so is one that may go on. */
   #firstStatus(): void {
-    const { stops, readings } = this.#parts;
+    const { stops, readings, commands } = this.#parts;
     this.#statusSeen = true;
     this.#booting = false;
     const still = stillness(readings.view);
-    const mayMove = stops.movable && !(still.ok && still.value);
+    const stands = still.ok && still.value && !commands.motionInDoubt;
+    const mayMove = stops.movable && !stands;
     if (mayMove && this.#parts.leases.held === undefined) stops.own("found moving");
   }
 

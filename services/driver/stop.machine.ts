@@ -89,7 +89,8 @@ function order(state: StopState, input: Order, rules: StopRules): StopStep {
   const done: StopEffect[] = input.answer ? [{ kind: "ack", ids, status: "confirmed" }] : [];
   const { progress } = state;
   const open = progress.at === "stopping" || progress.at === "owed";
-  if (open && progress.ids.includes(input.id)) return keep(state, input, received);
+  const again = open && progress.ids.includes(input.id);
+  if (again && !isStronger(progress, input, rules)) return keep(state, input, received);
   // Reset by a person already: what comes now is a copy that was under way. It stops nothing,
   // and says nothing of an axis that may move again.
   if (state.resets.includes(input.id)) {
@@ -156,6 +157,14 @@ function attempt(where: Where, state: StopState, nowMs: Ms): Climb {
   return { ids, ladder, rung, off, attempt: state.attempts + 1, attemptAtMs: nowMs, ...fresh };
 }
 
+/** The class under way is too weak for this order, whatever its id. */
+function isStronger(progress: StopProgress, input: Order, rules: StopRules): boolean {
+  if (progress.at !== "stopping") return false;
+  const ladder = ladderOf(input.stop, rules);
+  const now = progress.ladder[progress.rung];
+  return now !== undefined && ladder.length > 0 && !ladder.includes(now);
+}
+
 /** Another stop while one is in progress: one climb for both, on the stronger ladder. */
 function join(
   state: StopState,
@@ -163,12 +172,12 @@ function join(
   input: Order,
   rules: StopRules,
 ): StopStep {
-  const ids = [...progress.ids, input.id].slice(-recentMax);
+  const ids = remember(progress.ids, [input.id]);
   const ladder = ladderOf(input.stop, rules);
   const off = offAfter(progress, input);
-  const now = progress.ladder[progress.rung];
-  const stronger = now !== undefined && ladder.length > 0 && !ladder.includes(now);
-  if (stronger) return resend(state, progress, { ids, ladder, rung: 0, off }, rules, true);
+  if (isStronger(progress, input, rules)) {
+    return resend(state, progress, { ids, ladder, rung: 0, off }, rules, true);
+  }
   const joined = { ...progress, ids, off };
   if (rules.nowMs - progress.attemptAtMs < retryMs) {
     return { state: { ...state, progress: joined }, effects: [] };

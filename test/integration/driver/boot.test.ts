@@ -114,6 +114,23 @@ describe("boot", () => {
     expect([rig.device.edges, rig.device.moving]).toEqual([1, false]);
   });
 
+  it("killed in motion, found standing: stopped all the same, for the drive may hold the rest", async () => {
+    await rig.ready();
+    const lease = await rig.lease();
+    rig.command("moveTo", { position: 700, velocity: 200 }, { lease, id: "A" });
+    await rig.advance(300);
+    rig.crash();
+    rig.device.velocity = 0;
+    const before = rig.frames.length;
+    await rig.boot();
+    await rig.advance(1500);
+    const seen = rig.frames.slice(before).map(({ lane, hex }) => `${lane} ${hex}`);
+    expect(seen.slice(0, 2)).toEqual(["poll 0300000003", "stop 0600220001"]);
+    const query = rig.command("query", { id: "A" });
+    await rig.advance(10);
+    expect(rig.last(query)?.result).toMatchObject({ verdict: { code: "STOPPED_SHORT" } });
+  });
+
   it("events that nobody has received are sent again after a crash, with their ids", async () => {
     await rig.ready();
     await rig.lease();

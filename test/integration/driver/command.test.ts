@@ -223,6 +223,28 @@ describe("command", () => {
     expect(verdictOf(id)).toBe("done");
   });
 
+  it.each([200, 500])(
+    "a velocity of %i mm/s ends inside the travel of 0 to 800 mm",
+    async (velocity) => {
+      rig.device.position = 400;
+      await rig.ready();
+      const lease = await rig.lease();
+      const id = rig.command("velocity", { velocity }, { lease });
+      await rig.advance(200);
+      expect([verdictOf(id), rig.device.moving]).toEqual(["done", true]);
+      let most = 400;
+      for (let ms = 0; ms < 5000; ms += 10) {
+        await rig.advance(10);
+        most = Math.max(most, rig.device.position);
+      }
+      expect(rig.device.moving).toBe(false);
+      expect([most > 650, most <= 800]).toEqual([true, true]);
+      const again = rig.command("velocity", { velocity }, { lease: await rig.lease() });
+      await rig.advance(50);
+      expect(verdictOf(again)).toBe("refused LIMIT_EXCEEDED");
+    },
+  );
+
   it("a status that has become old is read again before a command is judged by it", async () => {
     await rig.ready();
     const lease = await rig.lease();

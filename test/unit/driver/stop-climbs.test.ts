@@ -176,6 +176,16 @@ describe("stop machine, climbs and latches", () => {
     expect(acks(false)).toEqual(["received"]);
   });
 
+  it("a quickStop under the id of a controlled stop is no repeat of it: it climbs", () => {
+    const { said, state } = play(bare, [
+      [0, order("s1")],
+      [50, order("s1", { stop: "quickStop" })],
+      [60, order("s1", { stop: "quickStop" })],
+    ]);
+    expect(said).toEqual(["0 controlled", "50 fast"]);
+    expect(state.progress).toMatchObject({ ids: ["s1"] });
+  });
+
   it("an abort takes the power after the standstill, once, and says it when it cannot", () => {
     const ladder = ["fast", "disable"] as const;
     const proved = { attempt: 3, frames: "acked", done: true, stills: 1, off: true } as const;
