@@ -23,6 +23,11 @@ export type Answer =
       readonly said: { readonly bootId: string; readonly ts: number };
     }
   | { readonly ok: false; readonly code: string; readonly text: string };
+const beatless: Answer = {
+  ok: false,
+  code: "NOT_READY",
+  text: "the coordinator's beats cannot leave; it would lapse",
+};
 const silent: Answer = { ok: false, code: "NOT_READY", text: "its driver does not answer" };
 
 interface Request {
@@ -41,12 +46,20 @@ export interface DriverNews {
 
 export class DriverDesk {
   readonly #link: MessageLink;
+  readonly #beats: MessageLink;
   readonly #boot: Boot;
   readonly #log: Log;
   readonly #waiting = new Map<string, (response: Response) => void>();
 
-  constructor(ports: { readonly main: MessageLink; readonly boot: Boot; readonly log: Log }) {
+  constructor(ports: {
+    readonly main: MessageLink;
+    /** The connection of the beats and stops. */
+    readonly stop: MessageLink;
+    readonly boot: Boot;
+    readonly log: Log;
+  }) {
     this.#link = ports.main;
+    this.#beats = ports.stop;
     this.#boot = ports.boot;
     this.#log = ports.log;
   }
@@ -68,7 +81,9 @@ export class DriverDesk {
     this.#publish({ id, device, verb, args, lease }, ttlMs);
   }
 
+  /** Not asked for while the beats that would keep it alive cannot leave [PROTOCOL 3]. */
   async lease(id: string, device: string): Promise<Answer & { readonly epoch?: number }> {
+    if (!this.#beats.connected) return beatless;
     const args = { holder: this.#boot.service, bootId: this.#boot.bootId };
     const answer = await this.#request({ id, device, verb: "lease", args });
     if (!answer.ok) return answer;

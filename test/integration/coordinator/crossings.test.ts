@@ -96,6 +96,19 @@ test("a lease ends while the coordinator is not connected: the dwell does not go
   expect(c.record(run).cause.code).toBe("LEASE_LOST");
 });
 
+test("beats cannot leave and no stop is heard, commands could: no lease is asked for", async () => {
+  const c = await cell();
+  const [, stop] = c.links;
+  stop?.fall();
+  await c.startRun("pick");
+  await c.run(1000);
+  expect(c.driver("x").holder).toBeUndefined();
+  expect(c.moves).toEqual([]);
+  stop?.rise();
+  await c.run(1000);
+  expect(c.moves).toEqual(["x moveTo 100", "z moveTo 50"]);
+});
+
 test("a driver dies before its disk has the reset, and holds the stop again: it can be reset again", async () => {
   const c = await cell();
   c.stopAll("ONE");
