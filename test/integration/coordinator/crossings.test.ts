@@ -101,7 +101,7 @@ test("beats cannot leave and no stop is heard, commands could: no lease is asked
   const [, stop] = c.links;
   stop?.fall();
   await c.startRun("pick");
-  await c.run(1000);
+  await c.run(500);
   expect(c.driver("x").holder).toBeUndefined();
   expect(c.moves).toEqual([]);
   stop?.rise();
