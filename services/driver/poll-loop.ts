@@ -107,6 +107,8 @@ export class PollLoop {
     const tookMs = performance.now() - beganMs;
     // A cycle that took longer than its period is the period [the age of a status counts by it].
     this.#periodMs = Math.max(periodMs(), tookMs);
+    // Only now: who waits for a status judges it by the period that it came in.
+    for (const go of this.#waiting.splice(0)) go();
     const waitMs = this.#again ? 0 : Math.max(pauseMsMin, periodMs() - tookMs);
     this.#timer = setTimeout(() => void this.#cycle(), waitMs);
   }
@@ -117,7 +119,6 @@ export class PollLoop {
     const outcome = await readThrough(breaker, () => io.read(plan.requests, "poll"));
     if (this.#stopped) return outcome;
     onOutcome(plan, outcome, before);
-    for (const go of this.#waiting.splice(0)) go();
     return outcome;
   }
 }

@@ -255,6 +255,18 @@ describe("command", () => {
     expect(verdictOf(id)).toBe("done");
   });
 
+  it("a poll that takes 80 ms on a busy machine is slow and not stale: the command runs", async () => {
+    await rig.ready();
+    const lease = await rig.lease();
+    await rig.advance(100);
+    rig.now.field.hold = true;
+    await rig.advance(100);
+    const id = rig.command("moveTo", { position: 60, velocity: 200 }, { lease });
+    rig.now.field.release();
+    await rig.advance(1000);
+    expect(verdictOf(id)).toBe("done");
+  });
+
   it("an answer that found no broker is told when it is back", async () => {
     await rig.ready();
     const lease = await rig.lease();
