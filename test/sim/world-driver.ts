@@ -125,7 +125,8 @@ export function actOne(world: CellWorld, operator: Operator, options: ActOptions
   if (options.killAt !== undefined) {
     const { node, atMs } = options.killAt;
     operator.start("pick-place");
-    clock.run(clock.nowMs + 200, () => operator.runs.some((run) => !isEnded(run)));
+    const begun = () => operator.runs.some((run) => run.saga === "pick-place" && !isEnded(run));
+    clock.run(clock.nowMs + 200, begun);
     clock.run(clock.nowMs + atMs);
     world.note(`killed during ${operator.runs.find((run) => !isEnded(run))?.saga ?? "nothing"}`);
     world.kill(node);
