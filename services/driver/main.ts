@@ -28,7 +28,13 @@ await runService({
     }
     const { broker, runDir, dataDir } = cell;
     const door = await openStopDoor({ path: stopPath(runDir, device.id), newId, log });
-    const store = await openStore(`${dataDir}/${boot.service}.db`, driverSchema);
+    const store = await openStore(`${dataDir}/${boot.service}.db`, driverSchema).catch(
+      async (thrown: unknown) => {
+        // The other instance is on its way out: the door must be free for the next attempt.
+        await door.close();
+        throw thrown;
+      },
+    );
     const { bus, setup, breakerFailures: failures, breakerResetMs: resetMs } = device;
     const field = openFieldLink({ runDir, bus, unit: setup.unit, device: device.id, log });
     const shared = {

@@ -60,3 +60,15 @@ test.each([
   },
   90_000,
 );
+
+test("a second driver takes over when the first has ended in order", async () => {
+  const other = second("driver", "--device", "x");
+  await until("the second one said that it stands by", () => /Standing by: /.test(other.text));
+  // The supervisor would start the first again: it is held for as long as the change takes.
+  cell.kill("SIGSTOP");
+  cell.kill("SIGTERM", "driver/main.js", "x");
+  await until("the second one is ready", () => /^ready$/m.test(other.text), 20_000);
+  other.child.kill("SIGTERM");
+  await until("the second one ended", () => other.child.exitCode !== null, 15_000);
+  cell.kill("SIGCONT");
+}, 60_000);
