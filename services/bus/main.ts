@@ -8,6 +8,7 @@ import { openLaneServer } from "#kernel/edge/lane-server.js";
 import { openModbusWire } from "#kernel/edge/modbus-wire.js";
 import { openMqttLink } from "#kernel/edge/mqtt-link.js";
 import { runService } from "#kernel/edge/process.js";
+import { ServocellError } from "#kernel/errors.js";
 import { buildBus } from "./app.js";
 
 await runService({
@@ -17,7 +18,10 @@ await runService({
     const { runDir, buses, broker, prefix, cell } = config;
     const lanes = await openLaneServer({ runDir, buses, log });
     const wires = new Map(
-      buses.map(({ id, host, port }) => [id, openModbusWire({ host, port, log })]),
+      buses.map(({ id, link }) => {
+        if (link.kind !== "tcp") throw new ServocellError("INTERNAL", `no wire for ${link.kind}`);
+        return [id, openModbusWire({ host: link.host, port: link.port, log })];
+      }),
     );
     const main = openMqttLink({
       url: broker.kind === "external" ? broker.url : `mqtt://${broker.host}:${broker.port}`,

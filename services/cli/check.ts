@@ -8,6 +8,7 @@
 import { compileDevice } from "#drivers/compile.js";
 import type { Profile } from "#drivers/profile.js";
 import { planReads, pollGroup } from "#drivers/read-plan.js";
+import { linkText } from "#kernel/config/bus-link.js";
 import type { CellConfig, DeviceConfig, InterlockConfig } from "#kernel/config/cell.js";
 import { runOn, stopBoundMs } from "#kernel/config/cell-interlocks.js";
 import { deviceUnits } from "#kernel/config/quantities.js";
@@ -44,7 +45,7 @@ function busLines(config: CellConfig, id: string): readonly string[] {
   const port = bus.pollPort === undefined ? "" : `, poll lane on 127.0.0.1:${bus.pollPort}`;
   const late = cycleMs > periodMs ? "  TOO MUCH: polls will come late" : "";
   return [
-    `bus ${id}: ${bus.host}:${bus.port}, reply within ${bus.replyTimeoutMs} ms${port}`,
+    `bus ${id}: ${linkText(bus.link)}, reply within ${bus.replyTimeoutMs} ms${port}`,
     `  cycle     ${cycleMs} ms predicted of ${periodMs} ms with all axes leased${late}`,
     `  stop      the last stop frame leaves within ${stopBoundMs} ms of the order`,
   ];

@@ -8,7 +8,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { openYaml } from "#drivers/yaml-source.js";
-import type { CellConfig } from "#kernel/config/cell.js";
+import type { BusLink, CellConfig } from "#kernel/config/cell.js";
 import { snapshotPath, writeSnapshot } from "#kernel/config/cell-snapshot.js";
 import { createNewId } from "#kernel/edge/ids.js";
 import { packageVersion } from "#kernel/edge/process.js";
@@ -130,15 +130,29 @@ function supervisorOf(config: CellConfig, options: UpOptions, terminal: Terminal
 function simulatorCell(config: CellConfig): string {
   const opened = openYaml(readFileSync(config.file, "utf8"), config.file);
   const value = opened.ok ? (opened.source.value as { readonly buses?: object }) : {};
-  const buses = Object.fromEntries(
-    config.buses.map(({ id, host, port }) => [id, { tcp: `${hostOf(host)}:${port}` }]),
-  );
+  const buses = Object.fromEntries(config.buses.map(({ id, link }) => [id, addressOf(link)]));
   const file = join(config.runDir, "simulated-cell.yaml");
   mkdirSync(dirname(file), { recursive: true });
   rmSync(file, { force: true });
   // JSON is YAML.
   writeFileSync(file, JSON.stringify({ ...value, simulation: true, buses }));
   return file;
+}
+
+/** A bus as a cell file writes it. */
+function addressOf(link: BusLink): object {
+  switch (link.kind) {
+    case "tcp":
+      return { tcp: `${hostOf(link.host)}:${link.port}` };
+    case "rtuOverTcp":
+      return { tcp: `${hostOf(link.host)}:${link.port}`, framing: "rtu" };
+    case "serial": {
+      const { path, baud, format } = link;
+      return { serial: path, baud, format };
+    }
+    default:
+      return link satisfies never;
+  }
 }
 
 interface Ending {

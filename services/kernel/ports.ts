@@ -153,15 +153,27 @@ export type WireResult =
   /** Left, and no valid reply came. */
   | { readonly kind: "noReply"; readonly why: BadReason };
 
-/** The device side of one endpoint: one connection, owned by the bus service. */
+/** The device side of one bus: one connection or one serial port, owned by the bus service. */
 export interface Wire {
   readonly connected: boolean;
-  /** Several may be in flight; the scheduler decides. Always settles within `timeoutMs`. */
-  exchange(unit: number, pdu: Uint8Array, how: { readonly timeoutMs: Ms }): Promise<WireResult>;
+  /**
+   * Several may be in flight where the wire is TCP; a line takes one at a time, and settles it
+   * only when the line is free for the next frame: drain and quiet time included. Always settles.
+   */
+  exchange(unit: number, pdu: Uint8Array, how: ExchangeHow): Promise<WireResult>;
+  /** A stop waits: a line ends the drain that it is in at t3.5 of silence [PROTOCOL 9]. */
+  hurry?(): void;
   /** Drops the connection and opens another (a stop got no reply, PROTOCOL 9). */
   reconnect(): void;
   onChange(listener: (connected: boolean) => void): void;
   close(): Promise<void>;
+}
+
+export interface ExchangeHow {
+  /** Longest wait for the whole reply, from the end of the request. */
+  readonly timeoutMs: Ms;
+  /** Lines: longest wait for its first byte. @default timeoutMs */
+  readonly firstByteMs?: Ms;
 }
 
 /** A request that came in on a lane; answered exactly once. */

@@ -22,3 +22,11 @@ export function stopPath(runDir: string, device: string): string {
 export function simControlPath(runDir: string): string {
   return `${runDir}/sim.sock`;
 }
+/** Where the pseudo-terminal of a simulated serial line is found. */
+export function simulatedLinePath(runDir: string, bus: string): string {
+  return `${runDir}/line-${bus}.tty`;
+}
+/** What happens on a bus, live: one FrameRecord a line. */
+export function busTapPath(runDir: string, bus: string): string {
+  return `${runDir}/bus-${bus}-tap.sock`;
+}

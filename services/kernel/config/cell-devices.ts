@@ -59,7 +59,8 @@ export function resolveBuses(read: FileReader): readonly BusConfig[] {
     const pollPort = read.whole([...path, "pollPort"]);
     buses.push({
       id,
-      ...endpoint,
+      link: { kind: "tcp", ...endpoint },
+      units: [],
       ...(pollPort === undefined ? {} : { pollPort }),
       replyTimeoutMs,
     });

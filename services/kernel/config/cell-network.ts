@@ -46,9 +46,11 @@ export function gatewayOf(read: FileReader): CellConfig["gateway"] {
 
 /** Endpoints that are elsewhere, moved to this PC; those that are here already stay. */
 export function simulatedBuses(buses: readonly BusConfig[]): readonly BusConfig[] {
-  return buses.map((bus, i) =>
-    staysOnThisPc(bus.host) ? bus : { ...bus, host: loopback, port: simulatedPortFirst + i },
-  );
+  return buses.map((bus, i) => {
+    const { link } = bus;
+    if (link.kind === "serial" || staysOnThisPc(link.host)) return bus;
+    return { ...bus, link: { ...link, host: loopback, port: simulatedPortFirst + i } };
+  });
 }
 
 export function checkPorts(
@@ -73,11 +75,12 @@ export function checkPorts(
     if (bus.pollPort !== undefined) {
       take(bus.pollPort, `the poll lane of ${bus.id}`, [...path, "pollPort"]);
     }
-    if (!cell.simulation) continue;
-    take(bus.port, `the simulated bus ${bus.id}`, [...path, "tcp"]);
+    const { link } = bus;
+    if (!cell.simulation || link.kind === "serial") continue;
+    take(link.port, `the simulated bus ${bus.id}`, [...path, "tcp"]);
     const written = parseEndpoint(read.text([...path, "tcp"]) ?? "");
-    if (written === undefined || staysOnThisPc(bus.host)) continue;
-    const text = `simulated devices are served on this PC, not on ${bus.host}`;
-    read.problems.at([...path, "tcp"], text, { suggestion: `tcp: 127.0.0.1:${bus.port}` });
+    if (written === undefined || staysOnThisPc(link.host)) continue;
+    const text = `simulated devices are served on this PC, not on ${link.host}`;
+    read.problems.at([...path, "tcp"], text, { suggestion: `tcp: 127.0.0.1:${link.port}` });
   }
 }

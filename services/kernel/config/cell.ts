@@ -9,14 +9,48 @@ import type { AxisSetup, DeviceSetup } from "#drivers/device-model.js";
 import type { Profile } from "#drivers/profile.js";
 import type { Ms } from "#drivers/reading.js";
 
+/** Character format of a serial line: data bits, parity, stop bits. */
+export type SerialFormat = "8N1" | "8N2" | "8E1" | "8O1";
+
+/** What a bus is made of. */
+export type BusLink =
+  /** A Modbus TCP endpoint of a device or gateway. */
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  /** A bridge that passes RTU frames over TCP; the serial side is the bridge's own. */
+  | { readonly kind: "rtuOverTcp"; readonly host: string; readonly port: number }
+  | {
+      readonly kind: "serial";
+      /** Stable path of the port, such as /dev/serial/by-id/…. */
+      readonly path: string;
+      readonly baud: number;
+      readonly format: SerialFormat;
+      /** The adapter hears what it sends. @default false */
+      readonly echo: boolean;
+    };
+
+/** What one unit asks of the line beyond t3.5, from its profile. Milliseconds. */
+export interface UnitTiming {
+  readonly unit: number;
+  /** Silence before a request to it and after its reply, where more than t3.5. */
+  readonly silenceMs: Ms;
+  /** Silence after a write to it. */
+  readonly afterWriteMs: Ms;
+  /** Longest wait for the first byte of its reply [PROTOCOL 9]. */
+  readonly firstByteMs: Ms;
+  /** What it usually takes between the request and the first byte of its reply. */
+  readonly turnaroundMs: Ms;
+  /** It lists broadcast writes. */
+  readonly broadcast: boolean;
+}
+
 export interface BusConfig {
   readonly id: string;
-  /** TCP endpoint of a device or gateway. Serial lines come later. */
-  readonly host: string;
-  readonly port: number;
+  readonly link: BusLink;
+  /** The units of the cell on it, in rising order. */
+  readonly units: readonly UnitTiming[];
   /** Loopback TCP port of the read-only poll lane, for vendor tools; absent: none. */
   readonly pollPort?: number;
-  /** Longest wait for a reply, per request. @default 200 */
+  /** Longest wait for a whole reply, per request. @default 200 */
   readonly replyTimeoutMs: Ms;
 }
 

@@ -53,13 +53,15 @@ export class BusCell {
     const { runDir, log } = this;
     const bus: BusConfig = {
       id: "gantry",
-      host: "127.0.0.1",
-      port: this.peer.port,
+      link: { kind: "tcp", host: "127.0.0.1", port: this.peer.port },
+      units: [],
       pollPort: this.pollPort,
       replyTimeoutMs,
     };
     const lanes = await openLaneServer({ runDir, buses: [bus], log });
-    const wires = new Map([["gantry", openModbusWire({ host: bus.host, port: bus.port, log })]]);
+    const wires = new Map([
+      ["gantry", openModbusWire({ host: "127.0.0.1", port: this.peer.port, log })],
+    ]);
     const boot = { bootId: "boot-1", service: "bus", version: "0" };
     const newId = () => `id-${++this.#ids}`;
     const config = { buses: [bus], devices: [] } as unknown as CellConfig;

@@ -241,7 +241,12 @@ describe("a driver's link", () => {
 
   it("a bus service that hangs: the link gives its lanes up with the frame in them", async () => {
     const runDir = mkdtempSync(join(tmpdir(), "hung-"));
-    const bus = { id: "gantry", host: "127.0.0.1", port: 1, replyTimeoutMs: 200 };
+    const bus = {
+      id: "gantry",
+      link: { kind: "tcp" as const, host: "127.0.0.1", port: 1 },
+      units: [],
+      replyTimeoutMs: 200,
+    };
     const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
     const lanes = await openLaneServer({ runDir, buses: [bus], log });
     const closed: string[] = [];

@@ -298,7 +298,14 @@ describe("the sockets", () => {
   it("a second bus service is refused and told which process has them; the first goes on", async () => {
     const bus = await open(healthy);
     const link = await bus.link();
-    const buses = [{ id: "gantry", host: "127.0.0.1", port: 1, replyTimeoutMs: 200 }];
+    const buses = [
+      {
+        id: "gantry",
+        link: { kind: "tcp" as const, host: "127.0.0.1", port: 1 },
+        units: [],
+        replyTimeoutMs: 200,
+      },
+    ];
     const second = openLaneServer({ runDir: bus.runDir, buses, log: bus.log });
     const error: unknown = await second.catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ServocellError);
@@ -310,7 +317,13 @@ describe("the sockets", () => {
   it("a taken poll port is refused by its number", async () => {
     const bus = await open(healthy);
     const buses = [
-      { id: "other", host: "127.0.0.1", port: 1, pollPort: bus.pollPort, replyTimeoutMs: 200 },
+      {
+        id: "other",
+        link: { kind: "tcp" as const, host: "127.0.0.1", port: 1 },
+        units: [],
+        pollPort: bus.pollPort,
+        replyTimeoutMs: 200,
+      },
     ];
     const second = openLaneServer({ runDir: bus.runDir, buses, log: bus.log });
     const error: unknown = await second.catch((thrown: unknown) => thrown);

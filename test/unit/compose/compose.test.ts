@@ -111,7 +111,7 @@ test("reach: only the page is published, on the host's loopback; the broker stay
 });
 
 test("addresses: broker and buses of the cell file are containers of this file", () => {
-  const hosts = cell.buses.map((bus) => bus.host);
+  const hosts = cell.buses.flatMap((bus) => (bus.link.kind === "tcp" ? [bus.link.host] : []));
   if (cell.broker.kind === "external") hosts.push(new URL(cell.broker.url).hostname);
   expect(hosts.length).toBe(cell.buses.length + 1);
   for (const host of hosts) expect(compose.services).toHaveProperty(host);

@@ -158,7 +158,7 @@ test("cell file: a broker elsewhere is accepted in so many words", () => {
 test("cell file: simulated moves endpoints that are elsewhere to this PC", () => {
   const real = good.replace("simulation: true\n", "").replace("127.0.0.1:15021", "10.0.0.9:502");
   const cell = cellOf(real, { simulated: true });
-  expect(cell.buses[0]).toMatchObject({ host: "127.0.0.1", port: 15020 });
+  expect(cell.buses[0]).toMatchObject({ link: { host: "127.0.0.1", port: 15020 } });
   expect(cell.simulation).toBe(true);
   expect(cellOf(real).simulation).toBe(false);
 });
