@@ -8,6 +8,7 @@
 import { decodeRaw, fromRaw } from "./codec.js";
 import { compileCondition } from "./condition.js";
 import type {
+  AlarmFacts,
   Begun,
   DeviceModel,
   DeviceSetup,
@@ -29,13 +30,14 @@ import { codecOf } from "./frame.js";
 import { nextOperation } from "./operation.machine.js";
 import { prepare } from "./operation-begin.js";
 import { matchReply } from "./pdu.js";
-import type { OperationSpec, Profile, StopSpec } from "./profile.js";
+import type { OperationSpec, PointType, Profile, StopSpec } from "./profile.js";
 import type { Instruction, Program, Run } from "./program.js";
 import type { CompileContext } from "./program-compile.js";
 import { compileSteps, constantFrames, requestsFor } from "./program-compile.js";
+import { divide, rational, toNumber } from "./rational.js";
 import { planReads, pollGroup } from "./read-plan.js";
 import type { BadReason, Ms } from "./reading.js";
-import { namesOf, setupProblems } from "./scaling.js";
+import { namesOf, scalingOf, setupProblems } from "./scaling.js";
 
 export { setupProblems } from "./scaling.js";
 
@@ -56,6 +58,8 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
     verbs,
     stops: stopFacts(context),
     watchdog: watchdogOf(profile),
+    ...counterOf(context),
+    alarm: (code) => alarmOf(profile, code),
     pollFast: plan("fast"),
     pollSlow: plan("slow"),
     pollFull: plan("full"),
@@ -130,6 +134,27 @@ function watchdogOf({ watchdog }: Profile): WatchdogFacts {
   }
   // A settable one counts only once its registers are read and compared.
   return { kind: "unknown", note };
+}
+
+/** Bits of the registers that count and wrap. */
+const counterBits: { readonly [T in PointType]?: number } = { u16: 16, i16: 16, u32: 32, i32: 32 };
+
+function counterOf({ profile, names }: CompileContext): Pick<DeviceModel, "counter"> {
+  const { position, counter } = profile.status;
+  const point = position === undefined ? undefined : profile.points[position];
+  const bits =
+    point === undefined || point.mask !== undefined ? undefined : counterBits[point.type];
+  const scaling = point === undefined ? undefined : scalingOf(point, names);
+  if (bits === undefined || scaling === undefined) return {};
+  const turns = divide(rational(1n << BigInt(bits)), scaling.scale);
+  const span = Math.abs(toNumber(turns));
+  return { counter: { span, targetsWrap: counter?.targetsWrap ?? false } };
+}
+
+function alarmOf({ alarms }: Profile, code: number): AlarmFacts | undefined {
+  const alarm = Object.hasOwn(alarms, code) ? alarms[String(code)] : undefined;
+  if (alarm === undefined) return undefined;
+  return { title: alarm.title, positionLost: alarm.positionLost ?? false };
 }
 
 function blindOf(stop: StopSpec, context: CompileContext): readonly Uint8Array[] {

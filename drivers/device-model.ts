@@ -46,6 +46,8 @@ export interface AxisSetup {
   readonly gear: { readonly motor: number; readonly output: number };
   /** User units per output revolution (pitch in mm, 360 for rotary), > 0. */
   readonly perRev: number;
+  /** Endless axes: places are told and asked for within this, from 0; user units, > 0. */
+  readonly modulo?: number;
   /** Software travel in user units; absent for endless axes. */
   readonly travel?: { readonly min: number; readonly max: number };
   /** Greatest velocity, user unit/s, > 0. */
@@ -123,6 +125,20 @@ export type WatchdogFacts =
   | { readonly kind: "unknown"; readonly note: string }
   | { readonly kind: "fixed"; readonly timeoutMs: Ms; readonly reaction: string };
 
+/** A position register of 16 or 32 bits. */
+export interface CounterFacts {
+  /** User units of one full turn of the counter. */
+  readonly span: number;
+  /** The device takes targets modulo the counter and goes the short way. */
+  readonly targetsWrap: boolean;
+}
+
+export interface AlarmFacts {
+  readonly title: string;
+  /** The position counts no longer. */
+  readonly positionLost: boolean;
+}
+
 /** Stop class facts (PROTOCOL 6): `kept` classes go on until the rest of the path is discarded. */
 export interface StopFacts {
   readonly remainder: "gone" | "kept";
@@ -160,6 +176,10 @@ export interface DeviceModel {
   readonly verbs: ReadonlySet<Verb>;
   readonly stops: { readonly [C in StopClass]?: StopFacts };
   readonly watchdog: WatchdogFacts;
+  /** The register that counts the position, where it is one that may wrap. */
+  readonly counter?: CounterFacts;
+  /** What the profile says of a fault code. */
+  alarm?(code: number): AlarmFacts | undefined;
   /** Reads enough for `view` and for continuity: status, position, velocity. */
   readonly pollFast: readonly ReadRequest[];
   /** The rest of what is read regularly (temperatures, currents, fault code). */

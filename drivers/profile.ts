@@ -131,6 +131,8 @@ const statusSchema = z.strictObject({
   /** Standstill, of readings sent after a stop. */
   still: flagSchema,
   position: nameSchema.optional(),
+  /** The device takes targets modulo its position counter. */
+  counter: z.strictObject({ targetsWrap: z.boolean(), evidence: evidenceSchema }).optional(),
   velocity: nameSchema.optional(),
   faultCode: nameSchema.optional(),
   rebootEvidence: z.union([z.array(rebootEvidenceSchema).min(1), z.strictObject({ none: text })]),

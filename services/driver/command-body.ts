@@ -4,7 +4,7 @@
  * The idea: two commands with one id are the same only when verb, lease and arguments are the
  * same text in one canonical order. Pure; it refuses arguments that are not numbers.
  */
-import type { Json, Reading } from "#drivers/reading.js";
+import type { Json } from "#drivers/reading.js";
 import type { Command } from "#kernel/contract/payloads.js";
 
 /** Canonical text: keys sorted at every depth. */
@@ -29,18 +29,4 @@ export function argsOf(args: Command["args"]): { readonly [name: string]: number
     numbers[name] = value;
   }
   return numbers;
-}
-
-/** Where a move is to end, for the verdict of one that is stopped short. */
-export function targetOf(
-  verb: string,
-  args: Command["args"],
-  position: Reading<number>,
-): number | undefined {
-  const { position: to, distance } = args;
-  if (verb === "moveTo" && typeof to === "number") return to;
-  if (verb === "moveBy" && typeof distance === "number" && position.ok) {
-    return position.value + distance;
-  }
-  return undefined;
 }

@@ -35,6 +35,8 @@ export interface CommandFacts {
   readonly statusAtMs: Ms | undefined;
   readonly pollPeriodMs: Ms;
   readonly running: { readonly id: string; readonly verb: string } | undefined;
+  /** Where the move is to end; undefined: it has no such place, or nobody knows from where. */
+  readonly place: number | undefined;
 }
 
 const motion: ReadonlySet<string> = new Set([
@@ -178,8 +180,9 @@ function checkLimits(facts: CommandFacts): Verdict | undefined {
   }
   if (verb === "moveTo" && position !== undefined) return outside(axis, "position", position);
   if (verb === "moveBy" && distance !== undefined && axis.travel !== undefined) {
-    if (!view.position.ok) return refuse("NOT_READY", "the actual position is not known");
-    return outside(axis, "target", view.position.value + distance);
+    const { place } = facts;
+    if (place === undefined) return refuse("NOT_READY", "the actual position is not known");
+    return outside(axis, "target", place);
   }
   return undefined;
 }

@@ -11,7 +11,8 @@ import type { Verdict } from "#drivers/reading.js";
 import type { Command } from "#kernel/contract/payloads.js";
 import { codeOf, textOf } from "#kernel/errors.js";
 import type { Breaker, Log } from "#kernel/ports.js";
-import { argsOf, bodyOf, targetOf } from "./command-body.js";
+import type { AxisFrame, PlannedCommand } from "./axis-frame.js";
+import { argsOf, bodyOf } from "./command-body.js";
 import {
   type CommandFacts,
   checkCommand,
@@ -38,7 +39,7 @@ import type { Responder } from "./responder.js";
 
 export type Surroundings = Omit<
   CommandFacts,
-  "nowMs" | "verb" | "args" | "given" | "running" | "model" | "view"
+  "nowMs" | "verb" | "args" | "given" | "running" | "model" | "view" | "place"
 >;
 
 export interface CommandParts {
@@ -49,6 +50,7 @@ export interface CommandParts {
   readonly journal: Journal;
   readonly outbox: Outbox;
   readonly responder: Responder;
+  readonly frame: AxisFrame;
   readonly log: Log;
   /** What the rest of the driver knows now. */
   readonly surroundings: () => Surroundings;
@@ -68,6 +70,8 @@ export interface CommandParts {
 interface Running {
   readonly command: Command;
   readonly verb: string;
+  /** As the drive is to be asked; undefined: it was refused. */
+  readonly planned: PlannedCommand | undefined;
   readonly generation: number;
 }
 
@@ -164,10 +168,11 @@ export class CommandRunner {
       responder.verdict(command, refuse("NOT_READY", this.#closed));
       return;
     }
-    const refusal = this.#check(verb, command);
-    const view = this.#parts.readings.view;
-    const target = targetOf(verb, command.args, view.position);
-    this.#open.set(command.id, { command, verb, generation: this.#parts.generation() });
+    const planned = this.#plan(verb, command);
+    const refusal = this.#check(verb, command, planned);
+    const target = this.#parts.frame.shownPlace(planned?.place);
+    const generation = this.#parts.generation();
+    this.#open.set(command.id, { command, verb, planned, generation });
     this.#apply({
       kind: "command",
       refusal,
@@ -196,10 +201,17 @@ export class CommandRunner {
     responder.progress(command, accepted ? "running" : "accepted");
   }
 
-  #check(verb: string, command: Command): Verdict | undefined {
+  #plan(verb: string, command: Command): PlannedCommand | undefined {
+    const { frame, readings } = this.#parts;
+    const args = argsOf(command.args);
+    return args === undefined ? undefined : frame.plan(verb, args, readings.view.position);
+  }
+
+  #check(verb: string, command: Command, planned: PlannedCommand | undefined): Verdict | undefined {
     const { model, readings, surroundings } = this.#parts;
     const args = argsOf(command.args);
-    if (args === undefined) return refuse("VALIDATION_FAILED", "arguments must be numbers");
+    if (args === undefined || planned === undefined)
+      return refuse("VALIDATION_FAILED", "arguments must be numbers");
     const { view, points } = readings;
     const nowMs = performance.now();
     const given = command.lease;
@@ -211,6 +223,7 @@ export class CommandRunner {
       given,
       view,
       model,
+      place: planned.place,
       running: this.running,
     };
     const refusal = checkCommand(facts);
@@ -218,7 +231,8 @@ export class CommandRunner {
     const known = [...model.verbs].find((v) => v === verb);
     if (known === undefined) return refuse("NOT_SUPPORTED", `there is no operation ${verb}`);
     // The profile's own word; it is asked again when the operation begins.
-    const begun = model.begin({ verb: known, args, nowMs, points });
+    const asked = [...model.verbs].find((v) => v === planned.verb) ?? known;
+    const begun = model.begin({ verb: asked, args: planned.args, nowMs, points });
     return begun.ok ? undefined : begun.verdict;
   }
 
@@ -324,25 +338,28 @@ export class CommandRunner {
   }
 
   async #begin(open: Running, command: PipelineCommand): Promise<void> {
-    const { model, io, breaker, readings, onMotion } = this.#parts;
+    const { model, io, breaker, readings, onMotion, frame } = this.#parts;
     this.#token += 1;
     const token = this.#token;
-    const verb = [...model.verbs].find((v) => v === command.verb);
-    const args = argsOf(open.command.args);
-    if (verb === undefined || args === undefined) throw new TypeError(`checked ${command.id}?`);
+    const { planned } = open;
+    const verb = [...model.verbs].find((v) => v === planned?.verb);
+    if (verb === undefined || planned === undefined) throw new TypeError(`checked ${command.id}?`);
+    const { args } = planned;
     const { points } = readings;
     const begun = model.begin({ verb, args, nowMs: performance.now(), points });
     if (!begun.ok) {
       this.#apply({ kind: "ended", verdict: begun.verdict });
       return;
     }
-    const verdict = await runOperation({
+    const ended = await runOperation({
       ...{ model, io, breaker, begun: begun.state },
       alive: () => token === this.#token,
       look: (trigger) => this.#look(open, trigger),
       onAccepted: () => this.#apply({ kind: "deviceAccepted" }),
     });
-    if (verdict === undefined || token !== this.#token) return;
+    if (ended === undefined || token !== this.#token) return;
+    const verdict = frame.told(ended);
+    frame.ended(command.verb, verdict, planned.place);
     const done = verdict.verdict === "done";
     if (isMotion(command.verb) && this.triggered) {
       // A velocity that was reached goes on; any other motion that is done is over.
@@ -365,6 +382,7 @@ export class CommandRunner {
       return false;
     }
     if (trigger) {
+      this.#parts.frame.unsettled();
       this.#apply({ kind: "trigger" });
       if (isMotion(open.verb)) onMotion(open.verb);
     }

@@ -9,6 +9,7 @@
 import type { Verdict } from "#drivers/reading.js";
 import { type CloudEvent, eventSchema, verdictSchema } from "#kernel/contract/payloads.js";
 import type { Row, Statement, Store } from "#kernel/ports.js";
+import type { StoredFrame } from "./axis-frame.machine.js";
 
 /** Rows of the inbox, at most. */
 export const inboxMax = 1000;
@@ -40,6 +41,7 @@ export interface Remembered {
   readonly resets: readonly string[];
   readonly inbox: readonly InboxEntry[];
   readonly outbox: readonly OutboxEntry[];
+  readonly frame: StoredFrame | undefined;
 }
 
 const lazily = { durable: false } as const;
@@ -54,13 +56,14 @@ export class Journal {
   }
 
   async load(): Promise<Remembered> {
-    const [facts, latches, resets, inbox, outbox] = await this.#store.tx(
+    const [facts, latches, resets, inbox, outbox, frame] = await this.#store.tx(
       [
         { sql: "SELECT value FROM fact WHERE name = 'epoch'" },
         { sql: "SELECT id FROM latch ORDER BY seq" },
         { sql: "SELECT id FROM latch_reset ORDER BY seq" },
         { sql: "SELECT * FROM inbox ORDER BY at" },
         { sql: "SELECT id, event FROM outbox ORDER BY seq" },
+        { sql: "SELECT wraps, position, lost FROM axis_frame" },
       ],
       lazily,
     );
@@ -76,6 +79,7 @@ export class Journal {
         id: String(row.id),
         event: eventSchema.parse(JSON.parse(String(row.event))),
       })),
+      frame: frameOf(frame?.[0]),
     };
   }
 
@@ -117,6 +121,12 @@ export class Journal {
     const sql = "INSERT OR IGNORE INTO outbox (id, event) VALUES (?, ?)";
     const params = [entry.id, JSON.stringify(entry.event)];
     await this.#store.tx([{ sql, params }], lazily);
+  }
+
+  async saveFrame({ wraps, position, lost }: StoredFrame): Promise<void> {
+    const sql =
+      "INSERT OR REPLACE INTO axis_frame (one, wraps, position, lost) VALUES (1, ?, ?, ?)";
+    await this.#store.tx([{ sql, params: [wraps, position, lost ?? null] }], lazily);
   }
 
   async dropEvents(ids: readonly string[]): Promise<void> {
@@ -168,6 +178,12 @@ function entryOf(row: Row): InboxEntry {
     ...(typeof row.verdict === "string" ? { verdict: verdictOf(row.verdict) } : {}),
     ...(typeof row.target === "number" ? { target: row.target } : {}),
   };
+}
+
+function frameOf(row: Row | undefined): StoredFrame | undefined {
+  if (row === undefined) return undefined;
+  const base = { wraps: Number(row.wraps), position: Number(row.position) };
+  return typeof row.lost === "string" ? { ...base, lost: row.lost } : base;
 }
 
 function verdictOf(text: string): Verdict {

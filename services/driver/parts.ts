@@ -8,6 +8,7 @@
 import type { DeviceModel } from "#drivers/device-model.js";
 import type { Ms } from "#drivers/reading.js";
 import type { DeviceState, StopAck } from "#kernel/contract/payloads.js";
+import { AxisFrame, frameListeners } from "./axis-frame.js";
 import { isMotion, isUnbounded } from "./command-checks.js";
 import { CommandRunner } from "./command-runner.js";
 import { DeviceIo } from "./device-io.js";
@@ -33,6 +34,7 @@ const publishMs = 100;
 const settleMs = 20;
 
 export class DriverParts {
+  readonly frame: AxisFrame;
   readonly io: DeviceIo;
   readonly readings: Readings;
   readonly journal: Journal;
@@ -65,7 +67,12 @@ export class DriverParts {
     this.#publishAck = publishAck;
     const { log, newId, boot, main: link } = ports;
     const { cell, device } = config;
-    this.readings = new Readings(model, performance.now());
+    this.journal = new Journal(ports.store);
+    const { journal } = this;
+    const source = boot.service;
+    this.outbox = new Outbox({ link, journal, log, newId, source, device: device.id });
+    this.frame = new AxisFrame(model, frameListeners({ model, journal, outbox: this.outbox, log }));
+    this.readings = new Readings(model, performance.now(), this.frame);
     this.io = new DeviceIo(ports.field, model, {
       onValues: (values, sentAtMs) => {
         this.readings.take(values, sentAtMs);
@@ -73,10 +80,6 @@ export class DriverParts {
       },
       onOvertaken: () => this.stops.overtaken(),
     });
-    this.journal = new Journal(ports.store);
-    const source = boot.service;
-    const { journal } = this;
-    this.outbox = new Outbox({ link, journal, log, newId, source, device: device.id });
     this.responder = new Responder(link, log, boot);
     this.guarding = new Guarding(ports.field, model, log);
     this.stops = this.#makeStops();
@@ -86,7 +89,7 @@ export class DriverParts {
     this.requests = new Requests({ responder, stops, leases, commands });
     this.permits = new Permits({
       ...{ cell, boot, device: device.id, link: ports.stop },
-      view: () => this.readings.view,
+      view: () => this.readings.shown,
       pollPeriodMs: () => this.poll.periodMs,
       beforeSeen: () => this.#watchPermits(performance.now()),
     });
@@ -98,7 +101,8 @@ export class DriverParts {
 
   /** What the store remembers; before the first poll. */
   async restore(): Promise<void> {
-    const { epoch, latches, resets, inbox, outbox } = await this.journal.load();
+    const { epoch, latches, resets, inbox, outbox, frame } = await this.journal.load();
+    this.frame.restore(frame);
     this.leases.restore(epoch);
     this.stops.restore(latches, resets);
     this.outbox.restore(outbox);
@@ -149,6 +153,7 @@ export class DriverParts {
     this.guarding.tick(nowMs, { still, connectedDevice: this.session.statusSeen });
     if (nowMs - this.#publishAtMs < publishMs) return;
     this.#publishAtMs = nowMs;
+    if (still) this.frame.keep();
     this.publisher.update(nowMs);
   }
 
@@ -237,6 +242,7 @@ export class DriverParts {
       pollPeriodMs: () => this.poll.periodMs,
       publishAck: this.#publishAck,
       onOrder: (reason) => {
+        this.frame.unsettled();
         this.#interrupt(reason);
         this.poll.poke();
       },
@@ -279,10 +285,10 @@ export class DriverParts {
   }
 
   #makeCommands(): CommandRunner {
-    const { io, readings, journal, outbox, responder } = this;
+    const { io, readings, journal, outbox, responder, frame } = this;
     const { breaker, log } = this.#ports;
     return new CommandRunner({
-      ...{ io, readings, journal, outbox, responder, breaker, log },
+      ...{ io, readings, journal, outbox, responder, breaker, log, frame },
       model: this.#model,
       surroundings: () => ({
         lease: this.leases.state,
@@ -309,9 +315,9 @@ export class DriverParts {
 
   #makeSession({ device }: DriverConfig): Session {
     const { field, breaker, log } = this.#ports;
-    const { readings, stops, leases, commands, outbox } = this;
+    const { readings, stops, leases, commands, outbox, frame } = this;
     return new Session({
-      ...{ device, field, breaker, log, readings, stops, leases, commands, outbox },
+      ...{ device, field, breaker, log, readings, stops, leases, commands, outbox, frame },
       model: this.#model,
       pollPeriodMs: () => this.poll.periodMs,
       motionGoesOn: () => this.#goesOn,
@@ -341,7 +347,7 @@ export class DriverParts {
       ...{ link, boot, cell, device },
       model: this.#model,
       axis: () => ({
-        view: this.readings.view,
+        view: this.readings.shown,
         quality: this.readings.quality,
         state: this.#deviceState(),
         command: this.commands.running,

@@ -7,6 +7,7 @@
  */
 import type { DeviceModel, DeviceView, PointTable, PointValues } from "#drivers/device-model.js";
 import type { BadReason, Ms, Reading } from "#drivers/reading.js";
+import type { AxisFrame } from "./axis-frame.js";
 
 /** How long a value outlives a failed read, as stale. */
 export const staleMs = 1000;
@@ -28,10 +29,12 @@ export class Readings {
   readonly #table = new Map<string, Reading<number>>();
   readonly #failing = new Map<string, BadReason>();
   readonly #statusPoints: readonly string[];
+  readonly #frame: AxisFrame | undefined;
   #view: DeviceView | undefined;
 
-  constructor(model: DeviceModel, nowMs: Ms) {
+  constructor(model: DeviceModel, nowMs: Ms, frame?: AxisFrame) {
     this.#model = model;
+    this.#frame = frame;
     this.#statusPoints = model.pollFast.flatMap((request) => request.points);
     const all = [...model.pollFull, ...model.pollFast, ...model.pollSlow];
     for (const point of all.flatMap((request) => request.points)) {
@@ -57,9 +60,18 @@ export class Readings {
     return oldestMs === Number.POSITIVE_INFINITY ? undefined : oldestMs;
   }
 
+  /** What the readings mean, in the frame of the axis. */
   get view(): DeviceView {
-    this.#view ??= this.#model.view(this.#table);
+    if (this.#view === undefined) {
+      const bare = this.#model.view(this.#table);
+      this.#view = this.#frame?.see(bare) ?? bare;
+    }
     return this.#view;
+  }
+
+  /** The same for people and conditions: a modulo axis within its turn. */
+  get shown(): DeviceView {
+    return this.#frame?.shown(this.view) ?? this.view;
   }
 
   /** Good values, by a request sent at `sentAtMs`. */
@@ -69,6 +81,8 @@ export class Readings {
       this.#failing.delete(point);
     }
     this.#view = undefined;
+    // Every reading counts here: a wrap that nobody looked at would be lost.
+    this.#frame?.observe(this.#model.view(this.#table));
   }
 
   /** These points were asked for and did not come. */

@@ -14,4 +14,5 @@ export const driverSchema: readonly string[] = [
     status TEXT NOT NULL, verdict TEXT, target REAL, at REAL NOT NULL)`,
   `CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, event TEXT NOT NULL)`,
+  "CREATE TABLE axis_frame (one INTEGER PRIMARY KEY, wraps INTEGER, position REAL, lost TEXT)",
 ];

@@ -10,6 +10,7 @@ import type { DeviceModel, PointTable } from "#drivers/device-model.js";
 import type { Ms } from "#drivers/reading.js";
 import type { DeviceConfig } from "#kernel/config/cell.js";
 import type { Breaker, FieldLink, Log } from "#kernel/ports.js";
+import type { AxisFrame } from "./axis-frame.js";
 import type { CommandRunner } from "./command-runner.js";
 import { Continuity, type Loss, missedPollsMax } from "./continuity.js";
 import type { ReadOutcome } from "./device-io.js";
@@ -31,6 +32,7 @@ export interface SessionParts {
   readonly leases: LeaseRunner;
   readonly commands: CommandRunner;
   readonly outbox: Outbox;
+  readonly frame: AxisFrame;
   readonly log: Log;
   readonly pollPeriodMs: () => Ms;
   /** A velocity goes on after its command has ended. */
@@ -142,7 +144,7 @@ export class Session {
     this.#readInFull = true;
     this.#slowAtMs = performance.now();
     this.#continuity.restart();
-    const { position } = readings.view;
+    const { position } = readings.shown;
     commands.settle(position.ok ? position.value : undefined);
   }
 
@@ -178,6 +180,7 @@ export class Session {
     outbox.emit("device", "rebooted", {});
     this.#readInFull = false;
     this.#statusSeen = false;
+    this.#parts.frame.gap();
     this.#lose({ reason: "the drive rebooted", fault: "STOPPED_SHORT" });
   }
 
@@ -219,6 +222,7 @@ export class Session {
   lost(): void {
     this.#statusSeen = false;
     this.#readInFull = false;
+    this.#parts.frame.gap();
     this.#link(false);
   }
 

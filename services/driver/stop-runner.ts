@@ -260,7 +260,7 @@ export class StopRunner {
   }
 
   #position(): number | undefined {
-    const { position } = this.#parts.readings.view;
+    const { position } = this.#parts.readings.shown;
     return position.ok ? position.value : undefined;
   }
 

@@ -48,6 +48,7 @@ const good: CommandFacts = {
   statusAtMs: 990,
   pollPeriodMs: 20,
   running: undefined,
+  place: undefined,
 };
 
 function code(change: Partial<CommandFacts>): string {
