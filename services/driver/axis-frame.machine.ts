@@ -54,6 +54,8 @@ export type FrameInput =
       readonly position: number;
       readonly atMs: Ms;
       readonly homed: boolean | undefined;
+      /** A homing is under way: the drive sets its counter anew at the switch. */
+      readonly homing: boolean;
     }
   /** A move ended where it was to end, unwrapped user units. */
   | { readonly kind: "arrived"; readonly at: number }
@@ -134,7 +136,7 @@ function gap(state: FrameState): FrameStep | undefined {
 
 function read(
   state: FrameState,
-  { position, atMs, homed }: Extract<FrameInput, { kind: "read" }>,
+  { position, atMs, homed, homing }: Extract<FrameInput, { kind: "read" }>,
   facts: FrameFacts,
 ): FrameStep {
   const now = { position, atMs };
@@ -143,7 +145,9 @@ function read(
   const elapsedMs = Math.max(0, atMs - state.last.atMs) + jumpSlackMs;
   const most = (jumpFactor * facts.velocityMax * elapsedMs) / 1000 + facts.tolerance;
   const moved = { ...state, last: now, wraps: state.wraps + wrap };
-  if (Math.abs(delta) <= most || state.lost !== undefined) return quiet(moved);
+  // Without a reference there is none to lose.
+  const counts = homed !== false && !homing && state.lost === undefined;
+  if (Math.abs(delta) <= most || !counts) return quiet(moved);
   const from = shown(state.last.position);
   const why = `the position jumped from ${from} to ${shown(position)}, farther than it can move`;
   return lose({ ...state, last: now }, why);

@@ -48,6 +48,7 @@ export class AxisFrame {
   readonly #listeners: AxisFrameListeners;
   #state: FrameState = frameAtStart(undefined);
   #saved: StoredFrame | undefined;
+  #homing = false;
 
   constructor(model: DeviceModel, listeners: AxisFrameListeners) {
     this.#model = model;
@@ -73,6 +74,7 @@ export class AxisFrame {
         position: value,
         atMs,
         homed: homed.ok ? homed.value : undefined,
+        homing: this.#homing,
       });
     }
     const alarm = fault.ok && fault.value && faultCode.ok ? faultCode.value : undefined;
@@ -134,11 +136,13 @@ export class AxisFrame {
   }
 
   /** Something of ours, or a stop, moves the axis from here on. */
-  unsettled(): void {
+  unsettled(verb: string): void {
+    this.#homing = verb === "home";
     this.#apply({ kind: "unsettled" });
   }
 
   ended(verb: string, verdict: Verdict, place: number | undefined): void {
+    this.#homing = false;
     if (verdict.verdict !== "done") return;
     if (verb === "home") this.#apply({ kind: "homed" });
     else if ((verb === "moveTo" || verb === "moveBy") && place !== undefined) {

@@ -382,7 +382,7 @@ export class CommandRunner {
       return false;
     }
     if (trigger) {
-      this.#parts.frame.unsettled();
+      this.#parts.frame.unsettled(open.verb);
       this.#apply({ kind: "trigger" });
       if (isMotion(open.verb)) onMotion(open.verb);
     }

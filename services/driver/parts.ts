@@ -242,7 +242,7 @@ export class DriverParts {
       pollPeriodMs: () => this.poll.periodMs,
       publishAck: this.#publishAck,
       onOrder: (reason) => {
-        this.frame.unsettled();
+        this.frame.unsettled("stop");
         this.#interrupt(reason);
         this.poll.poke();
       },

@@ -57,9 +57,11 @@ export function resolveAxis(
     above,
     fallback: toleranceDefault[unit],
   });
+  const modulo = moduloOf(read, path, unit, travel);
   if (
     mechanics === undefined ||
     travel === undefined ||
+    modulo === undefined ||
     velocityMax === undefined ||
     accelerationMax === undefined ||
     tolerance === undefined ||
@@ -67,7 +69,10 @@ export function resolveAxis(
   ) {
     return { axis: undefined, units };
   }
-  const range = travel === "endless" ? {} : { travel };
+  const range = {
+    ...(travel === "endless" ? {} : { travel }),
+    ...(modulo === "none" ? {} : { modulo }),
+  };
   const limits = { velocityMax, accelerationMax, tolerance, whenOff };
   return { axis: { ...mechanics, unit, ...range, ...limits }, units };
 }
@@ -128,6 +133,20 @@ function gearOf(read: FileReader, path: Path): AxisSetup["gear"] | undefined {
   if (gear !== undefined) return gear;
   const text = "a gear is motor turns : output turns, two whole numbers above 0";
   return read.problems.at(path, text, { value: String(raw), suggestion: "gear: 7:3" });
+}
+
+/** Only an axis that turns for ever has places that come again. */
+function moduloOf(
+  read: FileReader,
+  path: Path,
+  unit: AxisUnit,
+  travel: ReturnType<typeof travelOf>,
+): number | "none" | undefined {
+  const modulo = [...path, "modulo"];
+  if (read.raw(modulo) === undefined) return "none";
+  if (unit === "deg" && travel === "endless") return read.quantity(modulo, { unit, above: 0 });
+  const text = "modulo is for a rotary axis without travel";
+  return read.problems.at(modulo, text, { suggestion: "leave out travel, or modulo" });
 }
 
 function travelOf(

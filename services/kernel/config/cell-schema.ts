@@ -25,6 +25,8 @@ export const axisFileSchema = z.strictObject({
   gear: quantity.optional(),
   pitch: quantity.optional(),
   travel: z.tuple([quantity, quantity]).optional(),
+  /** Endless rotary axes: places count within this, from 0. */
+  modulo: quantity.optional(),
   velocityMax: quantity.optional(),
   accelerationMax: quantity.optional(),
   tolerance: quantity.optional(),
