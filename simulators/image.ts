@@ -3,7 +3,9 @@
  *
  * The idea: address, type, byte and word order come from the profile; every word is put together
  * from the points that lie in it, so packed bytes and bit fields need no special case. The codec
- * here is written a second time on purpose, so that a wrong one in the drivers shows. It refuses
+ * here is written a second time on purpose, so that a wrong one in the drivers shows. Coils,
+ * discrete inputs and registers are tables of their own [MODBUS 4.3]; input registers are apart
+ * from holding registers only where the profile tells them apart, as devices do. It refuses
  * addresses that no point names, and meanings.
  */
 import { type PointSpec, type Profile, pointSpan } from "#drivers/profile.js";
@@ -17,27 +19,52 @@ interface Part {
   readonly index: number;
 }
 
-export type WriteTrace = ReadonlyMap<number, number>;
+/** What stood in a table before a write. */
+export interface WriteTrace {
+  readonly coils: boolean;
+  readonly before: ReadonlyMap<number, number>;
+  /** Points that lie in what was written. */
+  readonly points: readonly string[];
+}
+
+type Layout = ReadonlyMap<number, readonly Part[]>;
+
+/** Functions of coils and discrete inputs [MODBUS 6]. */
+export function isBitFunction(fc: number): boolean {
+  return fc === 1 || fc === 2 || fc === 5 || fc === 15;
+}
 
 export class RegisterImage {
   readonly #points: Readonly<Record<string, PointSpec>>;
   readonly #order: string;
-  readonly #readable: ReadonlyMap<number, readonly Part[]>;
-  readonly #writable: ReadonlyMap<number, readonly Part[]>;
+  readonly #coils: Layout;
+  readonly #inputs: Layout;
+  readonly #holding: Layout;
+  readonly #inputRegisters: Layout;
+  readonly #writableCoils: Layout;
+  readonly #writable: Layout;
   #memory = new Map<number, number>();
+  #coilMemory = new Map<number, number>();
   /** Settings of the device that this profile can read but not write. */
   #settings: Readonly<Record<string, number>> = {};
 
   constructor(profile: Profile) {
     this.#points = profile.points;
     this.#order = profile.transport.order.default;
-    this.#readable = layout(profile.points, "read");
-    this.#writable = layout(profile.points, "write");
+    const { points } = profile;
+    this.#coils = layout(points, "read", [1]);
+    this.#inputs = layout(points, "read", [2]);
+    const apart = readsWith(points, 3) && readsWith(points, 4);
+    this.#holding = layout(points, "read", apart ? [3] : [3, 4]);
+    this.#inputRegisters = layout(points, "read", apart ? [4] : [3, 4]);
+    this.#writableCoils = layout(points, "write", [5, 15]);
+    this.#writable = layout(points, "write", [6, 16]);
   }
 
   /** Power-up: every point that the device does not set itself holds its default. */
   reset(defaults: Readonly<Record<string, number>>): void {
     this.#memory = new Map();
+    this.#coilMemory = new Map();
     this.#settings = defaults;
     for (const [name, value] of Object.entries(defaults)) this.#store(name, value);
   }
@@ -46,22 +73,25 @@ export class RegisterImage {
   written(name: string): number {
     const point = this.#points[name];
     if (point?.write === undefined) return this.#settings[name] ?? 0;
+    if (point.type === "bool") return this.#coilMemory.get(point.write.address) ?? 0;
     const words = this.#wordsAt(point.write.address, wordsOf(point));
     return decode(point, this.#orderOf(point), words);
   }
 
   /**
-   * Words for a read. `own` are the values that the device itself sets; a point that it does not
-   * set shows what was written to it. Undefined when no point covers one of the addresses.
+   * Words (or bits) for a read with `fc`. `own` are the values that the device itself sets; a
+   * point that it does not set shows what was written to it. Undefined when no point covers one
+   * of the addresses.
    */
   read(
-    address: number,
-    count: number,
+    fc: number,
+    { address, count }: { readonly address: number; readonly count: number },
     own: Readonly<Record<string, number>>,
   ): readonly number[] | undefined {
+    const table = this.#tableOf(fc);
     const words: number[] = [];
     for (let at = address; at < address + count; at += 1) {
-      const parts = this.#readable.get(at);
+      const parts = table.get(at);
       if (parts === undefined) return undefined;
       let word = 0;
       for (const part of parts) word |= this.#shown(part, own);
@@ -71,23 +101,52 @@ export class RegisterImage {
   }
 
   /** Undefined, and nothing is stored, when one of the addresses cannot be written. */
-  write(address: number, words: readonly number[]): WriteTrace | undefined {
+  write(fc: number, address: number, words: readonly number[]): WriteTrace | undefined {
+    const coils = isBitFunction(fc);
+    const table = coils ? this.#writableCoils : this.#writable;
+    const memory = coils ? this.#coilMemory : this.#memory;
     const before = new Map<number, number>();
+    const points = new Set<string>();
     for (const [i] of words.entries()) {
-      if (!this.#writable.has(address + i)) return undefined;
-      before.set(address + i, this.#memory.get(address + i) ?? 0);
+      const parts = table.get(address + i);
+      if (parts === undefined) return undefined;
+      for (const part of parts) points.add(part.name);
+      before.set(address + i, memory.get(address + i) ?? 0);
     }
-    for (const [i, word] of words.entries()) this.#memory.set(address + i, word);
-    return before;
+    for (const [i, word] of words.entries()) memory.set(address + i, word);
+    return { coils, before, points: [...points] };
+  }
+
+  /** What a coil holds; 0 where it was never written. */
+  coil(address: number): number {
+    return this.#coilMemory.get(address) ?? 0;
+  }
+
+  /** Points that a read of these addresses shows. */
+  pointsRead(fc: number, address: number, count: number): readonly string[] {
+    const points = new Set<string>();
+    for (let at = address; at < address + count; at += 1) {
+      for (const part of this.#tableOf(fc).get(at) ?? []) points.add(part.name);
+    }
+    return [...points];
   }
 
   /** Takes a write back that the device refused. */
   undo(trace: WriteTrace): void {
-    for (const [address, word] of trace) this.#memory.set(address, word);
+    const memory = trace.coils ? this.#coilMemory : this.#memory;
+    for (const [address, word] of trace.before) memory.set(address, word);
+  }
+
+  /** FC23 reads what FC03 does [MODBUS 6.17]. */
+  #tableOf(fc: number): Layout {
+    if (fc === 1) return this.#coils;
+    if (fc === 2) return this.#inputs;
+    return fc === 4 ? this.#inputRegisters : this.#holding;
   }
 
   #shown(part: Part, own: Readonly<Record<string, number>>): number {
     const value = own[part.name] ?? this.written(part.name);
+    if (part.point.type === "bool") return value === 0 ? 0 : 1;
     return encode(part.point, this.#orderOf(part.point), value)[part.index] ?? 0;
   }
 
@@ -95,6 +154,10 @@ export class RegisterImage {
     const point = this.#points[name];
     if (point?.write === undefined) return;
     const address = point.write.address;
+    if (point.type === "bool") {
+      this.#coilMemory.set(address, value === 0 ? 0 : 1);
+      return;
+    }
     const others = this.#wordsAt(address, wordsOf(point)).map(
       (word, i) => word & ~maskOf(point, i),
     );
@@ -113,11 +176,17 @@ export class RegisterImage {
   }
 }
 
-function layout(points: Readonly<Record<string, PointSpec>>, side: Side) {
+type Points = Readonly<Record<string, PointSpec>>;
+
+function readsWith(points: Points, fc: number): boolean {
+  return Object.values(points).some((point) => point.read?.fc === fc);
+}
+
+function layout(points: Points, side: Side, functions: readonly number[]): Layout {
   const words = new Map<number, Part[]>();
   for (const [name, point] of Object.entries(points)) {
     const place = side === "read" ? point.read : point.write;
-    if (place === undefined || point.type === "bool") continue;
+    if (place === undefined || !functions.includes(place.fc)) continue;
     for (let index = 0; index < pointSpan(point, side); index += 1) {
       const at = place.address + index;
       words.set(at, [...(words.get(at) ?? []), { name, point, index }]);

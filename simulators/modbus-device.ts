@@ -12,13 +12,12 @@ import {
   type Behaviour,
   illegalAddress,
   illegalFunction,
-  illegalValue,
   type MotionView,
   type PlantFaults,
 } from "./behaviours/behaviour.js";
 import { type FaultName, type FaultValue, numberOf } from "./faults.js";
 import { RegisterImage } from "./image.js";
-import { word16 } from "./mbap.js";
+import { carryOut, type DeviceTables } from "./modbus-requests.js";
 import { SimProblem } from "./problem.js";
 
 /** What begins or ends to move, and when. */
@@ -51,15 +50,14 @@ export interface SimDeviceParts<S> {
 /** Longest slice in which a moving plant is advanced, ms. */
 const sliceMsMax = 1;
 const rebootSilenceMs = 200;
-/** Registers that MODBUS 6.3 and 6.12 allow in one request, whatever a device allows. */
-const readMost = 125;
-const writeMost = 123;
 
 export interface SimDevice {
   readonly id: string;
   readonly unit: number;
   /** Answers a request; undefined: no reply comes. */
   handle(pdu: Uint8Array, nowMs: number): Uint8Array | undefined;
+  /** Carries a write to unit 0 out, silently, where its profile says that it listens to those. */
+  broadcast(pdu: Uint8Array, nowMs: number): void;
   /** How late the next reply is to be sent. */
   readonly replyDelayMs: number;
   advance(nowMs: number): void;
@@ -132,6 +130,10 @@ class Device<S> implements SimDevice {
     const refusal = this.#faults.get("exception");
     const reply = typeof refusal === "number" ? exceptionReply(fc, refusal) : this.#answer(fc, pdu);
     return dropped === "reply" ? undefined : reply;
+  }
+
+  broadcast(pdu: Uint8Array, nowMs: number): void {
+    if (this.#parts.profile.transport.broadcast) this.handle(pdu, nowMs);
   }
 
   advance(nowMs: number): void {
@@ -253,62 +255,33 @@ class Device<S> implements SimDevice {
 
   #answer(fc: number, pdu: Uint8Array): Uint8Array {
     if (!this.#behaviour.functions.has(fc)) return exceptionReply(fc, illegalFunction);
-    const done = this.#carryOut(fc, pdu);
+    const done = carryOut(pdu, this.#tables);
     return typeof done === "number" ? exceptionReply(fc, done) : done;
   }
 
-  /** The reply, or the number of the exception. */
-  #carryOut(fc: number, pdu: Uint8Array): Uint8Array | number {
-    switch (fc) {
-      case 3:
-      case 4:
-        return pdu.length === 5 ? this.#read(fc, word16(pdu, 1), word16(pdu, 3)) : illegalValue;
-      case 6: {
-        if (pdu.length !== 5) return illegalValue;
-        const refused = this.#write(word16(pdu, 1), [word16(pdu, 3)]);
-        return refused ?? pdu.slice();
+  readonly #tables: DeviceTables = {
+    limits: () => this.#parts.profile.transport.limits,
+    identity: () => this.#parts.profile.identity,
+    toggles: () => this.#behaviour.togglesCoils === true,
+    coil: (address) => this.#image.coil(address),
+    read: (fc, address, count) => {
+      const own = this.#behaviour.values(this.#state);
+      const words = this.#image.read(fc, { address, count }, own);
+      const { wasRead } = this.#behaviour;
+      if (words !== undefined && wasRead !== undefined) {
+        const points = this.#image.pointsRead(fc, address, count);
+        this.#state = wasRead(this.#state, { fc, address, count, words: [], points });
       }
-      case 16: {
-        const refused = this.#writeBlock(pdu, 1);
-        return refused ?? pdu.slice(0, 5);
-      }
-      case 23: {
-        if (pdu.length < 12) return illegalValue;
-        // MODBUS 6.17: the write happens before the read.
-        const refused = this.#writeBlock(pdu, 5);
-        return refused ?? this.#read(fc, word16(pdu, 1), word16(pdu, 3));
-      }
-      default:
-        return illegalFunction;
-    }
-  }
+      return words;
+    },
+    write: (fc, address, words) => this.#write(fc, address, words),
+  };
 
-  #read(fc: number, address: number, count: number): Uint8Array | number {
-    const most = Math.min(readMost, this.#parts.profile.transport.limits.readRegisters);
-    if (count < 1 || count > most) return illegalValue;
-    const words = this.#image.read(address, count, this.#behaviour.values(this.#state));
-    if (words === undefined) return illegalAddress;
-    const reply = new Uint8Array(2 + 2 * count);
-    reply.set([fc, 2 * count]);
-    for (const [i, word] of words.entries()) reply.set([word >> 8, word & 0xff], 2 + 2 * i);
-    return reply;
-  }
-
-  /** Address, count, byte count and words from `at`. */
-  #writeBlock(pdu: Uint8Array, at: number): number | undefined {
-    const count = word16(pdu, at + 2);
-    const from = at + 5;
-    const most = Math.min(writeMost, this.#parts.profile.transport.limits.writeRegisters);
-    if (count < 1 || count > most) return illegalValue;
-    if (pdu[at + 4] !== 2 * count || pdu.length !== from + 2 * count) return illegalValue;
-    const words = Array.from({ length: count }, (_, i) => word16(pdu, from + 2 * i));
-    return this.#write(word16(pdu, at), words);
-  }
-
-  #write(address: number, words: readonly number[]): number | undefined {
-    const trace = this.#image.write(address, words);
+  #write(fc: number, address: number, words: readonly number[]): number | undefined {
+    const trace = this.#image.write(fc, address, words);
     if (trace === undefined) return illegalAddress;
-    const done = this.#behaviour.written(this.#state, this.#registers);
+    const touched = [{ fc, address, count: words.length, words, points: trace.points }];
+    const done = this.#behaviour.written(this.#state, this.#registers, touched);
     if (done.ok) {
       this.#state = done.state;
       return undefined;

@@ -36,6 +36,17 @@ export type Written<S> =
   | { readonly ok: true; readonly state: S }
   | { readonly ok: false; readonly exception: number };
 
+/** One request that wrote or read something, in the order in which requests came. */
+export interface Touched {
+  readonly fc: number;
+  readonly address: number;
+  readonly count: number;
+  /** Of a write: its words; coils as 0 and 1. Of a read: none. */
+  readonly words: readonly number[];
+  /** Points that lie in what was touched, in the order of their addresses. */
+  readonly points: readonly string[];
+}
+
 export interface Behaviour<S> {
   /** Function codes that the device answers; others get exception 1. */
   readonly functions: ReadonlySet<number>;
@@ -46,8 +57,12 @@ export interface Behaviour<S> {
   reboot(state: S): S;
   /** A request for this device has arrived; it feeds communication watchdogs. */
   heard(state: S): S;
-  /** Writable points have just been set. */
-  written(state: S, registers: Registers): Written<S>;
+  /** Writable points have just been set; `touched` says by which request. */
+  written(state: S, registers: Registers, touched: readonly Touched[]): Written<S>;
+  /** Points have just been read: for devices that a read changes. */
+  wasRead?(state: S, touched: Touched): S;
+  /** FC05 with 0x5500 turns a coil over (relay boards). @default false: exception 3 */
+  readonly togglesCoils?: boolean;
   /** Time passes, at most a few milliseconds unless `quiet`. */
   step(state: S, slice: Slice): S;
   /** True when any length of time may pass in one step. */
