@@ -8,7 +8,7 @@
 import type { Encoded, Scaling } from "./codec.js";
 import { encodeRaw, merge, toRaw } from "./codec.js";
 import type { Names } from "./expression.js";
-import { writeCoil, writeMultiple, writeSingle } from "./pdu.js";
+import { readWriteMultiple, writeCoil, writeCoils, writeMultiple, writeSingle } from "./pdu.js";
 import type { PointSpec, Profile } from "./profile.js";
 import { scalingOf } from "./scaling.js";
 
@@ -50,10 +50,7 @@ export function frameOf(profile: Profile, codec: PointCodec, value: number): Enc
     case 6:
       return { ok: true, value: writeSingle(write.address, first) };
     case 15:
-      return {
-        ok: true,
-        value: Uint8Array.of(15, write.address >> 8, write.address & 0xff, 0, 1, 1, first),
-      };
+      return { ok: true, value: writeCoils(write.address, [first !== 0]) };
     case 16:
       return { ok: true, value: writeMultiple(write.address, words.value) };
     default:
@@ -75,5 +72,18 @@ export function blockFrame(
     if (!own.ok) return own;
     words = merge(words, own.value, (codec.spec.write?.address ?? 0) - spec.address);
   }
-  return { ok: true, value: writeMultiple(spec.address, words) };
+  switch (spec.fc) {
+    case 15: {
+      const coils = words.map((word) => word !== 0);
+      return { ok: true, value: writeCoils(spec.address, coils) };
+    }
+    case 16:
+      return { ok: true, value: writeMultiple(spec.address, words) };
+    case 23: {
+      const read = spec.read ?? { address: spec.address, count: spec.registers };
+      return { ok: true, value: readWriteMultiple(read, spec.address, words) };
+    }
+    default:
+      return spec.fc satisfies never;
+  }
 }

@@ -72,6 +72,36 @@ export function writeMultiple(address: number, words: readonly number[]): Uint8A
   return pdu;
 }
 
+/** FC15. @throws RangeError for no coils, or more than 1968. */
+export function writeCoils(address: number, on: readonly boolean[]): Uint8Array {
+  if (on.length < 1 || on.length > 1968) {
+    throw new RangeError(`1 to 1968 coils can be written, got ${on.length}`);
+  }
+  word(address, "address");
+  word(address + on.length - 1, "last address");
+  const bytes = Math.ceil(on.length / 8);
+  const pdu = new Uint8Array(6 + bytes);
+  pdu.set([15, address >> 8, address & 0xff, on.length >> 8, on.length & 0xff, bytes]);
+  on.forEach((one, i) => {
+    if (one) pdu[6 + (i >> 3)] = (pdu[6 + (i >> 3)] ?? 0) | (1 << (i & 7));
+  });
+  return pdu;
+}
+
+/** FC23: writes, then reads, in one exchange. @throws RangeError outside MODBUS 6.17. */
+export function readWriteMultiple(
+  read: { readonly address: number; readonly count: number },
+  address: number,
+  words: readonly number[],
+): Uint8Array {
+  if (words.length > 121) {
+    throw new RangeError(`1 to 121 registers can be written with function 23`);
+  }
+  const asked = readRequest(3, read.address, read.count).subarray(1);
+  const wrote = writeMultiple(address, words).subarray(1);
+  return Uint8Array.of(23, ...asked, ...wrote);
+}
+
 /** The reply of a server that refuses with an exception. */
 export function exceptionReply(fc: number, code: number): Uint8Array {
   return Uint8Array.of((fc & 0x7f) | 0x80, code & 0xff);

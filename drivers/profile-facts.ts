@@ -2,8 +2,8 @@
  * The parts of a profile that state facts about the wire and the maker's document.
  *
  * The idea: every fact stands beside its evidence, and every one of the variations that device
- * families force on us has a key here, also where nothing acts on it yet (commissioning, alarms,
- * refresh duty, variants). Schemas are strict: an unknown key is refused, never dropped.
+ * families force on us has a key here, also where nothing acts on it yet (variants, gathered
+ * blocks). Schemas are strict: an unknown key is refused, never dropped.
  */
 import * as z from "zod";
 
@@ -73,7 +73,9 @@ export const transportSchema = z.strictObject({
     readRegisters: z.number().int().min(1).max(125),
     writeRegisters: z.number().int().min(1).max(123),
     frameBytes: z.number().int().min(8).max(260).optional(),
-    /** Registers that a read may bridge although no point stands there. */
+    /** Coils or discrete inputs in one read. @default readRegisters */
+    readBits: z.number().int().min(1).max(2000).optional(),
+    /** Registers (or bits) that a read may bridge although no point stands there. */
     hole: z.number().int().min(0).max(124),
     alignment: z.number().int().min(1).max(4).optional(),
     neverMerge: z.array(nameSchema).optional(),
@@ -109,13 +111,17 @@ export const transportSchema = z.strictObject({
   }),
 });
 
-/** Variation 17: parameters that must stand before motion. Nothing writes them yet. */
+/**
+ * Variation 17: parameters that must stand before motion. With `point` and `expect` they are read
+ * in the full read, and motion is refused while they differ. Nothing writes them by itself.
+ */
 export const commissioningSchema = z.strictObject({
   parameters: z.array(
     z.strictObject({
       text: text,
       point: nameSchema.optional(),
-      expect: z.number().int().optional(),
+      /** Raw value of the point that must be read, or several that will do. */
+      expect: z.union([z.number().int(), z.array(z.number().int()).min(1)]).optional(),
       access: z.enum(["checkOnly", "mayWrite", "byHand"]),
       powerCycle: z.boolean().optional(),
       memory: z.enum(["volatile", "eeprom", "unknown"]),
@@ -140,6 +146,12 @@ export const watchdogSchema = z.strictObject({
   kind: z.enum(["none", "unknown", "fixed", "settable"]),
   note: text,
   timeoutMs: ms.optional(),
+  /** With settable: the point that holds the time, in `unitMs`; `off` is its raw value for none. */
+  timeoutPoint: nameSchema.optional(),
+  unitMs: z.number().positive().optional(),
+  /** The point that holds the reaction, and its raw values that bring the axis to rest. */
+  reactionPoint: nameSchema.optional(),
+  accept: z.array(z.number().int()).min(1).optional(),
   register: text.optional(),
   unit: text.optional(),
   resolution: z.number().positive().optional(),

@@ -10,6 +10,7 @@ import { unknownName } from "./lint-report.js";
 import type { Profile } from "./profile.js";
 import { pointSpan, profileSchema } from "./profile.js";
 import { lintBehaviour } from "./profile-lint-behaviour.js";
+import { lintDuties } from "./profile-lint-duties.js";
 import { lintEvidence } from "./profile-lint-evidence.js";
 import { lintPoints } from "./profile-lint-points.js";
 import type { YamlSource } from "./yaml-schema.js";
@@ -25,6 +26,7 @@ export function lintProfile(profile: Profile, source: YamlSource): readonly Prob
   lintBlocks(profile, say);
   lintStatus(profile, say);
   lintBehaviour(profile, say);
+  lintDuties(profile, say);
   lintEvidence(profile, say);
   return problems.sort((a, b) => a.line - b.line || a.column - b.column);
 }
@@ -52,6 +54,7 @@ function lintBlocks(profile: Profile, say: Say): void {
       const most = profile.transport.limits.writeRegisters;
       say([...path, "registers"], `more than the device's limit of ${most} registers`);
     }
+    lintBlockFunction(profile, name, say);
     lintFields(profile, name, say);
     if (block.trigger === undefined) continue;
     if (!block.fields.includes(block.trigger)) {
@@ -60,6 +63,30 @@ function lintBlocks(profile: Profile, say: Say): void {
       say([...path, "trigger"], "the trigger must be the last field, or the block atomic");
     }
   }
+}
+
+/** Function 23 says what it reads, 15 carries coils and nothing else. */
+function lintBlockFunction(profile: Profile, name: string, say: Say): void {
+  const block = profile.blocks[name];
+  if (block === undefined) return;
+  const { functionCodes } = profile.transport;
+  const path = ["blocks", name];
+  if (!functionCodes.includes(block.fc)) {
+    const known = `the device has ${functionCodes.join(", ")}`;
+    say([...path, "fc"], `function ${block.fc} is not one of the device's`, { suggestion: known });
+  }
+  if ((block.fc === 23) !== (block.read !== undefined)) {
+    say(path, "read stands with function 23, and only there", { at: "key" });
+  }
+  if (block.fc === 23 && block.registers > 121) {
+    say([...path, "registers"], "function 23 writes at most 121 registers");
+  }
+  block.fields.forEach((field, i) => {
+    const point = profile.points[field];
+    if (point !== undefined && (point.type === "bool") !== (block.fc === 15)) {
+      say([...path, "fields", i], `function ${block.fc} does not carry ${point.type}`);
+    }
+  });
 }
 
 /** Fields stand in wire order and inside the block. */

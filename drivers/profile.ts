@@ -138,11 +138,15 @@ const statusSchema = z.strictObject({
   rebootEvidence: z.union([z.array(rebootEvidenceSchema).min(1), z.strictObject({ none: text })]),
 });
 
-/** Variation 8: written in one frame; fields in wire order, the trigger last. */
+/** Variations 2 and 8: written in one frame; fields in wire order, the trigger last. */
 const blockSchema = z.strictObject({
-  fc: z.literal(16),
+  /** 15: coils; 16: registers; 23: registers, and a read in the same exchange. */
+  fc: z.union([z.literal(15), z.literal(16), z.literal(23)]),
   address: wordSchema,
+  /** Coils with function 15. Function 23 takes at most 121 (MODBUS 6.17). */
   registers: z.number().int().min(1).max(123),
+  /** With fc 23: what the same exchange reads. */
+  read: z.strictObject({ address: wordSchema, count: z.number().int().min(1).max(125) }).optional(),
   fields: z.array(nameSchema).min(1),
   /** The field that alone starts a motion. */
   trigger: nameSchema.optional(),
@@ -174,8 +178,6 @@ const identitySchema = z.strictObject({
   vendor: text,
   models: z.array(text).min(1),
   firmware: text.optional(),
-  /** Variation 20: a base profile that this one overrides. Not acted on yet. */
-  base: text.optional(),
   variants: z.array(variantSchema),
   /** Conditions over a full read; all must hold before motion. Or why there is none. */
   probe: z.union([
@@ -184,10 +186,16 @@ const identitySchema = z.strictObject({
   ]),
 });
 
+const idSchema = z
+  .string()
+  .regex(/^[a-z0-9-]+\/[a-z0-9-]+$/, "an id is maker/model in small letters");
+
 /** The keys of the file, in the order in which they must stand. */
 export const profileSchema = z.strictObject({
   servocellProfile: z.literal(1),
-  id: z.string().regex(/^[a-z0-9-]+\/[a-z0-9-]+$/, "an id is maker/model in small letters"),
+  id: idSchema,
+  /** Variation 20: this file's keys stand over those of the base, see profile-merge.ts. */
+  extends: idSchema.optional(),
   title: text,
   kind: z.enum(["servo", "inverter", "gripper", "io"]),
   identity: identitySchema,

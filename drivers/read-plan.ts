@@ -28,7 +28,8 @@ function stretchOf(name: string, point: PointSpec, profile: Profile): Stretch | 
 
 /** Requests for the named points, in order of function code and address. */
 export function planReads(profile: Profile, names: readonly string[]): readonly ReadRequest[] {
-  const { hole, readRegisters } = profile.transport.limits;
+  const { hole, readRegisters, readBits } = profile.transport.limits;
+  const most = (fc: number) => (fc <= 2 ? (readBits ?? readRegisters) : readRegisters);
   const stretches = [...new Set(names)]
     .flatMap((name) => {
       const point = profile.points[name];
@@ -48,7 +49,7 @@ export function planReads(profile: Profile, names: readonly string[]): readonly 
       !first.alone &&
       !next.alone &&
       next.from - end - 1 <= hole &&
-      Math.max(end, next.to) - first.from + 1 <= readRegisters;
+      Math.max(end, next.to) - first.from + 1 <= most(next.fc);
     if (joins) group.push(next);
     else groups.push([next]);
   }

@@ -31,7 +31,8 @@ export function writeOutcome(pdu: Uint8Array, exchange: Exchange): WriteOutcome 
   if (exchange.kind === "notSent") return { kind: "notSent" };
   if (exchange.kind === "unknown") return { kind: "unknown" };
   const reply = matchReply(pdu, exchange.pdu);
-  if (reply.kind === "ack") return { kind: "acked" };
+  // Function 23 acknowledges by answering its read.
+  if (reply.kind === "ack" || reply.kind === "words") return { kind: "acked" };
   if (reply.kind === "exception") return { kind: "exception", exception: reply.code };
   return { kind: "unknown" };
 }
