@@ -21,6 +21,7 @@ import { act, reset, run, runs, status } from "./client-commands.js";
 import { parseFault } from "./fault-option.js";
 import { formatted } from "./problem-lines.js";
 import { runServiceProcess } from "./service-process.js";
+import { needsSimulatorCell, simulatorCell } from "./simulator-cell.js";
 import { localRunDirs, runDirsOf, type StopKind, stop } from "./stop-command.js";
 import { openTerminal, packageRoot } from "./terminal.js";
 import { hostOf, up } from "./up.js";
@@ -151,7 +152,8 @@ program
       const tap = flags.tap === undefined ? [] : ["--tap", flags.tap];
       const faults = flags.fault.flatMap((fault) => ["--fault", fault]);
       const control = ["--control", simControlPath(config.runDir)];
-      const args = ["--cell", file, ...control, ...tap, ...faults];
+      const cell = needsSimulatorCell(config, false) ? simulatorCell(config) : file;
+      const args = ["--cell", cell, ...control, ...tap, ...faults];
       return runServiceProcess("dist/simulators/main.js", args, []);
     }),
   );

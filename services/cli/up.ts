@@ -5,10 +5,8 @@
  * The first signal ends all in order, the second hurries. It refuses to start anything on a
  * faulty cell file.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { openYaml } from "#drivers/yaml-source.js";
-import type { BusLink, CellConfig } from "#kernel/config/cell.js";
+import { join, resolve } from "node:path";
+import type { CellConfig } from "#kernel/config/cell.js";
 import { snapshotPath, writeSnapshot } from "#kernel/config/cell-snapshot.js";
 import { createNewId } from "#kernel/edge/ids.js";
 import { packageVersion } from "#kernel/edge/process.js";
@@ -23,6 +21,7 @@ import type { FaultOption } from "./fault-option.js";
 import { runOnce, sagaFor } from "./once.js";
 import { seconds } from "./run-report.js";
 import { setFault } from "./sim-control.js";
+import { needsSimulatorCell, simulatorCell } from "./simulator-cell.js";
 import { packageRoot, type Terminal } from "./terminal.js";
 
 export interface UpOptions {
@@ -115,7 +114,9 @@ function supervisorOf(config: CellConfig, options: UpOptions, terminal: Terminal
   const children = planCell(config, {
     simulated: options.simulated,
     snapshot,
-    ...(options.simulated ? { simulatorCell: simulatorCell(config) } : {}),
+    ...(needsSimulatorCell(config, options.simulated)
+      ? { simulatorCell: simulatorCell(config) }
+      : {}),
     ...(options.tap === undefined ? {} : { tap: resolve(options.tap) }),
   });
   const spawn = childSpawner({ root: packageRoot, ...(options.logs ? {} : { logDir }) });
@@ -124,35 +125,6 @@ function supervisorOf(config: CellConfig, options: UpOptions, terminal: Terminal
     if (at === "waiting") terminal.warn(`${service} ended (${last?.text}); it is started again.`);
   });
   return supervisor;
-}
-
-/** What `--simulated` makes of the file, for the simulator, which reads cell files itself. */
-function simulatorCell(config: CellConfig): string {
-  const opened = openYaml(readFileSync(config.file, "utf8"), config.file);
-  const value = opened.ok ? (opened.source.value as { readonly buses?: object }) : {};
-  const buses = Object.fromEntries(config.buses.map(({ id, link }) => [id, addressOf(link)]));
-  const file = join(config.runDir, "simulated-cell.yaml");
-  mkdirSync(dirname(file), { recursive: true });
-  rmSync(file, { force: true });
-  // JSON is YAML.
-  writeFileSync(file, JSON.stringify({ ...value, simulation: true, buses }));
-  return file;
-}
-
-/** A bus as a cell file writes it. */
-function addressOf(link: BusLink): object {
-  switch (link.kind) {
-    case "tcp":
-      return { tcp: `${hostOf(link.host)}:${link.port}` };
-    case "rtuOverTcp":
-      return { tcp: `${hostOf(link.host)}:${link.port}`, framing: "rtu" };
-    case "serial": {
-      const { path, baud, format } = link;
-      return { serial: path, baud, format };
-    }
-    default:
-      return link satisfies never;
-  }
 }
 
 interface Ending {

@@ -1,5 +1,5 @@
 /**
- * The devices and buses of a cell file, resolved one by one.
+ * The devices of a cell file, resolved one by one.
  *
  * The idea: a device that is wrong in one place is still looked at in all others, and what
  * depends on it (interlocks, sagas) is checked against what is known of it. It refuses two
@@ -8,9 +8,8 @@
 import type { AxisSetup, Checked } from "#drivers/device-model.js";
 import type { Profile } from "#drivers/profile.js";
 import { suggestion } from "#drivers/yaml-schema.js";
-import type { BusConfig, DeviceConfig } from "./cell.js";
+import type { DeviceConfig } from "./cell.js";
 import { needsAxis, resolveAxis } from "./cell-axis.js";
-import { type Endpoint, parseEndpoint } from "./endpoints.js";
 import type { FileReader } from "./file-reader.js";
 import type { AxisUnits } from "./quantities.js";
 
@@ -19,9 +18,6 @@ export const beatMs = 100;
 export const leaseMsMin = Math.max(300, 5 * beatMs + 250);
 const leaseMsMax = 5_000;
 const leaseMsDefault = 1_000;
-const replyTimeoutMsDefault = 200;
-/** The bus must answer before the driver's own timeout of 2 s, one retry of the link included. */
-const replyTimeoutMsMax = 900;
 
 export type LoadProfile = (id: string) => Checked<Profile>;
 
@@ -35,47 +31,6 @@ export interface DeviceDraft {
   readonly pollFastMs: number | undefined;
   /** Undefined: something of it is wrong and has been noted. */
   readonly config: DeviceConfig | undefined;
-}
-
-export function resolveBuses(read: FileReader): readonly BusConfig[] {
-  const buses: BusConfig[] = [];
-  const owners = new Map<string, string>();
-  for (const id of read.keys(["buses"])) {
-    const path = ["buses", id];
-    const replyTimeoutMs = read.quantity([...path, "replyTimeout"], {
-      unit: "ms",
-      fallback: replyTimeoutMsDefault,
-      min: 10,
-      max: replyTimeoutMsMax,
-    });
-    const endpoint = endpointOf(read, path);
-    if (endpoint === undefined || replyTimeoutMs === undefined) continue;
-    const address = `${endpoint.host}:${endpoint.port}`;
-    const owner = owners.get(address);
-    if (owner !== undefined) {
-      read.problems.at([...path, "tcp"], `bus ${owner} owns this endpoint already`);
-    }
-    owners.set(address, id);
-    const pollPort = read.whole([...path, "pollPort"]);
-    buses.push({
-      id,
-      link: { kind: "tcp", ...endpoint },
-      units: [],
-      ...(pollPort === undefined ? {} : { pollPort }),
-      replyTimeoutMs,
-    });
-  }
-  return buses;
-}
-
-function endpointOf(read: FileReader, path: readonly string[]): Endpoint | undefined {
-  const tcp = read.text([...path, "tcp"]);
-  if (tcp === undefined) return undefined;
-  const endpoint = parseEndpoint(tcp);
-  if (endpoint !== undefined) return endpoint;
-  return read.problems.at([...path, "tcp"], "an endpoint is host:port", {
-    suggestion: "such as 192.168.10.21:502",
-  });
 }
 
 export function resolveDevices(

@@ -6,22 +6,17 @@
  * column in the right file. It refuses a cell in which anything is left to guess.
  */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { resolve } from "node:path";
 import type { Checked, Problem } from "#drivers/device-model.js";
 import { loadProfile, profileIds } from "#drivers/profile-loader.js";
 import { checkYaml, openYaml } from "#drivers/yaml-source.js";
 import type { BusConfig, CellConfig, SagaDefinition } from "./cell.js";
-import {
-  beatMs,
-  type DeviceDraft,
-  type LoadProfile,
-  resolveBuses,
-  resolveDevices,
-} from "./cell-devices.js";
+import { type RealPath, resolveBuses, withUnits } from "./cell-buses.js";
+import { beatMs, type DeviceDraft, type LoadProfile, resolveDevices } from "./cell-devices.js";
 import { resolveInterlocks } from "./cell-interlocks.js";
-import { brokerOf, checkPorts, gatewayOf, simulatedBuses } from "./cell-network.js";
+import { brokerOf, checkPorts, gatewayOf, simulatedBuses, simulatedLines } from "./cell-network.js";
 import { resolveSagas } from "./cell-sagas.js";
 import { cellFileSchema } from "./cell-schema.js";
 import { deepFreeze } from "./deep-freeze.js";
@@ -43,12 +38,19 @@ export interface CellSources {
   readonly readText: (file: string) => { readonly text: string } | { readonly why: string };
   readonly loadProfile: LoadProfile;
   readonly profileIds: readonly string[];
+  /** What a path of a serial port is behind its links. @default nobody knows */
+  readonly realPath?: RealPath;
 }
 
 /** Reads the cell file, its sagas and its profiles. */
 export function loadCell(file: string, options: CellOptions = {}): Checked<CellConfig> {
   const path = resolve(file);
-  const sources = { readText, loadProfile: remembered(loadProfile), profileIds: profileIds() };
+  const sources = {
+    readText,
+    loadProfile: remembered(loadProfile),
+    profileIds: profileIds(),
+    realPath,
+  };
   const read = readText(path);
   if ("text" in read) return parseCell(read.text, path, sources, options);
   const message = `the cell file cannot be read: ${read.why}`;
@@ -77,6 +79,15 @@ function readText(file: string): { readonly text: string } | { readonly why: str
   }
 }
 
+/** The port behind a stable name; a port that is not plugged in has none. */
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The same over given sources; `file` is used for messages and as the base of relative paths. */
 export function parseCell(
   text: string,
@@ -91,9 +102,10 @@ export function parseCell(
   if (!shape.ok) problems.add(shape.problems);
   const read = new FileReader(problems);
   const simulation = options.simulated === true || read.raw(["simulation"]) === true;
-  const fileBuses = resolveBuses(read);
-  const buses = options.simulated === true ? simulatedBuses(fileBuses) : fileBuses;
+  const fileBuses = resolveBuses(read, sources.realPath ?? (() => undefined));
   const devices = resolveDevices(read, sources.loadProfile, sources.profileIds);
+  const moved = options.simulated === true ? simulatedBuses(fileBuses) : fileBuses;
+  const buses = withUnits(read, moved, devices);
   const interlocks = resolveInterlocks(read, devices);
   const sagas = resolveSagas(read, file, devices, sources.readText);
   const broker = brokerOf(read);
@@ -120,7 +132,9 @@ export function parseCell(
     interlocks,
     sagas: sagas.definitions,
   } as const;
-  const value = { file, hash: hashOf(effective), ...dirsOf(cell, options), ...effective };
+  const dirs = dirsOf(cell, options);
+  const placed = simulation ? simulatedLines(buses, dirs.runDir) : buses;
+  const value = { file, hash: hashOf(effective), ...dirs, ...effective, buses: placed };
   return { ok: true, value: deepFreeze(value), warnings: found };
 }
 

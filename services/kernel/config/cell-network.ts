@@ -4,6 +4,7 @@
  * The idea: what moves axes stays on the cell's PC or says that it does not (PROTOCOL 19), and
  * every port of this PC has one owner. It refuses to look anything up.
  */
+import { simulatedLinePath } from "../run-dir.js";
 import type { BusConfig, CellConfig } from "./cell.js";
 import { brokerHost, parseEndpoint, staysOnThisPc } from "./endpoints.js";
 import type { Path } from "./file-problems.js";
@@ -50,6 +51,14 @@ export function simulatedBuses(buses: readonly BusConfig[]): readonly BusConfig[
     const { link } = bus;
     if (link.kind === "serial" || staysOnThisPc(link.host)) return bus;
     return { ...bus, link: { ...link, host: loopback, port: simulatedPortFirst + i } };
+  });
+}
+
+/** Serial lines are where the simulator makes them, whatever port the file names. */
+export function simulatedLines(buses: readonly BusConfig[], runDir: string): readonly BusConfig[] {
+  return buses.map((bus) => {
+    if (bus.link.kind !== "serial") return bus;
+    return { ...bus, link: { ...bus.link, path: simulatedLinePath(runDir, bus.id) } };
   });
 }
 

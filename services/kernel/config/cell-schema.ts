@@ -37,7 +37,7 @@ export const axisFileSchema = z.strictObject({
 export const deviceFileSchema = z.strictObject({
   profile: text,
   bus: text,
-  unit: z.number().int().min(0).max(247),
+  unit: z.number().int().min(0).max(255),
   axis: axisFileSchema.optional(),
   lease: quantity.optional(),
   poll: z
@@ -58,6 +58,20 @@ export const deviceFileSchema = z.strictObject({
   simulate: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
 });
 
+/** Which keys go together is said by cell-buses.ts, in words. */
+export const busFileSchema = z.strictObject({
+  tcp: text.optional(),
+  framing: z.literal("rtu").optional(),
+  /** Absolute path of the port. */
+  serial: text.optional(),
+  baud: z.number().int().positive().optional(),
+  /** @default 8E1, as the norm has it */
+  format: z.enum(["8N1", "8N2", "8E1", "8O1"]).optional(),
+  echo: z.boolean().optional(),
+  pollPort: port.optional(),
+  replyTimeout: quantity.optional(),
+});
+
 export const cellFileSchema = z.strictObject({
   servocell: z.literal(1),
   cell: z.strictObject({ name: idSchema, prefix }),
@@ -67,10 +81,7 @@ export const cellFileSchema = z.strictObject({
   simulation: z.boolean().optional(),
   controlOverPlantNetwork: z.literal("accepted").optional(),
   onRunFailure: z.enum(["cell", "run"]).optional(),
-  buses: z.record(
-    idSchema,
-    z.strictObject({ tcp: text, pollPort: port.optional(), replyTimeout: quantity.optional() }),
-  ),
+  buses: z.record(idSchema, busFileSchema),
   devices: z.record(idSchema, deviceFileSchema),
   interlocks: z
     .array(
