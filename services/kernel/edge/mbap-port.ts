@@ -17,9 +17,13 @@ export const connectMsMax = 2000;
 const keepAliveDelayMs = 1000;
 const crcBytes = 2;
 
+/** A TCP endpoint, or a local socket that speaks the same frames (a lane of the bus service). */
+export type MbapAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
 export interface MbapPortOptions {
-  readonly host: string;
-  readonly port: number;
+  readonly address: MbapAddress;
   /** Whether the library may have this frame; false: it answers nothing that is open. */
   readonly accept: (frame: MbapFrame) => boolean;
 }
@@ -49,10 +53,8 @@ export class MbapPort extends EventEmitter {
   }
 
   open(done: (error?: Error) => void): void {
-    const { host, port } = this.#options;
     const socket = connect({
-      host,
-      port,
+      ...this.#options.address,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: keepAliveDelayMs,

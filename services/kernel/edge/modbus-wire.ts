@@ -12,7 +12,7 @@ import { matchReply } from "#drivers/pdu.js";
 import type { Ms } from "#drivers/reading.js";
 import type { Log, Wire, WireResult } from "#kernel/ports.js";
 import type { MbapFrame } from "./mbap.js";
-import { MbapPort } from "./mbap-port.js";
+import { type MbapAddress, MbapPort } from "./mbap-port.js";
 import { type FrameCalls, sendByFunction } from "./modbus-calls.js";
 
 /** First pause before a new connection; doubled up to the greatest one. */
@@ -24,11 +24,7 @@ const deafRequests = 3;
 /** While an endpoint stays away it is said again after this time. */
 const remindMs: Ms = 60_000;
 
-export interface ModbusWireOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly log: Log;
-}
+export type ModbusWireOptions = MbapAddress & { readonly log: Log };
 
 /** What is used of modbus-serial; `_transactions` is its private table, see `#finish`. */
 interface Library extends FrameCalls {
@@ -53,6 +49,7 @@ export function openModbusWire(options: ModbusWireOptions): Wire {
 
 class ModbusWire implements Wire {
   readonly #options: ModbusWireOptions;
+  readonly #address: MbapAddress;
   readonly #listeners: ((connected: boolean) => void)[] = [];
   readonly #pending = new Map<number, Pending>();
   #port: MbapPort | undefined;
@@ -70,6 +67,8 @@ class ModbusWire implements Wire {
 
   constructor(options: ModbusWireOptions) {
     this.#options = options;
+    const { log: _log, ...address } = options;
+    this.#address = address;
     this.#connect();
   }
 
@@ -121,9 +120,8 @@ class ModbusWire implements Wire {
 
   #connect(): void {
     this.#retry = undefined;
-    const { host, port: number } = this.#options;
     const accept = (frame: MbapFrame) => this.#accept(port, frame);
-    const port = new MbapPort({ host, port: number, accept });
+    const port = new MbapPort({ address: this.#address, accept });
     const library = new modbusSerial.default(port) as unknown as Library;
     // In this mode the library hands over the raw frames beside its own reading of them.
     library.isDebugEnabled = true;
@@ -148,13 +146,13 @@ class ModbusWire implements Wire {
   }
 
   #stands(): void {
-    const { host, port, log } = this.#options;
+    const { log } = this.#options;
     this.#saidAwayAtMs = undefined;
     this.#heardAtMs = performance.now();
     this.#timeouts = 0;
     this.#lateFrames = 0;
     this.#saidLate = false;
-    log.info({ host, port }, "connected to the endpoint");
+    log.info({ ...this.#address }, "connected to the endpoint");
     this.#change(true);
   }
 
@@ -192,8 +190,8 @@ class ModbusWire implements Wire {
     if (this.#closed) return;
     if (this.#saidAwayAtMs !== undefined && nowMs - this.#saidAwayAtMs < remindMs) return;
     this.#saidAwayAtMs = nowMs;
-    const { host, port, log } = this.#options;
-    log.warn({ host, port, why }, "no connection to the endpoint; trying again");
+    const { log } = this.#options;
+    log.warn({ ...this.#address, why }, "no connection to the endpoint; trying again");
   }
 
   #freeTransaction(): number {
@@ -227,8 +225,8 @@ class ModbusWire implements Wire {
     const pdu = Uint8Array.from(raw.subarray(1, raw.length - 2));
     const match = matchReply(pending.request, pdu);
     if (match.kind === "malformed") {
-      const { host, port, log } = this.#options;
-      log.debug({ host, port, unit: pending.unit, why: match.why }, "a reply did not match");
+      const { log } = this.#options;
+      log.debug({ ...this.#address, unit: pending.unit, why: match.why }, "a reply did not match");
       this.#finish(id, { kind: "noReply", why: "malformed" });
       return;
     }
@@ -241,11 +239,11 @@ class ModbusWire implements Wire {
     const stranger = this.#pending.get(id)?.stranger ?? false;
     this.#finish(id, { kind: "noReply", why: stranger ? "malformed" : "timeout" });
     this.#timeouts += 1;
-    const { host, port, log } = this.#options;
+    const { log } = this.#options;
     if (this.#lateFrames >= deafRequests && !this.#saidLate) {
       this.#saidLate = true;
       // A gateway that numbers replies itself is healthy and never matches: say so, once.
-      log.warn({ host, port }, "replies come late or under other transaction ids than asked");
+      log.warn({ ...this.#address }, "replies come late or under other transaction ids than asked");
     }
     const deaf = performance.now() - this.#heardAtMs >= deafMs;
     if (this.#timeouts < deafRequests || !deaf || !this.#connected) return;

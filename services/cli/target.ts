@@ -1,0 +1,119 @@
+/**
+ * The device that a command of the cabinet speaks to.
+ *
+ * The idea: a device's name with a cell file gives everything; a wire gives what its options
+ * add. A running cell owns its wires, so reads join its poll lane. It refuses a write while the
+ * bus service answers.
+ */
+import { connect } from "node:net";
+import type { DeviceSetup } from "#drivers/device-model.js";
+import type { Profile } from "#drivers/profile.js";
+import { loadProfile } from "#drivers/profile-loader.js";
+import type { CellConfig } from "#kernel/config/cell.js";
+import { openModbusWire } from "#kernel/edge/modbus-wire.js";
+import { ServocellError } from "#kernel/errors.js";
+import type { Wire } from "#kernel/ports.js";
+import { lanePath } from "#kernel/run-dir.js";
+import { linkOf, openWire, serialFormats } from "./wire-target.js";
+
+export interface Target {
+  /** For people. */
+  readonly name: string;
+  readonly unit: number;
+  readonly profile: Profile | undefined;
+  /** The installation, where a cell file gives it. */
+  readonly setup: DeviceSetup | undefined;
+  open(what: "read" | "write"): Promise<Wire>;
+}
+
+export interface TargetFlags {
+  readonly unit?: string;
+  readonly profile?: string;
+  readonly baud: string;
+  readonly format: string;
+  readonly echo: boolean;
+}
+
+const quietLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+/** How long a local socket may take to say that somebody lives behind it. */
+const localMsMax = 500;
+const laneMsMax = 1000;
+const lookMs = 10;
+
+/** @throws NOT_FOUND for a device that the cell does not have. */
+export function cellTarget(config: CellConfig, id: string): Target {
+  const device = config.devices.find((one) => one.id === id);
+  if (device === undefined) {
+    const known = config.devices.map((one) => one.id).join(", ");
+    throw new ServocellError("NOT_FOUND", `${config.file} has no device ${id}; it has ${known}.`);
+  }
+  const bus = config.buses.find((one) => one.id === device.bus);
+  if (bus === undefined) throw new ServocellError("INTERNAL", `${id} is on no bus`);
+  const { profile, setup } = device;
+  return {
+    name: id,
+    unit: setup.unit,
+    profile,
+    setup,
+    open: async (what) => {
+      const lane = lanePath(config.runDir, bus.id, "poll");
+      if (!(await answers(lane))) return openWire(bus.link, bus.units);
+      if (what === "read") return openLane(lane);
+      const text = `The cell is running and its driver has ${id}: bring the cell down, or use its operations.`;
+      throw new ServocellError("STATE_CONFLICT", text);
+    },
+  };
+}
+
+/** @throws VALIDATION_FAILED when the options do not make a target. */
+export function wireTarget(where: string, flags: TargetFlags): Target {
+  const unit = Number(flags.unit);
+  if (flags.unit === undefined || !Number.isInteger(unit) || unit < 0 || unit > 247) {
+    throw new ServocellError("VALIDATION_FAILED", "--unit is missing: 0 to 247.");
+  }
+  const format = serialFormats.find((one) => one === flags.format);
+  const baud = Number(flags.baud);
+  if (format === undefined || !Number.isInteger(baud) || baud < 300) {
+    const known = serialFormats.join(", ");
+    throw new ServocellError("VALIDATION_FAILED", `--baud is a rate, --format one of ${known}.`);
+  }
+  const link = linkOf(where, { baud, format, echo: flags.echo });
+  if (unit === 0 && link.kind !== "tcp") {
+    const text = "unit 0 is everybody on a line; name one unit";
+    throw new ServocellError("VALIDATION_FAILED", text);
+  }
+  const profile = flags.profile === undefined ? undefined : profileNamed(flags.profile);
+  const name = `unit ${unit} on ${where}`;
+  return { name, unit, profile, setup: undefined, open: () => openWire(link) };
+}
+
+function profileNamed(id: string): Profile {
+  const loaded = loadProfile(id);
+  if (loaded.ok) return loaded.value;
+  const [first] = loaded.problems;
+  const hint = first?.suggestion === undefined ? "" : `; ${first.suggestion}`;
+  throw new ServocellError("NOT_FOUND", `${id}: ${first?.message ?? "no such profile"}${hint}.`);
+}
+
+/** Whether somebody accepts connections on a local socket. */
+export function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const end = (alive: boolean) => {
+      socket.destroy();
+      resolve(alive);
+    };
+    socket.setTimeout(localMsMax, () => end(false));
+    socket.on("connect", () => end(true));
+    socket.on("error", () => end(false));
+  });
+}
+
+async function openLane(path: string): Promise<Wire> {
+  const wire = openModbusWire({ path, log: quietLog });
+  const untilMs = performance.now() + laneMsMax;
+  while (!wire.connected && performance.now() < untilMs) {
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
+  }
+  return wire;
+}
