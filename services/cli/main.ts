@@ -15,6 +15,7 @@ import { makeRunDir } from "#kernel/edge/run-dir-maker.js";
 import { ServocellError } from "#kernel/errors.js";
 import { simControlPath } from "#kernel/run-dir.js";
 import { planCell } from "../supervisor/plan.js";
+import { addCabinetCommands } from "./cabinet-commands.js";
 import { checkCell } from "./check.js";
 import { Api } from "./client.js";
 import { act, reset, run, runs, status } from "./client-commands.js";
@@ -163,16 +164,31 @@ async function runService(service: string, flags: CellOptions & { cell: string }
   const config = cellOf(flags.cell, flags);
   if (config === undefined) return 1;
   const plan = planCell(config, { simulated: flags.simulated === true });
-  const spec = plan.find((child) => child.service === service);
+  const lines = plan.filter((child) => child.service.startsWith("bus-"));
+  const onlyLine = service === "bus" && lines.length === 1 ? lines[0] : undefined;
+  const spec = plan.find((child) => child.service === service) ?? onlyLine;
   if (spec === undefined) {
-    const known = plan.map((child) => child.service.replace(/^driver-/, "driver ")).join(", ");
-    const text = `${flags.cell} has no ${service.replace(/^driver-/, "driver ")}; it has ${known}.`;
+    const known = plan.map((child) => child.service.replace(/^(driver|bus)-/, "$1 ")).join(", ");
+    const text = `${flags.cell} has no ${service.replace(/^(driver|bus)-/, "$1 ")}; it has ${known}.`;
     throw new ServocellError("NOT_FOUND", text);
   }
   return runServiceProcess(spec.script, spec.args, spec.nodeFlags);
 }
 
-for (const service of ["broker", "bus", "coordinator", "gateway"]) {
+program
+  .command("bus")
+  .description("run the bus service of a cell alone: of one serial line, or of all TCP endpoints")
+  .requiredOption("--cell <file>", "the cell file")
+  .option("--bus <id>", "the serial line; needed where the cell has more than one bus process")
+  .addOption(simulatedOption)
+  .addOption(dataOption)
+  .action(
+    ends((flags: CellOptions & { cell: string; bus?: string }) => {
+      if (flags.bus !== undefined) return runService(`bus-${flags.bus}`, flags);
+      return runService("bus", flags);
+    }),
+  );
+for (const service of ["broker", "coordinator", "gateway"]) {
   program
     .command(service)
     .description(`run the ${service} of a cell alone`)
@@ -237,5 +253,7 @@ clientCommand("stop", "stop every axis, over the gateway and directly")
       return stop({ kind, id: newId(), api, runDirs, log: terminal.log, say });
     }),
   );
+
+addCabinetCommands(program, { say, ends, cellOf: (file) => cellOf(file, {}) });
 
 await program.parseAsync();

@@ -41,12 +41,13 @@ const usualSettings: readonly (readonly [number, SerialFormat])[] = [
 const replyMs = 300;
 
 export async function scan(where: string, flags: ScanFlags, voice: ScanVoice): Promise<number> {
+  const units = unitsOf(flags.units);
   const probes = allProbes();
   const links = linksOf(where, flags);
   const results: { readonly link: BusLink; readonly found: readonly FoundUnit[] }[] = [];
   for (const link of links) {
     if (voice.ended()) break;
-    const found = await scanLink(link, flags, probes, voice);
+    const found = await scanLink(link, { flags, units, probes }, voice);
     if (found.length > 0) results.push({ link, found });
     // A line has one setting; what answers at another one as well is noise.
     if (found.length > 0 && !flags.all) break;
@@ -71,12 +72,15 @@ function allProbes(): readonly IdentityProbe[] {
 
 async function scanLink(
   link: BusLink,
-  flags: ScanFlags,
-  probes: readonly IdentityProbe[],
+  what: {
+    readonly flags: ScanFlags;
+    readonly units: readonly number[];
+    readonly probes: readonly IdentityProbe[];
+  },
   voice: ScanVoice,
 ): Promise<readonly FoundUnit[]> {
+  const { flags, units, probes } = what;
   const wire = await openWire(link);
-  const units = unitsOf(flags.units);
   let seen = 0;
   let found = 0;
   try {

@@ -41,6 +41,9 @@ export interface FoundUnit {
 
 /** A unit is asked again once: one lost frame must not hide a device. */
 const asksMax = 2;
+/** How long a lost connection is waited for. */
+const reconnectMsMax: Ms = 3000;
+const lookMs: Ms = 10;
 
 /** Scans one wire that stands; in the order of `units`. */
 export async function scanWire(wire: Wire, options: ScanOptions): Promise<readonly FoundUnit[]> {
@@ -72,10 +75,19 @@ async function ask(
   times: number,
 ): Promise<Uint8Array | undefined> {
   for (let i = 0; i < times; i += 1) {
+    // A wire that hears nobody for long opens itself anew; the silence was the units'.
+    await standing(wire);
     const result = await wire.exchange(unit, pdu, { timeoutMs, firstByteMs });
     if (result.kind === "reply" && !isPathGone(result.pdu)) return result.pdu;
   }
   return undefined;
+}
+
+async function standing(wire: Wire): Promise<void> {
+  const untilMs = performance.now() + reconnectMsMax;
+  while (!wire.connected && performance.now() < untilMs) {
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
+  }
 }
 
 /** A gateway that says 0x0A or 0x0B speaks of a unit that is not there [MODBUS 7]. */
