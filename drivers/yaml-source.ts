@@ -112,6 +112,7 @@ export function openYaml(text: string, file: string): YamlOpened {
       problems.push(here(startOf(node), "anchors and aliases are not used here"));
     },
     Scalar: (_, node) => {
+      keepLineFormat(node);
       const trap = numberTrap(node);
       if (trap !== undefined) problems.push(here(startOf(node), trap.message, trap));
     },
@@ -136,6 +137,12 @@ export function openYaml(text: string, file: string): YamlOpened {
     },
   };
   return { ok: true, source };
+}
+
+/** `8E1` is 8 × 10 to YAML and a character format of a serial line to everybody else (CF-01). */
+function keepLineFormat(node: Scalar): void {
+  const written = sourceOf(node);
+  if (typeof node.value === "number" && /^[5-8]E[12]$/.test(written)) node.value = written;
 }
 
 /** Number spellings that mean different things to different readers. */

@@ -1,28 +1,56 @@
 /**
- * The process of the bus service: one for all TCP endpoints of a cell.
+ * The process of the bus service: one per serial line, and one for all TCP endpoints of a cell.
  *
- * The idea: wires only. The lane sockets are opened first, because they are what a second bus
- * service is refused by. It refuses nothing that app.ts and the edge do not.
+ * The idea: wires only. `--bus ID` owns one line, so that nobody else's work stands between two
+ * of its frames; without it the process owns every endpoint, RTU frames over TCP included. The
+ * lane sockets are opened first, because they are what a second bus service is refused by. It
+ * refuses a bus that is not a line of the cell.
  */
+import type { BusConfig, CellConfig } from "#kernel/config/cell.js";
 import { openLaneServer } from "#kernel/edge/lane-server.js";
-import { openModbusWire } from "#kernel/edge/modbus-wire.js";
 import { openMqttLink } from "#kernel/edge/mqtt-link.js";
 import { runService } from "#kernel/edge/process.js";
 import { ServocellError } from "#kernel/errors.js";
+import type { Log, Wire } from "#kernel/ports.js";
 import { buildBus } from "./app.js";
 
+/** @throws NOT_FOUND when the cell has no such line. */
+function ownBuses({ buses, file }: CellConfig, line: string | undefined): readonly BusConfig[] {
+  if (line === undefined) return buses.filter(({ link }) => link.kind !== "serial");
+  const own = buses.filter(({ id, link }) => id === line && link.kind === "serial");
+  if (own.length > 0) return own;
+  throw new ServocellError("NOT_FOUND", `${file} has no serial line ${line}.`);
+}
+
+/** Each kind of wire is loaded only where it is used. */
+async function openWire({ link, units }: BusConfig, log: Log): Promise<Wire> {
+  switch (link.kind) {
+    case "tcp": {
+      const { openModbusWire } = await import("#kernel/edge/modbus-wire.js");
+      return openModbusWire({ host: link.host, port: link.port, log });
+    }
+    case "rtuOverTcp": {
+      const { openRtuOverTcpWire } = await import("#kernel/edge/rtu-tcp-wire.js");
+      return openRtuOverTcpWire({ host: link.host, port: link.port, units, log });
+    }
+    case "serial": {
+      const { openLineWire } = await import("#kernel/edge/line-wire.js");
+      return openLineWire({ link, units, log });
+    }
+    default:
+      return link satisfies never;
+  }
+}
+
 await runService({
-  service: "bus",
+  service: ({ bus }) => (bus === undefined ? "bus" : `bus-${bus}`),
   env: process.env,
-  build: async ({ config, boot, newId, log }) => {
-    const { runDir, buses, broker, prefix, cell } = config;
+  build: async ({ config, args, boot, newId, log }) => {
+    const { runDir, broker, prefix, cell } = config;
+    const buses = ownBuses(config, args.bus);
     const lanes = await openLaneServer({ runDir, buses, log });
-    const wires = new Map(
-      buses.map(({ id, link }) => {
-        if (link.kind !== "tcp") throw new ServocellError("INTERNAL", `no wire for ${link.kind}`);
-        return [id, openModbusWire({ host: link.host, port: link.port, log })];
-      }),
-    );
+    const wires = new Map<string, Wire>();
+    for (const bus of buses) wires.set(bus.id, await openWire(bus, log));
     const main = openMqttLink({
       url: broker.kind === "external" ? broker.url : `mqtt://${broker.host}:${broker.port}`,
       clientId: boot.service,
@@ -31,6 +59,6 @@ await runService({
       newId,
       log,
     });
-    return buildBus({ wires, lanes, main, log, boot, newId }, config);
+    return buildBus({ wires, lanes, main, log, boot, newId }, { ...config, buses });
   },
 });

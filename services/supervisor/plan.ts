@@ -8,13 +8,13 @@
  * does).
  */
 import type { Ms } from "#drivers/reading.js";
-import type { CellConfig } from "#kernel/config/cell.js";
+import type { BusConfig, CellConfig } from "#kernel/config/cell.js";
 import { snapshotVariable } from "#kernel/config/cell-snapshot.js";
 import { simControlPath } from "#kernel/run-dir.js";
 import { drainMaxMs } from "#kernel/service.js";
 
 export interface ChildSpec {
-  /** The service id, also the name of its log file: `broker`, `bus`, `driver-x`, … */
+  /** The service id, also the name of its log file: `broker`, `bus`, `bus-rail`, `driver-x`, … */
   readonly service: string;
   /** The script, relative to the root of the package. */
   readonly script: string;
@@ -82,14 +82,30 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
       essential: false,
     }),
   );
+  const bus = (service: string, more: readonly string[]) =>
+    child(service, "bus", [1, 3], { args: [...where, ...more] });
+  // A line has a process of its own: nobody else's work stands between two of its frames. The
+  // port may be unplugged, so that the rest of the cell comes up without it.
+  const buses = [
+    ...(config.buses.some(isEndpoint) ? [bus("bus", [])] : []),
+    ...config.buses.filter(isLine).map(({ id }) => bus(`bus-${id}`, ["--bus", id])),
+  ];
   return [
     ...(config.broker.kind === "embedded" ? [child("broker", "broker", [1, 5])] : []),
     ...(config.simulation === true ? [simulator(child, config, options)] : []),
-    child("bus", "bus", [1, 3]),
+    ...buses,
     ...drivers,
     child("coordinator", "coordinator", [2, 1]),
     child("gateway", "gateway", [2, 1], { nodeFlags: heap(128) }),
   ];
+}
+
+function isLine({ link }: BusConfig): boolean {
+  return link.kind === "serial";
+}
+
+function isEndpoint(bus: BusConfig): boolean {
+  return !isLine(bus);
 }
 
 function simulator(

@@ -23,6 +23,8 @@ export interface ServiceArgs {
   readonly cell: string;
   readonly data?: string;
   readonly device?: string;
+  /** The bus service: the line that it owns; absent: all TCP endpoints. */
+  readonly bus?: string;
   readonly simulated: boolean;
   readonly level: LogLevel;
 }
@@ -50,7 +52,7 @@ export interface ServiceSpec {
 const standbyMs = 500;
 
 const usage =
-  "usage: --cell FILE [--data DIR] [--device ID] [--simulated] [--log debug|info|warn|error]";
+  "usage: --cell FILE [--data DIR] [--device ID | --bus ID] [--simulated] [--log debug|info|warn|error]";
 
 /** The version of the package this file belongs to. */
 export function packageVersion(): string {
@@ -72,6 +74,7 @@ export function readServiceArgs(argv: readonly string[]): ServiceArgs {
     cell?: string;
     data?: string;
     device?: string;
+    bus?: string;
     simulated?: boolean;
     log?: string;
   };
@@ -82,6 +85,7 @@ export function readServiceArgs(argv: readonly string[]): ServiceArgs {
         cell: { type: "string" },
         data: { type: "string" },
         device: { type: "string" },
+        bus: { type: "string" },
         simulated: { type: "boolean" },
         log: { type: "string" },
       },
@@ -89,7 +93,7 @@ export function readServiceArgs(argv: readonly string[]): ServiceArgs {
   } catch (thrown) {
     throw faulty(textOf(thrown));
   }
-  const { cell, data, device, simulated, log } = values;
+  const { cell, data, device, bus, simulated, log } = values;
   if (cell === undefined) throw faulty("--cell is missing.");
   const level = log === undefined ? "info" : logLevels.find((one) => one === log);
   if (level === undefined) throw faulty(`--log ${log} is no level.`);
@@ -99,6 +103,7 @@ export function readServiceArgs(argv: readonly string[]): ServiceArgs {
     simulated: simulated ?? false,
     ...(data === undefined ? {} : { data }),
     ...(device === undefined ? {} : { device }),
+    ...(bus === undefined ? {} : { bus }),
   };
 }
 

@@ -68,6 +68,14 @@ test("buses: a line takes its character format of the norm where the file gives 
   });
 });
 
+test.each(["8N1", "8N2", "8E1", "8O1", '"8E1"'])(
+  "CF-01: the format %s is never a number of YAML, with quotes or without",
+  (format) => {
+    const cell = cellOf(check(good.replace("format: 8N1", `format: ${format}`)));
+    expect(cell.buses[0]?.link).toMatchObject({ format: format.replaceAll('"', "") });
+  },
+);
+
 test("buses: RTU frames over TCP are a line at an endpoint", () => {
   const text = good.replace(/rail: \{.*\}/, 'rail: { tcp: "10.0.0.7:4001", framing: rtu }');
   expect(cellOf(check(text)).buses[0]).toMatchObject({
@@ -120,7 +128,7 @@ test.each<[string, string, string, string]>([
   ["no speed", ", baud: 38400", "", "baud is missing"],
   ["a speed of nobody", "baud: 38400", "baud: 38401", "did you mean 38400?"],
   ["a speed in words", "baud: 38400", 'baud: "38400"', "must be a number"],
-  ["a format of nobody", "format: 8N1", "format: 7E1", "format"],
+  ["a format of nobody", "format: 8N1", "format: 7E1", "7E1; did you mean 8E1?"],
   ["framing of a line", line, `${line}, framing: rtu`, "framing is for tcp"],
   ["a speed of an endpoint", line, 'tcp: "10.0.0.1:502", baud: 9600', "has no baud"],
   ["an endpoint of a line", line, 'tcp: "/dev/ttyUSB0"', "an endpoint is host:port"],
