@@ -7,6 +7,14 @@
  */
 import { decodeRaw, fromRaw } from "./codec.js";
 import { compileCondition } from "./condition.js";
+import {
+  judgeCommissioning,
+  judgeWatchdog,
+  refreshDuty,
+  watchdogFacts,
+  watchdogFeed,
+  watchdogFrames,
+} from "./device-duties.js";
 import type {
   AlarmFacts,
   Begun,
@@ -48,7 +56,8 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
   const context = contextOf(profile, setup);
   const meaning = compileMeaning(context);
   const programs = compilePrograms(context, setup);
-  const verbs = verbsOf(profile, setup);
+  const watchdog = watchdogFacts(profile, setup);
+  const verbs = verbsOf(profile, setup, watchdog);
   const codecs = codecsOf(context);
   const plan = (group: "fast" | "slow" | "full") => planReads(profile, pollGroup(profile, group));
   return {
@@ -57,7 +66,15 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
     setup,
     verbs,
     stops: stopFacts(context),
-    watchdog: watchdogOf(profile),
+    watchdog,
+    judgeWatchdog: (points) => judgeWatchdog(profile, watchdog, points),
+    watchdogFrames: (points) => {
+      const wanted = setup.watchdog;
+      return wanted === undefined ? [] : watchdogFrames(context, wanted.setMs, points);
+    },
+    ...watchdogFeed(context),
+    commissioned: (points) => judgeCommissioning(profile, points),
+    refresh: (verb, args) => refreshDuty(context, verb, args),
     ...counterOf(context),
     alarm: (code) => alarmOf(profile, code),
     pollFast: plan("fast"),
@@ -99,10 +116,16 @@ function operationOf(profile: Profile, verb: Verb): OperationSpec | undefined {
   return Object.hasOwn(operations, verb) ? operations[verb] : undefined;
 }
 
-/** Velocity and jog need a drive that stops by itself, or a reason without one. */
-function verbsOf(profile: Profile, setup: DeviceSetup): ReadonlySet<Verb> {
+/**
+ * Velocity and jog need a drive that stops by itself, or a reason without one. Where registers
+ * decide, they are offered, and refused as long as the registers do not say so.
+ */
+function verbsOf(profile: Profile, setup: DeviceSetup, watchdog: WatchdogFacts): ReadonlySet<Verb> {
   if (profile.unsupported !== undefined) return new Set();
-  const watched = profile.watchdog.kind === "fixed" || setup.acceptNoWatchdog !== undefined;
+  const able =
+    (watchdog.kind === "fixed" || watchdog.kind === "settable") &&
+    watchdog.fedByNeighbours !== true;
+  const watched = able || setup.acceptNoWatchdog !== undefined;
   const verbs = (Object.keys(profile.operations) as Verb[]).filter((verb) => {
     return watched || (verb !== "velocity" && verb !== "jog");
   });
@@ -124,16 +147,6 @@ function whyNot(profile: Profile, verb: Verb): string {
     return "no watchdog of the drive is verified, and acceptNoWatchdog gives no reason";
   }
   return `the profile ${profile.id} does not have it`;
-}
-
-function watchdogOf({ watchdog }: Profile): WatchdogFacts {
-  const { kind, note, timeoutMs, reactions } = watchdog;
-  if (kind === "none") return { kind };
-  if (kind === "fixed" && timeoutMs !== undefined) {
-    return { kind, timeoutMs, reaction: (reactions ?? []).join(", ") || note };
-  }
-  // A settable one counts only once its registers are read and compared.
-  return { kind: "unknown", note };
 }
 
 /** Bits of the registers that count and wrap. */

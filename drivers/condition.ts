@@ -49,7 +49,11 @@ export function operandValue(
   if (typeof operand === "number") return operand;
   const base = operand.arg !== undefined ? args[operand.arg] : captures[operand.capture ?? ""];
   const plus = operand.plus === undefined ? 0 : args[operand.plus];
-  return base === undefined || plus === undefined ? undefined : base + plus;
+  if (base === undefined || plus === undefined) return undefined;
+  const { clear, set, toggle } = operand;
+  if (clear === undefined && set === undefined && toggle === undefined) return base + plus;
+  // Read, modify, write: the other bits of the word stay as they were read.
+  return (((base & ~(clear ?? 0)) | (set ?? 0)) ^ (toggle ?? 0)) >>> 0;
 }
 
 /** The first pair that matches; undefined while the word is not there. */

@@ -69,6 +69,10 @@ export interface DeviceSetup {
   readonly constants: { readonly [name: string]: number };
   /** Reason why velocity and jog are allowed without a verified drive watchdog. */
   readonly acceptNoWatchdog?: string;
+  /** The cell file asks for this time of the drive's own watchdog, and allows to write it. */
+  readonly watchdog?: { readonly setMs: Ms };
+  /** Other units share its line, so their traffic may feed its watchdog. */
+  readonly sharesLine?: boolean;
 }
 
 /** One planned read: one request on the wire. `pdu` is the request without unit id. */
@@ -123,7 +127,50 @@ export interface DeviceView {
 export type WatchdogFacts =
   | { readonly kind: "none" }
   | { readonly kind: "unknown"; readonly note: string }
-  | { readonly kind: "fixed"; readonly timeoutMs: Ms; readonly reaction: string };
+  | {
+      readonly kind: "fixed";
+      readonly timeoutMs: Ms;
+      readonly reaction: string;
+      readonly fedByNeighbours?: boolean;
+    }
+  | {
+      readonly kind: "settable";
+      readonly note: string;
+      readonly fedByNeighbours: boolean;
+      /** Registers that hold its time and reaction. */
+      readonly points: readonly string[];
+      readonly requests: readonly ReadRequest[];
+    };
+
+export const watchdogStates = [
+  "verified",
+  "off",
+  "wrong-reaction",
+  "none",
+  "unknown",
+  "fedByNeighbours",
+] as const;
+
+/** What is known of the watchdog now. Only `verified` counts [PROTOCOL 9]. */
+export interface WatchdogFinding {
+  readonly state: (typeof watchdogStates)[number];
+  readonly text: string;
+  readonly timeoutMs?: Ms;
+}
+
+export interface Finding {
+  readonly ok: boolean;
+  /** What was expected, and what was read. */
+  readonly text: string;
+}
+
+/** A command that counts only while it is repeated. */
+export interface RefreshDuty {
+  readonly frames: readonly Uint8Array[];
+  readonly everyMs: Ms;
+  /** Without a repetition within this the device ends the motion by itself. */
+  readonly deadlineMs: Ms;
+}
 
 /** A position register of 16 or 32 bits. */
 export interface CounterFacts {
@@ -178,6 +225,16 @@ export interface DeviceModel {
   readonly watchdog: WatchdogFacts;
   /** The register that counts the position, where it is one that may wrap. */
   readonly counter?: CounterFacts;
+  /** What is known of the watchdog. Absent: what `watchdog` says is all. */
+  judgeWatchdog?(points: PointTable): WatchdogFinding;
+  /** Frames that set the watchdog as the cell file asks; only what differs. */
+  watchdogFrames?(points: PointTable): readonly Uint8Array[];
+  /** What is written in turn to feed the watchdog, where that takes a register of its own. */
+  readonly watchdogFeed?: { readonly frames: readonly Uint8Array[]; readonly everyMs: Ms };
+  /** Whether the parameters that must stand do stand, by a full read. */
+  commissioned?(points: PointTable): Finding;
+  /** What must be repeated while this motion goes on. */
+  refresh?(verb: Verb, args: { readonly [name: string]: number }): RefreshDuty | undefined;
   /** What the profile says of a fault code. */
   alarm?(code: number): AlarmFacts | undefined;
   /** Reads enough for `view` and for continuity: status, position, velocity. */

@@ -46,6 +46,10 @@ export interface Operand {
   readonly capture?: string | undefined;
   /** Adds this argument. */
   readonly plus?: string | undefined;
+  /** With `capture` of a raw word: these bits low, then those high, then those turned over. */
+  readonly clear?: number | undefined;
+  readonly set?: number | undefined;
+  readonly toggle?: number | undefined;
 }
 export const operandSchema = z.union([
   z.number(),
@@ -53,6 +57,9 @@ export const operandSchema = z.union([
     arg: nameSchema.optional(),
     capture: nameSchema.optional(),
     plus: nameSchema.optional(),
+    clear: whole.min(1).max(0xffff).optional(),
+    set: whole.min(1).max(0xffff).optional(),
+    toggle: whole.min(1).max(0xffff).optional(),
   }),
 ]);
 

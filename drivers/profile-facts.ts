@@ -159,6 +159,14 @@ export const watchdogSchema = z.strictObject({
   factory: z.number().optional(),
   off: z.number().optional(),
   reactions: z.array(z.enum(["ramp", "coast", "warn", "goOn", "lastSpeed", "fault"])).optional(),
+  /** A register of its own that feeds it: its values are written in turn. */
+  feed: z
+    .strictObject({
+      point: nameSchema,
+      values: z.array(z.number().int()).min(1),
+      everyMs: ms.min(50),
+    })
+    .optional(),
   fedBy: z.enum(["anyTraffic", "ownFrames", "processData", "writes", "unknown"]),
   faultCode: z.number().int().optional(),
   evidence: evidenceSchema,
@@ -178,7 +186,12 @@ export const alarmSchema = z.strictObject({
 /** Variation 13: a command that counts only while it is repeated. */
 export const refreshSchema = z.strictObject({
   operation: nameSchema,
-  everyMs: ms,
+  /** What is written again while the motion goes on, with the arguments of the operation. */
+  write: z
+    .record(nameSchema, z.union([z.number(), z.strictObject({ arg: nameSchema })]))
+    .optional(),
+  block: nameSchema.optional(),
+  everyMs: ms.min(5),
   deadlineMs: ms,
   baudMin: z.number().int().positive().optional(),
   evidence: evidenceSchema,

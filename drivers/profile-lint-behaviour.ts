@@ -167,6 +167,10 @@ function lintOperand(operand: number | Operand, path: YamlPath, say: Say, scope:
     }
   }
   const { capture } = operand;
+  const bits = [operand.clear, operand.set, operand.toggle].some((one) => one !== undefined);
+  if (bits && capture === undefined) {
+    say(path, "clear, set and toggle change a captured word", { at: "key" });
+  }
   if (capture !== undefined && !scope.captures.has(capture)) {
     say([...path, "capture"], `${capture} is not captured before`);
   }

@@ -4,13 +4,15 @@
  * The idea: a watchdog that nobody can read is a promise, so what stands here must be readable and
  * comparable. It refuses an expectation without a point, and reactions that are not told apart.
  */
+import { restingReactions } from "./device-duties.js";
 import { type Say, unknownName } from "./lint-report.js";
-import type { Profile } from "./profile.js";
+import type { OperationSpec, Profile } from "./profile.js";
 import type { YamlPath } from "./yaml-schema.js";
 
 export function lintDuties(profile: Profile, say: Say): void {
   lintCommissioning(profile, say);
   lintWatchdog(profile, say);
+  lintRefresh(profile, say);
 }
 
 /** A raw register of the full read: what it holds is compared as it stands. */
@@ -52,6 +54,41 @@ function lintWritable(profile: Profile, name: string, path: YamlPath, say: Say):
   if (point !== undefined && point.write === undefined) say(path, `${name} cannot be written`);
 }
 
+/** A duty that nothing fulfils would let the axis stop by itself. */
+function lintRefresh(profile: Profile, say: Say): void {
+  const operations: { readonly [verb: string]: OperationSpec | undefined } = profile.operations;
+  profile.refresh.forEach((duty, i) => {
+    const path = ["refresh", i];
+    const operation = Object.hasOwn(operations, duty.operation)
+      ? operations[duty.operation]
+      : undefined;
+    if (operation === undefined) {
+      const known = profile.operations;
+      unknownName(say, [...path, "operation"], "operation", { name: duty.operation, known });
+    }
+    if (duty.write === undefined) {
+      say(path, "a refresh duty needs what is written", { at: "key" });
+    }
+    if (duty.everyMs >= duty.deadlineMs) {
+      say([...path, "everyMs"], "it must be repeated before its deadline");
+    }
+    if (duty.block !== undefined && profile.blocks[duty.block] === undefined) {
+      const known = profile.blocks;
+      unknownName(say, [...path, "block"], "block", { name: duty.block, known });
+    }
+    for (const [name, value] of Object.entries(duty.write ?? {})) {
+      const at = [...path, "write", name];
+      const point = profile.points[name];
+      if (point === undefined) unknownName(say, at, "point", { name, known: profile.points });
+      else if (point.write === undefined) say(at, `${name} cannot be written`);
+      const args = operation?.args ?? {};
+      if (typeof value !== "number" && !Object.hasOwn(args, value.arg)) {
+        unknownName(say, [...at, "arg"], "argument", { name: value.arg, known: args });
+      }
+    }
+  });
+}
+
 function lintWatchdog(profile: Profile, say: Say): void {
   const { watchdog } = profile;
   const { kind, timeoutMs, timeoutPoint, reactionPoint, accept, unitMs } = watchdog;
@@ -65,6 +102,10 @@ function lintWatchdog(profile: Profile, say: Say): void {
     if (name !== undefined && kind !== "settable") {
       say([...path, key], "only a settable watchdog has points");
     }
+  }
+  const { feed } = watchdog;
+  if (feed !== undefined && profile.points[feed.point]?.write === undefined) {
+    say([...path, "feed", "point"], `${feed.point} cannot be written`);
   }
   if (timeoutPoint !== undefined && unitMs === undefined) {
     say([...path, "timeoutPoint"], "the time needs its unitMs");
@@ -83,6 +124,5 @@ function lintWatchdog(profile: Profile, say: Say): void {
 
 /** Reactions after which an axis stands. */
 function stopsAlways(reactions: Profile["watchdog"]["reactions"]): boolean {
-  const rests: readonly string[] = ["ramp", "coast", "fault"];
-  return reactions !== undefined && reactions.every((one) => rests.includes(one));
+  return reactions?.every((one) => restingReactions.includes(one)) ?? false;
 }

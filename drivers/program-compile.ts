@@ -39,7 +39,7 @@ export function requestsFor(
 type Frame = (values: OperandValues) => Encoded<Uint8Array>;
 
 /** One frame per point, or one for the whole block. */
-function framesOf(
+export function frameMakers(
   step: Pick<StepSpec, "write" | "block">,
   context: CompileContext,
 ): readonly Frame[] {
@@ -81,7 +81,7 @@ export function constantFrames(
   step: Pick<StepSpec, "write" | "block">,
   context: CompileContext,
 ): readonly Uint8Array[] {
-  return framesOf(step, context).map((frame) => {
+  return frameMakers(step, context).map((frame) => {
     const made = frame({ args: {}, captures: {} });
     if (!made.ok) throw new RangeError(made.why);
     return made.value;
@@ -94,7 +94,7 @@ function writes(
   context: CompileContext,
 ): readonly Instruction[] {
   const text = Object.keys(step.write ?? {}).join(", ");
-  return framesOf(step, context).map((frame) => ({ op: "write", role, frame, text }) as const);
+  return frameMakers(step, context).map((frame) => ({ op: "write", role, frame, text }) as const);
 }
 
 function waitFor(

@@ -5,7 +5,13 @@
  * code, the reason and the limit [PROTOCOL 2, 4, 8, 14]. A fact that the profile does not have is
  * not a reason to refuse; a fact that could not be read is. It refuses to look anything up.
  */
-import type { DeviceModel, DeviceView, Verb } from "#drivers/device-model.js";
+import type {
+  DeviceModel,
+  DeviceView,
+  Finding,
+  Verb,
+  WatchdogFinding,
+} from "#drivers/device-model.js";
 import type { Detail, Ms, Reading, Verdict } from "#drivers/reading.js";
 import type { DeviceState } from "#kernel/contract/payloads.js";
 import type { ErrorCode } from "#kernel/errors.js";
@@ -14,6 +20,8 @@ import { endAhead } from "./travel.js";
 
 /** A reading older than this many poll periods is no ground to move on. */
 export const freshPolls = 3;
+/** A jog counts on a drive that stops within this by itself [PROTOCOL 16]. */
+const jogWatchdogMsMax = 500;
 
 export interface CommandFacts {
   readonly nowMs: Ms;
@@ -34,6 +42,10 @@ export interface CommandFacts {
   /** When the newest good status read was sent; undefined: never. */
   readonly statusAtMs: Ms | undefined;
   readonly pollPeriodMs: Ms;
+  /** What is known of the drive's own watchdog; absent: what the profile says is all. */
+  readonly watchdog?: WatchdogFinding;
+  /** Whether the parameters that must stand do stand. */
+  readonly commissioning?: Finding;
   readonly running: { readonly id: string; readonly verb: string } | undefined;
   /** Where the move is to end; undefined: it has no such place, or nobody knows from where. */
   readonly place: number | undefined;
@@ -139,11 +151,27 @@ function checkReady(facts: CommandFacts): Verdict | undefined {
   if (needsReference.has(verb) && !holds(view.homed)) {
     return refuse("NOT_HOMED", `${name} has no position reference; home it first`);
   }
-  const { watchdog, setup } = model;
-  if (isUnbounded(verb) && watchdog.kind !== "fixed" && setup.acceptNoWatchdog === undefined) {
-    return refuse("NO_WATCHDOG", `${name} has no verified drive watchdog, so ${verb} is refused`);
+  const { commissioning } = facts;
+  if (isMotion(verb) && commissioning?.ok === false) {
+    return refuse("NOT_COMMISSIONED", `${name} is not set up for motion: ${commissioning.text}`);
   }
-  return undefined;
+  return isUnbounded(verb) ? checkWatchdog(facts) : undefined;
+}
+
+/** What goes on without a target must end without us, too [PROTOCOL 9, 16]. */
+function checkWatchdog({ model, verb, watchdog }: CommandFacts): Verdict | undefined {
+  const { device, acceptNoWatchdog } = model.setup;
+  if (acceptNoWatchdog !== undefined) return undefined;
+  const verified = watchdog?.state ?? (model.watchdog.kind === "fixed" ? "verified" : "unknown");
+  if (verified !== "verified") {
+    const why = watchdog === undefined ? "" : ` (${watchdog.state}: ${watchdog.text})`;
+    const text = `${device} has no verified drive watchdog${why}, so ${verb} is refused`;
+    return refuse("NO_WATCHDOG", text);
+  }
+  const timeoutMs = watchdog?.timeoutMs ?? 0;
+  if (verb !== "jog" || timeoutMs <= jogWatchdogMsMax) return undefined;
+  const text = `the watchdog of ${device} takes ${timeoutMs} ms; jog needs ${jogWatchdogMsMax} ms`;
+  return refuse("NO_WATCHDOG", text, { value: timeoutMs, limit: jogWatchdogMsMax });
 }
 
 function over(what: string, value: number, limit: number, unit: string): Verdict {

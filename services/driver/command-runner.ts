@@ -63,8 +63,14 @@ export interface CommandParts {
    * A motion began or goes on (its verb), is over ("none"), or ended otherwise than done after its
    * trigger ("unfinished"): then the device may still hold the rest of it.
    */
-  readonly onMotion: (verb: string) => void;
+  readonly onMotion: (verb: string, started?: StartedMotion) => void;
   readonly onChange: () => void;
+}
+
+/** With the trigger of a motion: what the drive was asked for, and the last look of its command. */
+export interface StartedMotion {
+  readonly planned: PlannedCommand;
+  readonly allowed: () => boolean;
 }
 
 interface Running {
@@ -215,24 +221,15 @@ export class CommandRunner {
     const { view, points } = readings;
     const nowMs = performance.now();
     const given = command.lease;
-    const facts = {
-      ...surroundings(),
-      nowMs,
-      verb,
-      args,
-      given,
-      view,
-      model,
-      place: planned.place,
-      running: this.running,
-    };
+    const asked = { nowMs, verb, args, given, place: planned.place, running: this.running };
+    const facts = { ...surroundings(), ...asked, view, model };
     const refusal = checkCommand(facts);
     if (refusal !== undefined) return refusal;
     const known = [...model.verbs].find((v) => v === verb);
     if (known === undefined) return refuse("NOT_SUPPORTED", `there is no operation ${verb}`);
     // The profile's own word; it is asked again when the operation begins.
-    const asked = [...model.verbs].find((v) => v === planned.verb) ?? known;
-    const begun = model.begin({ verb: asked, args: planned.args, nowMs, points });
+    const operation = [...model.verbs].find((v) => v === planned.verb) ?? known;
+    const begun = model.begin({ verb: operation, args: planned.args, nowMs, points });
     return begun.ok ? undefined : begun.verdict;
   }
 
@@ -384,7 +381,12 @@ export class CommandRunner {
     if (trigger) {
       this.#parts.frame.unsettled(open.verb);
       this.#apply({ kind: "trigger" });
-      if (isMotion(open.verb)) onMotion(open.verb);
+      if (isMotion(open.verb) && open.planned !== undefined) {
+        const { planned } = open;
+        const allowed = () =>
+          open.generation === generation() && forbidden(open.verb, holder, epoch) === undefined;
+        onMotion(open.verb, { planned, allowed });
+      }
     }
     return true;
   }

@@ -7,12 +7,13 @@
  */
 import type { DeviceModel } from "#drivers/device-model.js";
 import type { Ms } from "#drivers/reading.js";
-import type { DeviceState, StopAck } from "#kernel/contract/payloads.js";
+import type { StopAck } from "#kernel/contract/payloads.js";
 import { AxisFrame, frameListeners } from "./axis-frame.js";
 import { isMotion, isUnbounded } from "./command-checks.js";
 import { CommandRunner } from "./command-runner.js";
 import { DeviceIo } from "./device-io.js";
 import type { DriverConfig, DriverPorts } from "./driver-ports.js";
+import { Duties } from "./duties.js";
 import { Guarding } from "./guarding.js";
 import { Journal } from "./journal.js";
 import { LeaseRunner } from "./lease-runner.js";
@@ -20,7 +21,7 @@ import { Outbox } from "./outbox.js";
 import { Permits } from "./permits.js";
 import type { Interruption } from "./pipeline.machine.js";
 import { PollLoop } from "./poll-loop.js";
-import { Publisher } from "./publisher.js";
+import { deviceStateOf, Publisher } from "./publisher.js";
 import { knownStill, Readings, stillAgeMs } from "./readings.js";
 import { Requests } from "./requests.js";
 import { Responder } from "./responder.js";
@@ -49,6 +50,7 @@ export class DriverParts {
   readonly session: Session;
   readonly poll: PollLoop;
   readonly publisher: Publisher;
+  readonly duties: Duties;
   readonly #ports: DriverPorts;
   readonly #model: DeviceModel;
   readonly #publishAck: (ack: StopAck) => void;
@@ -94,6 +96,7 @@ export class DriverParts {
       beforeSeen: () => this.#watchPermits(performance.now()),
     });
     this.session = this.#makeSession(config);
+    this.duties = this.#makeDuties();
     this.poll = this.#makePoll();
     this.publisher = this.#makePublisher(config);
     this.#watchPorts();
@@ -133,6 +136,8 @@ export class DriverParts {
     return ended && moving.ok && moving.value;
   }
 
+  readonly #deviceState = () => deviceStateOf(this.readings.view, this.session.statusSeen);
+
   get #goesOn(): boolean {
     return isUnbounded(this.#motion);
   }
@@ -148,6 +153,7 @@ export class DriverParts {
     this.stops.tick();
     this.#watchPermits(nowMs);
     this.permits.say(nowMs);
+    this.duties.tick(nowMs);
     // A stop is over when it is confirmed: until then the guardian finishes it.
     const still = this.#still(nowMs) && !this.mayMove && !this.stops.active;
     this.guarding.tick(nowMs, { still, connectedDevice: this.session.statusSeen });
@@ -170,10 +176,8 @@ export class DriverParts {
     while (this.stops.active && !this.stops.owed && performance.now() < untilMs) {
       await new Promise((resolve) => setTimeout(resolve, settleMs));
     }
-    this.guarding.tick(performance.now(), {
-      still: this.#still(performance.now()),
-      connectedDevice: this.session.statusSeen,
-    });
+    const still = this.#still(performance.now());
+    this.guarding.tick(performance.now(), { still, connectedDevice: this.session.statusSeen });
   }
 
   /** Whatever `work` interrupts is told this cause. */
@@ -299,16 +303,27 @@ export class DriverParts {
         identity: this.session.identity,
         interlock: this.permits.forbids(performance.now()),
         breaker: breaker.state,
+        ...this.duties.facts,
         statusAtMs: this.readings.statusAtMs,
         pollPeriodMs: this.poll.periodMs,
       }),
       generation: () => this.stops.generation,
       forbidden: (verb, holder, epoch) => this.#forbidden(verb, holder, epoch),
       fresh: () => this.poll.fresh(this.readings),
-      onMotion: (verb) => {
+      onMotion: (verb, started) => {
         this.#motion = verb;
+        this.duties.motion(verb, started);
         this.poll.poke();
       },
+      onChange: () => this.#changed(),
+    });
+  }
+
+  #makeDuties(): Duties {
+    return new Duties({
+      ...{ io: this.io, readings: this.readings, log: this.#ports.log, model: this.#model },
+      mayWrite: () => this.session.recognised && !this.stops.active,
+      stopAxis: (reason) => this.stops.own(reason),
       onChange: () => this.#changed(),
     });
   }
@@ -333,10 +348,10 @@ export class DriverParts {
       plan: (done) => session.plan(done),
       onOutcome: (plan, outcome, before) => {
         session.onOutcome(plan, outcome, before);
+        if (plan.name === "full" && outcome.ok) this.duties.onFullRead();
         this.#watchTravel();
-        const nowMs = performance.now();
-        this.permits.say(nowMs);
-        this.publisher.update(nowMs);
+        this.permits.say(performance.now());
+        this.#changed();
       },
     });
   }
@@ -354,6 +369,7 @@ export class DriverParts {
         lease: this.leases.held,
         latched: this.stops.latches,
         stop: this.stops.last,
+        watchdog: this.duties.watchdog.state,
       }),
       deviceState: () => this.session.snapshot(),
     });
@@ -363,27 +379,18 @@ export class DriverParts {
     const { field, breaker } = this.#ports;
     field.onChange((connected) => {
       this.guarding.linkChanged();
-      if (connected)
-        this.guarding.tick(performance.now(), { still: false, connectedDevice: false });
+      const nothingSeen = { still: false, connectedDevice: false };
+      if (connected) this.guarding.tick(performance.now(), nothingSeen);
       else this.session.linkLost();
       this.poll.poke();
       this.#changed();
     });
     breaker.onChange((state) => {
       if (state === "open") this.session.breakerOpened();
-      const type = { open: "opened", closed: "closed", "half-open": "half-open" }[state];
-      this.outbox.emit("device", `breaker.${type}`, {});
+      this.outbox.emit("device", `breaker.${state === "open" ? "opened" : state}`, {});
       this.poll.poke();
       this.#changed();
     });
-  }
-
-  #deviceState(): DeviceState {
-    const { enabled, fault, state } = this.readings.view;
-    if (!this.session.statusSeen) return "unconfigured";
-    const faulted = state.ok && (state.value === "fault" || state.value === "faultReaction");
-    if ((fault.ok && fault.value) || faulted) return "faulted";
-    return enabled.ok && enabled.value ? "active" : "inactive";
   }
 
   #changed(): void {

@@ -6,7 +6,7 @@
  * its reason given; nothing is ever made up (EX-01). It refuses to queue: the next state is the
  * better one.
  */
-import type { DeviceModel, DeviceView } from "#drivers/device-model.js";
+import type { DeviceModel, DeviceView, WatchdogFinding } from "#drivers/device-model.js";
 import type { Ms, Reading } from "#drivers/reading.js";
 import type { CellConfig, DeviceConfig } from "#kernel/config/cell.js";
 import type { DeviceState, StateAxis, StateDevice } from "#kernel/contract/payloads.js";
@@ -27,9 +27,20 @@ export interface AxisSnapshot {
   readonly command: { readonly id: string; readonly verb: string } | undefined;
   readonly lease: { readonly holder: string; readonly epoch: number } | undefined;
   readonly latched: readonly string[];
+  /** How far the drive's own watchdog is known to guard the axis. */
+  readonly watchdog: WatchdogFinding["state"];
   readonly stop:
     | { readonly id: string; readonly status: "stopping" | "confirmed" | "owed" }
     | undefined;
+}
+
+/** What the device is for others, by its own readings. */
+export function deviceStateOf(view: DeviceView, statusSeen: boolean): DeviceState {
+  const { enabled, fault, state } = view;
+  if (!statusSeen) return "unconfigured";
+  const faulted = state.ok && (state.value === "fault" || state.value === "faultReaction");
+  if ((fault.ok && fault.value) || faulted) return "faulted";
+  return enabled.ok && enabled.value ? "active" : "inactive";
 }
 
 export type DeviceSnapshot = Pick<
@@ -173,6 +184,8 @@ function watchdogText({ watchdog }: DeviceModel): string {
       return "none";
     case "unknown":
       return `unknown: ${watchdog.note}`;
+    case "settable":
+      return `settable: ${watchdog.note}`;
     case "fixed":
       return `${watchdog.reaction} after ${watchdog.timeoutMs} ms`;
     default:
@@ -207,7 +220,7 @@ type AxisFields = Omit<StateAxis, "v" | "ts" | "seq" | "bootId">;
 
 /** Good readings as fields, the others as reasons; what the profile has not is simply absent. */
 function axisFields(snapshot: AxisSnapshot, nowMs: Ms): AxisFields {
-  const { view, quality, state, command, lease, latched, stop } = snapshot;
+  const { view, quality, state, command, lease, latched, stop, watchdog } = snapshot;
   const reasons: { [field: string]: string } = {};
   const fields: { [field: string]: number | boolean } = {};
   const take = (name: string, reading: Reading<number | boolean>) => {
@@ -220,6 +233,7 @@ function axisFields(snapshot: AxisSnapshot, nowMs: Ms): AxisFields {
     q: quality,
     state,
     latched: [...latched],
+    watchdog,
     reasons,
     ...fields,
     ...(view.state.ok ? { driveState: view.state.value } : {}),

@@ -66,6 +66,10 @@ export class Session {
   get statusSeen(): boolean {
     return this.#statusSeen;
   }
+  /** Read in full, and what its profile says. */
+  get recognised(): boolean {
+    return this.#readInFull && this.#identity === "match";
+  }
   get identity(): "unknown" | "match" | "mismatch" {
     return this.#identity;
   }

@@ -118,6 +118,12 @@ export const errors = {
     "The device does not answer as its profile says it must; motion is refused.",
     "Check wiring, unit id and the profile of the device.",
   ),
+  NOT_COMMISSIONED: e(
+    409,
+    "no",
+    "A parameter of the drive is not as its profile needs it; motion is refused.",
+    "Set the parameter that the message names, or correct the profile.",
+  ),
   NO_WATCHDOG: e(
     422,
     "no",

@@ -137,6 +137,8 @@ export const stateAxisSchema = z.object({
   command: z.object({ id: z.string(), verb: z.string() }).optional(),
   lease: z.object({ holder: z.string(), epoch: z.number() }).optional(),
   latched: z.array(z.string()),
+  /** The drive's own watchdog: verified, off, wrong-reaction, none, unknown, fedByNeighbours. */
+  watchdog: z.string().optional(),
   stop: z.object({ id: z.string(), status: z.enum(["stopping", "confirmed", "owed"]) }).optional(),
   reasons: z.record(z.string(), z.string()),
 });
