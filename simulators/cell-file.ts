@@ -6,19 +6,35 @@
  * written. It refuses what it cannot simulate, with the place, and leaves all other keys alone.
  */
 import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { parse } from "yaml";
 import type { AxisSetup } from "#drivers/device-model.js";
 import type { Profile } from "#drivers/profile.js";
-import { loadProfile } from "#drivers/profile-loader.js";
+import { loadProfile, type ProfileFolders } from "#drivers/profile-loader.js";
 import { parseQuantity, parseRatio } from "#drivers/units.js";
 import type { SimAxis, SimDeviceSetup, SimulateValue } from "./device.js";
 import { SimProblem } from "./problem.js";
+import { type LineFormat, lineFormats } from "./rtu.js";
 
-export interface SimBus {
+export interface SimTcpBus {
   readonly id: string;
+  readonly kind: "tcp";
   readonly host: string;
   readonly port: number;
+  readonly framing: "mbap" | "rtu";
 }
+
+export interface SimLineBus {
+  readonly id: string;
+  readonly kind: "line";
+  readonly baud: number;
+  readonly format: LineFormat;
+  readonly echo: boolean;
+  /** Where the terminal is to be found; absent: the simulation chooses. */
+  readonly path?: string;
+}
+
+export type SimBus = SimTcpBus | SimLineBus;
 
 export interface SimCell {
   readonly buses: readonly SimBus[];
@@ -30,13 +46,15 @@ export function readCell(file: string): SimCell {
   const root = new Place(file, parseFile(file));
   const buses = root.at("buses").entries().map(busOf);
   const known = new Set(buses.map((bus) => bus.id));
+  const own = root.at("profiles");
+  const folders = [resolve(dirname(file), own.absent ? "profiles" : own.text())];
   const devices = root
     .at("devices")
     .entries()
     .map(([id, place]) => {
       const bus = place.at("bus").text();
       if (!known.has(bus)) place.at("bus").refuse(`there is no bus ${bus}`);
-      return { ...deviceOf(id, place), bus };
+      return { ...deviceOf(id, place, folders), bus };
     });
   return { buses, devices };
 }
@@ -96,26 +114,39 @@ class Place {
   }
 }
 
+const baudUsual = 19_200;
+
 function busOf([id, place]: [string, Place]): SimBus {
+  if (!place.at("serial").absent) return lineOf(id, place);
   const tcp = place.at("tcp").text();
   const found = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(tcp);
   const host = found?.[1] ?? found?.[2];
   if (host === undefined) return place.at("tcp").refuse(`${tcp} is not host:port`);
-  return { id, host, port: Number(found?.[3]) };
+  const framing = place.at("framing").value === "rtu" ? "rtu" : "mbap";
+  return { id, kind: "tcp", host, port: Number(found?.[3]), framing };
 }
 
-function deviceOf(id: string, place: Place): SimDeviceSetup {
+/** The port that the file names is a real one; a simulated line is never made there. */
+function lineOf(id: string, place: Place): SimLineBus {
+  const written = place.at("format").absent ? "8E1" : place.at("format").text();
+  const format = lineFormats.find((one) => one === written);
+  if (format === undefined) return place.at("format").refuse(`${written} is no character format`);
+  const echo = place.at("echo").value === true;
+  return { id, kind: "line", baud: place.at("baud").number(baudUsual), format, echo };
+}
+
+function deviceOf(id: string, place: Place, folders: ProfileFolders): SimDeviceSetup {
   const axis = place.at("axis").absent ? undefined : axisOf(place.at("axis"));
   return {
     id,
-    profile: profileOf(place.at("profile")),
+    profile: profileOf(place.at("profile"), folders),
     setup: { unit: place.at("unit").number(), ...(axis === undefined ? {} : { axis }) },
     simulate: simulateOf(place.at("simulate")),
   };
 }
 
-function profileOf(place: Place): Profile {
-  const loaded = loadProfile(place.text());
+function profileOf(place: Place, folders: ProfileFolders): Profile {
+  const loaded = loadProfile(place.text(), folders);
   if (loaded.ok) return loaded.value;
   return place.refuse(loaded.problems[0]?.message ?? "the profile cannot be read");
 }

@@ -7,6 +7,7 @@
  */
 import type { AxisSetup, Checked } from "#drivers/device-model.js";
 import type { Profile } from "#drivers/profile.js";
+import type { ProfileFolders } from "#drivers/profile-loader.js";
 import { suggestion } from "#drivers/yaml-schema.js";
 import type { DeviceConfig } from "./cell.js";
 import { needsAxis, resolveAxis } from "./cell-axis.js";
@@ -19,7 +20,7 @@ export const leaseMsMin = Math.max(300, 5 * beatMs + 250);
 const leaseMsMax = 5_000;
 const leaseMsDefault = 1_000;
 
-export type LoadProfile = (id: string) => Checked<Profile>;
+export type LoadProfile = (id: string, folders?: ProfileFolders) => Checked<Profile>;
 
 /** What the other checks may know of a device that is perhaps not right in every place. */
 export interface DeviceDraft {
@@ -116,11 +117,52 @@ function resolveDevice(
     ...(axis === undefined ? {} : { axis }),
     constants,
     ...(reason === undefined ? {} : { acceptNoWatchdog: reason }),
+    ...watchdogOf(read, path, profile),
+    ...(sharesLine(read, id, bus) ? { sharesLine: true } : {}),
   };
   const breakerFailures = read.whole([...path, "breaker", "failures"]) ?? 3;
   const simulate = simulateOf(read, path);
   const times = { leaseMs, ...polls, breakerFailures, breakerResetMs };
   return { ...draft, config: { id, profile, bus, setup, ...times, simulate } };
+}
+
+/** Longest time of a drive's watchdog that still deserves its name. */
+const watchdogMsMax = 10_000;
+
+function watchdogOf(
+  read: FileReader,
+  device: readonly string[],
+  profile: Profile,
+): { readonly watchdog?: { readonly setMs: number } } {
+  const path = [...device, "watchdog"];
+  if (read.raw(path) === undefined) return {};
+  const setMs = read.quantity([...path, "set"], { unit: "ms", min: 20, max: watchdogMsMax });
+  const name = profile.watchdog.timeoutPoint;
+  if (name === undefined || profile.points[name]?.write === undefined) {
+    const text = `the profile ${profile.id} has no watchdog time that can be written`;
+    read.problems.at(path, text, { key: true });
+    return {};
+  }
+  if (read.raw([...path, "allow"]) !== "write") {
+    const suggestion = `watchdog: { set: ${setMs ?? 500} ms, allow: write }`;
+    read.problems.at(path, "to set it writes a parameter of the drive; that must be allowed", {
+      key: true,
+      suggestion,
+    });
+    return {};
+  }
+  return setMs === undefined ? {} : { watchdog: { setMs } };
+}
+
+/** On a line all units hear all frames; over TCP a device has a connection of its own. */
+function sharesLine(read: FileReader, id: string, bus: string): boolean {
+  const path = ["buses", bus];
+  const line = read.raw([...path, "serial"]) !== undefined;
+  const bridged = read.raw([...path, "framing"]) === "rtu";
+  if (!line && !bridged) return false;
+  return read
+    .keys(["devices"])
+    .some((other) => other !== id && read.text(["devices", other, "bus"]) === bus);
 }
 
 function profileOf(

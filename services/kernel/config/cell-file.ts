@@ -8,9 +8,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync, realpathSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Checked, Problem } from "#drivers/device-model.js";
-import { loadProfile, profileIds } from "#drivers/profile-loader.js";
+import { loadProfile, type ProfileFolders, profileIds } from "#drivers/profile-loader.js";
 import { checkYaml, openYaml } from "#drivers/yaml-source.js";
 import type { BusConfig, CellConfig, SagaDefinition } from "./cell.js";
 import { type RealPath, resolveBuses, withUnits } from "./cell-buses.js";
@@ -22,6 +22,9 @@ import { cellFileSchema } from "./cell-schema.js";
 import { deepFreeze } from "./deep-freeze.js";
 import { FileProblems } from "./file-problems.js";
 import { FileReader } from "./file-reader.js";
+
+/** Profiles of one's own stand here, beside the cell file, unless it names another folder. */
+const ownProfiles = "profiles";
 
 export interface CellOptions {
   /** Where the services keep their files. @default `data/{cell}` below the current directory */
@@ -37,7 +40,7 @@ export interface CellSources {
   /** The text of a file, or why there is none. */
   readonly readText: (file: string) => { readonly text: string } | { readonly why: string };
   readonly loadProfile: LoadProfile;
-  readonly profileIds: readonly string[];
+  readonly profileIds: (folders: ProfileFolders) => readonly string[];
   /** What a path of a serial port is behind its links. @default nobody knows */
   readonly realPath?: RealPath;
 }
@@ -48,7 +51,7 @@ export function loadCell(file: string, options: CellOptions = {}): Checked<CellC
   const sources = {
     readText,
     loadProfile: remembered(loadProfile),
-    profileIds: profileIds(),
+    profileIds,
     realPath,
   };
   const read = readText(path);
@@ -63,8 +66,8 @@ export function loadCell(file: string, options: CellOptions = {}): Checked<CellC
 /** Several devices of one model: its profile is read and checked once. */
 function remembered(load: LoadProfile): LoadProfile {
   const known = new Map<string, ReturnType<LoadProfile>>();
-  return (id) => {
-    const profile = known.get(id) ?? load(id);
+  return (id, folders) => {
+    const profile = known.get(id) ?? load(id, folders);
     known.set(id, profile);
     return profile;
   };
@@ -103,7 +106,9 @@ export function parseCell(
   const read = new FileReader(problems);
   const simulation = options.simulated === true || read.raw(["simulation"]) === true;
   const fileBuses = resolveBuses(read, sources.realPath ?? (() => undefined));
-  const devices = resolveDevices(read, sources.loadProfile, sources.profileIds);
+  const folders = [resolve(dirname(file), read.text(["profiles"]) ?? ownProfiles)];
+  const known = sources.profileIds(folders);
+  const devices = resolveDevices(read, (id) => sources.loadProfile(id, folders), known);
   const moved = options.simulated === true ? simulatedBuses(fileBuses) : fileBuses;
   const buses = withUnits(read, moved, devices);
   const interlocks = resolveInterlocks(read, devices);

@@ -53,6 +53,8 @@ export const deviceFileSchema = z.strictObject({
       reset: quantity.optional(),
     })
     .optional(),
+  /** The drive's own watchdog: the time to set, which writes a parameter of the drive. */
+  watchdog: z.strictObject({ set: quantity, allow: z.literal("write").optional() }).optional(),
   acceptNoWatchdog: z.string().min(10, { message: "a reason is a sentence" }).optional(),
   constants: z.record(z.string(), z.number()).optional(),
   simulate: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
@@ -94,6 +96,8 @@ export const cellFileSchema = z.strictObject({
     )
     .optional(),
   sagas: z.array(text).optional(),
+  /** Folder of profiles of one's own, maker/model.yaml. @default profiles beside this file */
+  profiles: text.optional(),
 });
 export type CellFile = z.infer<typeof cellFileSchema>;
 export type DeviceFile = z.infer<typeof deviceFileSchema>;

@@ -31,7 +31,7 @@ function check(text: string, options: CellOptions = {}, edit: Edit = (p) => p) {
       const loaded = loadProfile(id);
       return loaded.ok ? { ...loaded, value: edit(loaded.value) } : loaded;
     },
-    profileIds: profileIds(),
+    profileIds,
     realPath: (path: string) => links[path],
   };
   return parseCell(text, "/cells/cell.yaml", sources, { dataDir: "/data", ...options });

@@ -46,7 +46,7 @@ function check(text: string, options: CellOptions = {}, sagas = saga): Checked<C
       profiles.set(id, profile);
       return profile;
     },
-    profileIds: profileIds(),
+    profileIds,
   };
   return parseCell(text, "/cells/cell.yaml", sources, { dataDir: "/data", ...options });
 }
