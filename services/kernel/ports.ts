@@ -146,8 +146,12 @@ export interface App {
 
 /** What came of one frame on the wire of a device endpoint. */
 export type WireResult =
-  /** Matches the request by transaction, unit and function; exceptions included. */
-  | { readonly kind: "reply"; readonly pdu: Uint8Array }
+  /**
+   * Matches the request by transaction, unit and function; exceptions included. `broadcast`: a
+   * line sent it to all units and waited the turnaround; the PDU is the form of an
+   * acknowledgement, and no unit has confirmed anything.
+   */
+  | { readonly kind: "reply"; readonly pdu: Uint8Array; readonly broadcast?: true }
   /** Never left: no connection, or the request cannot be sent by this wire. */
   | { readonly kind: "notSent"; readonly why: BadReason }
   /** Left, and no valid reply came. */

@@ -1,0 +1,175 @@
+/**
+ * The wire to one serial line; the line itself has a thread (`line-worker.js` beside this file).
+ *
+ * The idea: the bus service asks here and the thread keeps the times. The line is claimed by its
+ * real path, so one physical line has one owner. Requests given while one is out wait in order,
+ * a few at most. It refuses to send later what was asked for while the port was away.
+ *
+ * When this runs from TypeScript source (the tests), the thread comes from the build in `dist/`.
+ */
+import { Worker } from "node:worker_threads";
+import type { Ms } from "#drivers/reading.js";
+import type { BusLink } from "../config/cell.js";
+import type { ExchangeHow, Log, Wire, WireResult } from "../ports.js";
+import { claimLine } from "./line-claims.js";
+import type { FromLine, LineSetup, ToLine } from "./line-worker.js";
+import { AwayLog, NoiseLog } from "./rtu-log.js";
+import type { LineUnit, RtuExchange } from "./rtu-master.js";
+
+/** Requests that may wait behind the one on the line. */
+export const lineQueueMax = 4;
+/** Bound of `close`; then the thread is ended. */
+const closeMaxMs: Ms = 3000;
+const workerLimits = { maxOldGenerationSizeMb: 48, maxYoungGenerationSizeMb: 4, stackSizeMb: 1 };
+
+export interface LineWireOptions {
+  readonly link: Extract<BusLink, { kind: "serial" }>;
+  readonly units: readonly LineUnit[];
+  readonly log: Log;
+}
+
+/** Opens at once and again for ever. @throws VALIDATION_FAILED when the line has an owner. */
+export function openLineWire(options: LineWireOptions): Wire {
+  return new LineWire(options, claimLine(options.link.path));
+}
+
+interface Asked {
+  readonly request: RtuExchange;
+  readonly settle: (result: WireResult) => void;
+}
+
+class LineWire implements Wire {
+  readonly #worker: Worker;
+  readonly #ended: Promise<void>;
+  readonly #listeners: ((connected: boolean) => void)[] = [];
+  readonly #waiting: Asked[] = [];
+  readonly #away: AwayLog;
+  readonly #noise: NoiseLog;
+  #out: (Asked & { readonly id: number }) | undefined;
+  #connected = false;
+  #closed = false;
+  #ids = 0;
+
+  constructor({ link, units, log }: LineWireOptions, release: () => void) {
+    const { path, baud, format } = link;
+    const setup: LineSetup = { link, units };
+    this.#away = new AwayLog(log, { path, baud, format }, "the serial line");
+    this.#noise = new NoiseLog(log, { path });
+    this.#worker = new Worker(workerUrl(), {
+      workerData: setup,
+      resourceLimits: workerLimits,
+      execArgv: [],
+    });
+    this.#worker.on("message", (message: FromLine) => this.#heard(message));
+    this.#worker.on("error", (error) => {
+      log.error({ path, why: error.message }, "the thread of the serial line failed");
+    });
+    this.#ended = new Promise((resolve) => {
+      this.#worker.on("exit", () => {
+        this.#down();
+        release();
+        resolve();
+      });
+    });
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  onChange(listener: (connected: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  exchange(unit: number, pdu: Uint8Array, how: ExchangeHow): Promise<WireResult> {
+    if (!this.#connected) return Promise.resolve({ kind: "notSent", why: "link-down" });
+    if (this.#waiting.length >= lineQueueMax) {
+      return Promise.resolve({ kind: "notSent", why: "not-sent" });
+    }
+    return new Promise((settle) => {
+      this.#waiting.push({ request: { unit, pdu, ...how }, settle });
+      this.#next();
+    });
+  }
+
+  hurry(): void {
+    this.#tell({ kind: "hurry" });
+  }
+
+  reconnect(): void {
+    this.#tell({ kind: "reopen" });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#tell({ kind: "close" });
+      this.#closed = true;
+    }
+    const limit = setTimeout(() => void this.#worker.terminate(), closeMaxMs);
+    await this.#ended;
+    clearTimeout(limit);
+  }
+
+  #tell(message: ToLine): void {
+    if (!this.#closed) this.#worker.postMessage(message);
+  }
+
+  #next(): void {
+    if (this.#out !== undefined || !this.#connected) return;
+    const asked = this.#waiting.shift();
+    if (asked === undefined) return;
+    this.#ids += 1;
+    this.#out = { ...asked, id: this.#ids };
+    this.#tell({ kind: "exchange", id: this.#ids, request: asked.request });
+  }
+
+  #heard(message: FromLine): void {
+    switch (message.kind) {
+      case "up":
+        if (this.#closed) return;
+        this.#away.up();
+        this.#change(true);
+        return;
+      case "away":
+        if (!this.#closed) this.#away.away(message.why);
+        this.#down();
+        return;
+      case "noise":
+        this.#noise.heard(message.bytes, message.echoMissing);
+        return;
+      case "result": {
+        const out = this.#out;
+        if (out?.id !== message.id) return;
+        this.#out = undefined;
+        out.settle(message.result);
+        this.#next();
+        return;
+      }
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** Nothing that waits is sent later; what is out nobody knows. */
+  #down(): void {
+    const out = this.#out;
+    this.#out = undefined;
+    out?.settle({ kind: "noReply", why: "link-down" });
+    for (const { settle } of this.#waiting.splice(0)) {
+      settle({ kind: "notSent", why: "link-down" });
+    }
+    this.#change(false);
+  }
+
+  #change(connected: boolean): void {
+    if (this.#connected === connected) return;
+    this.#connected = connected;
+    for (const listener of this.#listeners) listener(connected);
+  }
+}
+
+function workerUrl(): URL {
+  return import.meta.url.endsWith(".ts")
+    ? new URL("../../../dist/services/kernel/edge/line-worker.js", import.meta.url)
+    : new URL("./line-worker.js", import.meta.url);
+}

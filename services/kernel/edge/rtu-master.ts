@@ -1,0 +1,249 @@
+/**
+ * One request at a time on a line that carries RTU frames.
+ *
+ * The idea: silence, send, wait for the one frame that can be the reply, and after a failure let
+ * the line run dry, so that a late reply never meets the next request. The bytes themselves go
+ * through a small port, so a serial line and an RTU-over-TCP bridge share every rule. It refuses a
+ * second request while one is open, and to send into a line that does not fall silent.
+ */
+import { isReadFunction } from "#drivers/pdu.js";
+import type { Ms } from "#drivers/reading.js";
+import type { UnitTiming } from "../config/cell.js";
+import type { ExchangeHow, WireResult } from "../ports.js";
+import { RtuAssembler } from "./rtu-frame.js";
+
+/** How long units have to carry out a broadcast before the next frame [MODBUS serial 2.4.1]. */
+export const broadcastTurnaroundMs: Ms = 100;
+/** Longest wait for a line to fall silent, before a request or after a failed one. */
+export const lineBusyMsMax: Ms = 250;
+
+/** A unit's timing, and the function bytes that it also puts on exceptions. */
+export interface LineUnit extends UnitTiming {
+  readonly functionBytes?: readonly number[];
+}
+
+/** Where the frames go. */
+export interface RtuLine {
+  encode(unit: number, pdu: Uint8Array): Uint8Array | undefined;
+  /** When the last bit will have left; undefined: the line is gone. */
+  send(frame: Uint8Array): Ms | undefined;
+  /** Calls `then` at this moment, never before it; returns what takes it back. */
+  at(moment: Ms, then: () => void): () => void;
+}
+
+export interface RtuMasterOptions {
+  readonly line: RtuLine;
+  readonly units: readonly LineUnit[];
+  /** t3.5; 0 where frames do not go through a UART of ours. */
+  readonly frameSilenceMs: Ms;
+  /** After a failure the line has to be silent so long beyond t3.5. */
+  readonly quietMs: Ms;
+  readonly echo: boolean;
+  /** Bytes that were no frame, of one exchange or of an idle line. */
+  readonly onNoise: (bytes: number, echoMissing: boolean) => void;
+}
+
+export interface RtuExchange extends ExchangeHow {
+  readonly unit: number;
+  readonly pdu: Uint8Array;
+}
+
+interface Waiting {
+  readonly kind: "waiting";
+  readonly assembler: RtuAssembler;
+  readonly firstBy: Ms;
+  readonly firstByteMs: Ms;
+  by: Ms;
+}
+type Phase =
+  | { readonly kind: "idle" }
+  | { readonly kind: "silence"; readonly busyUntil: Ms }
+  | Waiting
+  | { readonly kind: "broadcast" }
+  | { readonly kind: "drain"; readonly since: Ms; hurried: boolean; readonly result: WireResult };
+
+const idle: Phase = { kind: "idle" };
+
+export class RtuMaster {
+  readonly #options: RtuMasterOptions;
+  readonly #units: ReadonlyMap<number, LineUnit>;
+  #phase: Phase = idle;
+  #settle: ((result: WireResult) => void) | undefined;
+  #cancel: (() => void) | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The last byte in either direction. */
+  #lastByteAtMs: Ms = Number.NEGATIVE_INFINITY;
+  /** Silence that the last exchange asks for. */
+  #afterMs: Ms = 0;
+  #hurry = false;
+
+  constructor(options: RtuMasterOptions) {
+    this.#options = options;
+    this.#units = new Map(options.units.map((unit) => [unit.unit, unit]));
+  }
+
+  get busy(): boolean {
+    return this.#phase.kind !== "idle";
+  }
+
+  exchange(request: RtuExchange): Promise<WireResult> {
+    if (this.busy) return Promise.resolve({ kind: "notSent", why: "not-sent" });
+    const { unit, pdu } = request;
+    const frame = this.#options.line.encode(unit, pdu);
+    const readsAll = unit === 0 && !isWrite(pdu);
+    if (frame === undefined || readsAll) {
+      return Promise.resolve({ kind: "notSent", why: "invalid-value" });
+    }
+    this.#hurry = false;
+    return new Promise((resolve) => {
+      this.#settle = resolve;
+      this.#phase = { kind: "silence", busyUntil: performance.now() + lineBusyMsMax };
+      this.#sendWhenSilent(request, frame);
+    });
+  }
+
+  received(bytes: Uint8Array): void {
+    const nowMs = performance.now();
+    this.#lastByteAtMs = Math.max(this.#lastByteAtMs, nowMs);
+    const phase = this.#phase;
+    if (phase.kind !== "waiting") {
+      if (phase.kind !== "broadcast") this.#options.onNoise(bytes.length, false);
+      return;
+    }
+    const { assembler } = phase;
+    const pdu = assembler.push(bytes);
+    if (pdu !== undefined) {
+      const noise = assembler.noiseBytes;
+      this.#finish({ kind: "reply", pdu });
+      if (noise > 0) this.#options.onNoise(noise, false);
+    } else if (assembler.refused > 0) {
+      // The unit has answered something else; it may still answer this, but not much later.
+      phase.by = Math.min(phase.by, nowMs + phase.firstByteMs);
+      this.#armWaiting(phase);
+    }
+  }
+
+  /** A stop waits: the drain that is going on, or that follows, ends at t3.5 of silence. */
+  hurry(): void {
+    this.#hurry = true;
+    if (this.#phase.kind !== "drain") return;
+    this.#phase.hurried = true;
+    this.#drained(this.#phase);
+  }
+
+  /** The line is gone; what is open is settled at once. */
+  lost(): void {
+    const { kind } = this.#phase;
+    if (kind === "idle") return;
+    if (this.#phase.kind === "drain") this.#finish(this.#phase.result);
+    else this.#finish({ kind: kind === "silence" ? "notSent" : "noReply", why: "link-down" });
+  }
+
+  #silentAt(unit: number): Ms {
+    const { frameSilenceMs } = this.#options;
+    const before = this.#units.get(unit)?.silenceMs ?? 0;
+    return this.#lastByteAtMs + Math.max(frameSilenceMs, before, this.#afterMs);
+  }
+
+  #sendWhenSilent(request: RtuExchange, frame: Uint8Array): void {
+    const phase = this.#phase;
+    if (phase.kind !== "silence") return;
+    const silentAtMs = this.#silentAt(request.unit);
+    this.#cancel = this.#options.line.at(silentAtMs, () => {
+      this.#cancel = undefined;
+      if (this.#phase !== phase) return;
+      const nowMs = performance.now();
+      // Bytes may have come while we waited.
+      if (this.#silentAt(request.unit) <= nowMs) this.#send(request, frame);
+      else if (nowMs < phase.busyUntil) this.#sendWhenSilent(request, frame);
+      else this.#finish({ kind: "notSent", why: "not-sent" });
+    });
+  }
+
+  #send(request: RtuExchange, frame: Uint8Array): void {
+    const { line, echo } = this.#options;
+    const { unit, pdu, timeoutMs } = request;
+    const endAtMs = line.send(frame);
+    // A line that fails while it is written to has called `lost` already.
+    if (this.#phase.kind !== "silence") return;
+    if (endAtMs === undefined) {
+      this.#finish({ kind: "noReply", why: "link-down" });
+      return;
+    }
+    this.#lastByteAtMs = endAtMs;
+    const timing = this.#units.get(unit);
+    const writeMs = isWrite(pdu) ? (timing?.afterWriteMs ?? 0) : 0;
+    this.#afterMs = Math.max(timing?.silenceMs ?? 0, writeMs);
+    if (unit === 0) {
+      this.#phase = { kind: "broadcast" };
+      const ack = pdu[0] === 5 || pdu[0] === 6 || pdu[0] === 15 || pdu[0] === 16 ? 5 : pdu.length;
+      const result = { kind: "reply", pdu: pdu.slice(0, ack), broadcast: true } as const;
+      const pauseMs = endAtMs + broadcastTurnaroundMs - performance.now();
+      this.#timer = setTimeout(() => this.#finish(result), Math.ceil(pauseMs));
+      return;
+    }
+    const firstByteMs = Math.min(request.firstByteMs ?? timeoutMs, timeoutMs);
+    const phase: Waiting = {
+      kind: "waiting",
+      assembler: new RtuAssembler({
+        unit,
+        pdu,
+        ...(echo && { echo: frame }),
+        functionBytes: timing?.functionBytes,
+      }),
+      firstBy: endAtMs + firstByteMs,
+      firstByteMs,
+      by: endAtMs + timeoutMs,
+    };
+    this.#phase = phase;
+    this.#armWaiting(phase);
+  }
+
+  #armWaiting(phase: Waiting): void {
+    clearTimeout(this.#timer);
+    const heard = phase.assembler.heardBytes > 0;
+    const by = heard ? phase.by : Math.min(phase.firstBy, phase.by);
+    const leftMs = by - performance.now();
+    if (leftMs > 0) {
+      this.#timer = setTimeout(() => this.#armWaiting(phase), Math.ceil(leftMs));
+      return;
+    }
+    const { noiseBytes, echoMissing } = phase.assembler;
+    const why = heard ? "malformed" : "timeout";
+    const drain = {
+      kind: "drain",
+      since: performance.now(),
+      hurried: this.#hurry,
+      result: { kind: "noReply", why },
+    } as const;
+    this.#phase = drain;
+    if (noiseBytes > 0 || echoMissing) this.#options.onNoise(noiseBytes, echoMissing);
+    this.#drained(drain);
+  }
+
+  /** The line has run dry, or is waited for. */
+  #drained(phase: Extract<Phase, { kind: "drain" }>): void {
+    clearTimeout(this.#timer);
+    const { frameSilenceMs, quietMs } = this.#options;
+    const dryAtMs = phase.hurried
+      ? this.#lastByteAtMs + frameSilenceMs
+      : Math.max(this.#lastByteAtMs, phase.since) + frameSilenceMs + quietMs;
+    const leftMs = Math.min(dryAtMs, phase.since + lineBusyMsMax) - performance.now();
+    if (leftMs <= 0) this.#finish(phase.result);
+    else this.#timer = setTimeout(() => this.#drained(phase), Math.ceil(leftMs));
+  }
+
+  #finish(result: WireResult): void {
+    const settle = this.#settle;
+    clearTimeout(this.#timer);
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#settle = undefined;
+    this.#phase = idle;
+    settle?.(result);
+  }
+}
+
+function isWrite(pdu: Uint8Array): boolean {
+  return !isReadFunction(pdu[0] ?? 0);
+}
