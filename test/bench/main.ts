@@ -5,9 +5,11 @@
  * of JSON. It refuses to judge: a figure means something beside another one of the same run.
  */
 import { benchBoot } from "./boot.js";
+import { benchLane } from "./lane.js";
 
 const benches: { readonly [name: string]: () => Promise<object> } = {
   boot: benchBoot,
+  lane: benchLane,
 };
 
 const name = process.argv[2];
