@@ -126,13 +126,21 @@ function busOf([id, place]: [string, Place]): SimBus {
   return { id, kind: "tcp", host, port: Number(found?.[3]), framing };
 }
 
-/** The port that the file names is a real one; a simulated line is never made there. */
+/** A path in /dev is a real port; a simulated line is never made there. */
 function lineOf(id: string, place: Place): SimLineBus {
   const written = place.at("format").absent ? "8E1" : place.at("format").text();
   const format = lineFormats.find((one) => one === written);
   if (format === undefined) return place.at("format").refuse(`${written} is no character format`);
   const echo = place.at("echo").value === true;
-  return { id, kind: "line", baud: place.at("baud").number(baudUsual), format, echo };
+  const path = place.at("serial").text();
+  return {
+    id,
+    kind: "line",
+    baud: place.at("baud").number(baudUsual),
+    format,
+    echo,
+    ...(path.startsWith("/dev/") ? {} : { path }),
+  };
 }
 
 function deviceOf(id: string, place: Place, folders: ProfileFolders): SimDeviceSetup {

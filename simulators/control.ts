@@ -12,7 +12,7 @@ import type { Simulation } from "./simulation.js";
 
 const lineMost = 65_536;
 
-type Controlled = Pick<Simulation, "setFault" | "clear" | "state">;
+type Controlled = Pick<Simulation, "setFault" | "clear" | "state" | "lines">;
 
 /** Resolves when the socket listens. */
 export function serveControl(path: string, simulation: Controlled): Promise<net.Server> {
@@ -69,10 +69,16 @@ function carryOut(message: Readonly<Record<string, unknown>>, simulation: Contro
     case "clear":
       simulation.clear(device === undefined ? undefined : text(device, "device"));
       return { kind: "ok" };
+    case "unplug":
+    case "replug":
+      simulation.setFault(text(message.bus, "bus"), kind, faultValue(value));
+      return { kind: "ok" };
     case "state":
-      return { kind: "state", devices: simulation.state() };
+      return { kind: "state", devices: simulation.state(), lines: simulation.lines() };
     default:
-      throw new SimProblem(`"${kind}" is not known; known are fault, clear and state.`);
+      throw new SimProblem(
+        `"${kind}" is not known; known are fault, clear, unplug, replug and state.`,
+      );
   }
 }
 

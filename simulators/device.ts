@@ -46,9 +46,18 @@ export function makeSimDevice(
     unit: device.setup.unit,
     profile: device.profile,
     presets: wishes.registers(),
+    pace: paceOf(wishes),
     ...(onMotion === undefined ? {} : { onMotion }),
   };
   return family.make(common, device.setup.axis, wishes);
+}
+
+function paceOf(wishes: Wishes) {
+  const { turnaround, scan } = wishes.values;
+  return {
+    ...(turnaround === undefined ? {} : { turnaroundMs: wishes.number("turnaround", 0) }),
+    ...(scan === undefined ? {} : { scanMs: wishes.number("scan", 0) }),
+  };
 }
 
 export type { MotionEvent, SimDevice } from "./modbus-device.js";

@@ -66,7 +66,7 @@ export class RegisterImage {
     this.#memory = new Map();
     this.#coilMemory = new Map();
     this.#settings = defaults;
-    for (const [name, value] of Object.entries(defaults)) this.#store(name, value);
+    for (const [name, value] of Object.entries(defaults)) this.put(name, value);
   }
 
   /** What a point holds: its last write, or its default; 0 where there is neither. */
@@ -150,7 +150,8 @@ export class RegisterImage {
     return encode(part.point, this.#orderOf(part.point), value)[part.index] ?? 0;
   }
 
-  #store(name: string, value: number): void {
+  /** Puts a number where a point lies, beside what else lies there. */
+  put(name: string, value: number): void {
     const point = this.#points[name];
     if (point?.write === undefined) return;
     const address = point.write.address;

@@ -19,6 +19,7 @@ async function main(): Promise<void> {
       data: { type: "string" },
       tap: { type: "string" },
       control: { type: "string" },
+      lines: { type: "string" },
       fault: { type: "string", multiple: true },
       "unknown-unit": { type: "string" },
     },
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
     unknownUnit: values["unknown-unit"] === "exception" ? "exception" : "silent",
     ...(values.tap === undefined ? {} : { tapFile: values.tap }),
     ...(values.control === undefined ? {} : { controlPath: values.control }),
+    ...(values.lines === undefined ? {} : { linesDir: values.lines }),
   });
   for (const { device, fault, value } of faults) simulation.setFault(device, fault, value);
   const end = () => void simulation.close().finally(() => process.exit(0));

@@ -13,9 +13,10 @@ import {
   illegalAddress,
   illegalFunction,
   type MotionView,
-  type PlantFaults,
+  type Touched,
 } from "./behaviours/behaviour.js";
-import { type FaultName, type FaultValue, numberOf } from "./faults.js";
+import { FaultBook, type SimReply } from "./fault-book.js";
+import { type FaultName, type FaultValue, isBusFault, numberOf } from "./faults.js";
 import { RegisterImage } from "./image.js";
 import { carryOut, type DeviceTables } from "./modbus-requests.js";
 import { SimProblem } from "./problem.js";
@@ -45,6 +46,8 @@ export interface SimDeviceParts<S> {
   /** Contents after power-up, by point; they come before the behaviour's own defaults. */
   readonly presets?: Readonly<Record<string, number>>;
   readonly onMotion?: (event: MotionEvent) => void;
+  /** What the cell file says of the device's own pace, beyond the profile. */
+  readonly pace?: { readonly turnaroundMs?: number; readonly scanMs?: number };
 }
 
 /** Longest slice in which a moving plant is advanced, ms. */
@@ -54,12 +57,18 @@ const rebootSilenceMs = 200;
 export interface SimDevice {
   readonly id: string;
   readonly unit: number;
-  /** Answers a request; undefined: no reply comes. */
+  /** Answers a request, with what its faults make of the reply; undefined: no reply comes. */
+  answer(pdu: Uint8Array, nowMs: number): SimReply | undefined;
+  /** The same without the faults of replies. */
   handle(pdu: Uint8Array, nowMs: number): Uint8Array | undefined;
   /** Carries a write to unit 0 out, silently, where its profile says that it listens to those. */
   broadcast(pdu: Uint8Array, nowMs: number): void;
-  /** How late the next reply is to be sent. */
+  /** How late replies are to be sent. */
   readonly replyDelayMs: number;
+  /** From the end of a request to the first byte of the reply, on a line. */
+  readonly turnaroundMs: number | undefined;
+  /** Silence before a request that the device needs, by baud, ms. */
+  silenceMs(baud: number): number;
   advance(nowMs: number): void;
   /** Something moves or runs: the device wants to be advanced every few milliseconds. */
   readonly busy: boolean;
@@ -85,10 +94,13 @@ class Device<S> implements SimDevice {
   readonly #parts: SimDeviceParts<S>;
   readonly #behaviour: Behaviour<S>;
   readonly #image: RegisterImage;
-  readonly #faults = new Map<FaultName, FaultValue | true>();
+  readonly #faults = new FaultBook();
   readonly #listeners: ((event: MotionEvent) => void)[] = [];
   #state: S;
   #atMs: number | undefined;
+  /** Writes that the device has taken and not looked at yet; its scan time decides when. */
+  #unseen: Touched[] = [];
+  #lookAtMs = 0;
   #silentUntilMs = Number.NEGATIVE_INFINITY;
   #moving = false;
 
@@ -104,12 +116,21 @@ class Device<S> implements SimDevice {
   }
 
   get replyDelayMs(): number {
-    const delay = this.#faults.get("delay");
-    return typeof delay === "number" ? delay : 0;
+    return this.#faults.delayMs;
+  }
+
+  get turnaroundMs(): number | undefined {
+    return this.#parts.pace?.turnaroundMs ?? this.#parts.profile.transport.timing.replyMs;
+  }
+
+  silenceMs(baud: number): number {
+    const { silenceBeforeMs = 0, byBaud } = this.#parts.profile.transport.timing;
+    return Math.max(silenceBeforeMs, byBaud?.[String(baud)]?.silenceMs ?? 0);
   }
 
   get busy(): boolean {
-    return this.#moving || !this.#behaviour.quiet(this.#state, this.#registers);
+    const idle = this.#unseen.length === 0;
+    return this.#moving || !idle || !this.#behaviour.quiet(this.#state, this.#registers);
   }
 
   get moving(): boolean {
@@ -120,15 +141,20 @@ class Device<S> implements SimDevice {
     return this.#behaviour.motion(this.#state).position;
   }
 
+  answer(pdu: Uint8Array, nowMs: number): SimReply | undefined {
+    const reply = this.handle(pdu, nowMs);
+    return reply === undefined ? undefined : this.#faults.shape(this.unit, reply);
+  }
+
   handle(pdu: Uint8Array, nowMs: number): Uint8Array | undefined {
     this.advance(nowMs);
     if (nowMs < this.#silentUntilMs) return undefined;
-    const dropped = this.#dropped();
+    const dropped = this.#faults.dropped();
     if (dropped === "request") return undefined;
     this.#state = this.#behaviour.heard(this.#state);
     const fc = pdu[0] ?? 0;
-    const refusal = this.#faults.get("exception");
-    const reply = typeof refusal === "number" ? exceptionReply(fc, refusal) : this.#answer(fc, pdu);
+    const refusal = this.#faults.refusal();
+    const reply = refusal === undefined ? this.#answer(fc, pdu) : exceptionReply(fc, refusal);
     return dropped === "reply" ? undefined : reply;
   }
 
@@ -140,12 +166,14 @@ class Device<S> implements SimDevice {
     const from = this.#atMs ?? nowMs;
     let left = nowMs - from;
     this.#atMs = Math.max(from, nowMs);
-    const faults = this.#plantFaults();
+    const faults = this.#faults.plant();
     const registers = this.#registers;
     while (left > 0) {
       const quiet = !this.#moving && this.#behaviour.quiet(this.#state, registers);
-      const dtMs = quiet ? left : Math.min(left, sliceMsMax);
+      const slice = quiet && this.#unseen.length === 0 ? left : Math.min(left, sliceMsMax);
+      const dtMs = Math.min(left, slice);
       left -= dtMs;
+      this.#look(nowMs - left);
       this.#state = this.#behaviour.step(this.#state, { dtMs, faults, registers });
       this.#noticeMotion(nowMs - left);
     }
@@ -153,35 +181,10 @@ class Device<S> implements SimDevice {
 
   setFault(name: FaultName, value: FaultValue | undefined, nowMs: number): void {
     this.advance(nowMs);
-    switch (name) {
-      case "reboot":
-        this.#reboot(nowMs, numberOf(name, value, rebootSilenceMs));
-        return;
-      case "trip":
-        this.#trip(value);
-        return;
-      case "delay":
-        this.#faults.set(name, numberOf(name, value, 100));
-        return;
-      case "exception":
-        this.#faults.set(name, numberOf(name, value, 4));
-        return;
-      case "drop":
-      case "silent":
-        this.#faults.set("drop", value ?? true);
-        return;
-      case "stuck":
-        if (value !== undefined && value !== "trip") {
-          throw new SimProblem(`stuck:${value} is not understood; stuck takes nothing or "trip".`);
-        }
-        this.#faults.set(name, value ?? true);
-        return;
-      case "noPart":
-        this.#faults.set(name, true);
-        return;
-      default:
-        name satisfies never;
-    }
+    if (isBusFault(name)) throw new SimProblem(`${name} is a fault of a bus, not of ${this.id}.`);
+    if (name === "reboot") this.#reboot(nowMs, numberOf(name, value, rebootSilenceMs));
+    else if (name === "trip") this.#trip(value);
+    else this.#faults.set(name, value);
   }
 
   clearFaults(): void {
@@ -195,7 +198,7 @@ class Device<S> implements SimDevice {
       profile: this.#parts.profile.id,
       state: this.#behaviour.word(this.#state),
       ...this.#behaviour.motion(this.#state),
-      faults: Object.fromEntries(this.#faults),
+      faults: this.#faults.view(),
       values: this.#behaviour.values(this.#state),
     };
   }
@@ -210,29 +213,9 @@ class Device<S> implements SimDevice {
 
   readonly #registers = (point: string): number => this.#image.written(point);
 
-  #plantFaults(): PlantFaults {
-    const stuck = this.#faults.get("stuck");
-    return {
-      stuck: stuck !== undefined,
-      stuckTrips: stuck === "trip",
-      noPart: this.#faults.has("noPart"),
-    };
-  }
-
-  #dropped(): "no" | "request" | "reply" {
-    const drop = this.#faults.get("drop");
-    if (drop === undefined) return "no";
-    if (drop === "replies") return "reply";
-    if (typeof drop === "number") {
-      if (drop <= 1) this.#faults.delete("drop");
-      else this.#faults.set("drop", drop - 1);
-      return drop >= 1 ? "request" : "no";
-    }
-    return "request";
-  }
-
   #reboot(nowMs: number, silenceMs: number): void {
     this.#image.reset(this.#defaults());
+    this.#unseen = [];
     this.#state = this.#behaviour.reboot(this.#state);
     this.#silentUntilMs = nowMs + silenceMs;
     this.#noticeMotion(nowMs);
@@ -240,7 +223,7 @@ class Device<S> implements SimDevice {
 
   #trip(value: FaultValue | undefined): void {
     const holds = value === "hold";
-    if (holds) this.#faults.set("trip", value);
+    if (holds) this.#faults.hold("trip", "hold");
     const code = holds || value === undefined ? undefined : numberOf("trip", value, 1);
     const options = { holds, ...(code === undefined ? {} : { code }) };
     this.#state = this.#behaviour.trip(this.#state, options);
@@ -280,13 +263,41 @@ class Device<S> implements SimDevice {
   #write(fc: number, address: number, words: readonly number[]): number | undefined {
     const trace = this.#image.write(fc, address, words);
     if (trace === undefined) return illegalAddress;
-    const touched = [{ fc, address, count: words.length, words, points: trace.points }];
-    const done = this.#behaviour.written(this.#state, this.#registers, touched);
+    this.#clamp(trace.points);
+    const touched = { fc, address, count: words.length, words, points: trace.points };
+    const scanMs = this.#faults.scanMs ?? this.#parts.pace?.scanMs ?? 0;
+    if (scanMs > 0) {
+      if (this.#unseen.length === 0) {
+        this.#lookAtMs = (Math.floor((this.#atMs ?? 0) / scanMs) + 1) * scanMs;
+      }
+      // What is written twice within a scan is seen once, as it stands then.
+      this.#unseen = [...this.#unseen.filter((one) => one.address !== address), touched];
+      return undefined;
+    }
+    const done = this.#behaviour.written(this.#state, this.#registers, [touched]);
     if (done.ok) {
       this.#state = done.state;
       return undefined;
     }
     this.#image.undo(trace);
     return done.exception;
+  }
+
+  #look(nowMs: number): void {
+    if (this.#unseen.length === 0 || nowMs < this.#lookAtMs) return;
+    const touched = this.#unseen;
+    this.#unseen = [];
+    const done = this.#behaviour.written(this.#state, this.#registers, touched);
+    // Too late for an exception: what the device cannot use, it leaves alone.
+    if (done.ok) this.#state = done.state;
+  }
+
+  #clamp(points: readonly string[]): void {
+    for (const point of points) {
+      const most = this.#faults.clampOf(point);
+      if (most === undefined) continue;
+      const value = this.#image.written(point);
+      if (Math.abs(value) > most) this.#image.put(point, Math.sign(value) * most);
+    }
   }
 }

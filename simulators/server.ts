@@ -2,12 +2,17 @@
  * A Modbus TCP endpoint with simulated devices behind it.
  *
  * The idea: every unit answers for itself and at once, any number of clients may be connected,
- * and requests of one connection may overlap; a reply carries its request's transaction number. It
- * refuses frames that are none by closing the connection, and more clients than the bound.
+ * and requests of one connection may overlap; a reply carries its request's transaction number, or,
+ * where a gateway passes RTU frames through TCP, a checksum. It refuses frames that are none by
+ * closing the connection, and more clients than the bound.
  */
 import net from "node:net";
 import type { SimDevice } from "./device.js";
+import { type SimReply, spoilt } from "./fault-book.js";
+import { type BusFaultName, type FaultValue, numberOf } from "./faults.js";
 import { type MbapFrame, MbapReader, mbapFrame } from "./mbap.js";
+import { SimProblem } from "./problem.js";
+import { RtuStream, rtuFrame } from "./rtu.js";
 import { hex, monotonicMs, type Tap } from "./tap.js";
 
 export interface SimEndpoint {
@@ -15,6 +20,34 @@ export interface SimEndpoint {
   readonly devices: readonly SimDevice[];
   /** What a request to a unit that is not there gets. */
   readonly unknownUnit: "silent" | "exception";
+  /** RTU frames in the stream instead of Modbus TCP. @default "mbap" */
+  readonly framing?: "mbap" | "rtu";
+}
+
+interface Framing {
+  /** Frames completed by these bytes; undefined: close the connection. */
+  push(bytes: Uint8Array): readonly MbapFrame[] | undefined;
+  /** Bytes of a reply to `request`, with what its faults do to it. */
+  bytes(request: MbapFrame, reply: SimReply): Uint8Array;
+}
+
+function framingOf(kind: "mbap" | "rtu"): Framing {
+  if (kind === "mbap") {
+    const reader = new MbapReader();
+    return {
+      push: (bytes) => reader.push(bytes),
+      bytes: (request, reply) => {
+        // A checksum of TCP hides wrong bits from us: what is spoilt was spoilt behind a gateway.
+        const pdu = spoilt(reply.pdu, reply);
+        return mbapFrame({ transaction: request.transaction, unit: reply.unit, pdu });
+      },
+    };
+  }
+  const stream = new RtuStream();
+  return {
+    push: (bytes) => stream.push(bytes).map((frame) => ({ ...frame, transaction: 0 })),
+    bytes: (_request, reply) => spoilt(rtuFrame(reply.unit, reply.pdu), reply),
+  };
 }
 
 /** Clients of one endpoint. */
@@ -30,6 +63,8 @@ export class SimServer {
   readonly #touched: () => void;
   readonly #server: net.Server;
   readonly #clients = new Set<net.Socket>();
+  #clientsMost = clientsMost;
+  #deaf = false;
 
   /** `touched` is called after each request, so that the plants' ticker can wake. */
   constructor(endpoint: SimEndpoint, tap: Tap, touched: () => void) {
@@ -63,61 +98,78 @@ export class SimServer {
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 
+  setFault(name: BusFaultName, value: FaultValue | undefined): void {
+    if (name === "half-open") {
+      this.#deaf = true;
+      return;
+    }
+    if (name === "max-clients") {
+      this.#clientsMost = numberOf(name, value, 1);
+      return;
+    }
+    throw new SimProblem(`${name} is a fault of a line; bus ${this.#endpoint.bus} is TCP.`);
+  }
+
+  clear(): void {
+    this.#deaf = false;
+    this.#clientsMost = clientsMost;
+  }
+
   #serve(socket: net.Socket): void {
-    const reader = new MbapReader();
-    this.#clients.add(socket);
-    socket.on("close", () => this.#clients.delete(socket));
     // A client that goes away in the middle of a frame is no concern of a device.
     socket.on("error", () => socket.destroy());
+    if (this.#clients.size >= this.#clientsMost) {
+      socket.destroy();
+      return;
+    }
+    const framing = framingOf(this.#endpoint.framing ?? "mbap");
+    this.#clients.add(socket);
+    socket.on("close", () => this.#clients.delete(socket));
     socket.on("data", (bytes) => {
-      const frames = reader.push(bytes);
+      if (this.#deaf) return;
+      const frames = framing.push(bytes);
       if (frames === undefined) {
         socket.destroy();
         return;
       }
-      for (const frame of frames) this.#request(socket, frame);
+      for (const frame of frames) this.#request(socket, framing, frame);
       if (frames.length > 0) this.#touched();
     });
   }
 
-  #request(socket: net.Socket, frame: MbapFrame): void {
+  #request(socket: net.Socket, framing: Framing, frame: MbapFrame): void {
     const tMs = monotonicMs();
-    const { bus, unknownUnit } = this.#endpoint;
+    const { bus } = this.#endpoint;
     const device = this.#devices.get(frame.unit);
     const common = { tMs, bus, unit: frame.unit, pdu: hex(frame.pdu) };
-    if (device === undefined) {
-      const reply =
-        unknownUnit === "exception"
-          ? Uint8Array.of((frame.pdu[0] ?? 0) | 0x80, gatewayNoReply)
-          : undefined;
-      this.#tap.frame({
-        ...common,
-        ...(reply === undefined ? {} : { reply: hex(reply) }),
-        note: "no such unit",
-      });
-      if (reply !== undefined) send(socket, { ...frame, pdu: reply });
-      return;
-    }
-    const reply = device.handle(frame.pdu, tMs);
-    const delayMs = device.replyDelayMs;
-    const note = reply === undefined ? "no reply" : delayMs > 0 ? `late ${delayMs} ms` : undefined;
+    const reply = device === undefined ? this.#unknown(frame) : device.answer(frame.pdu, tMs);
+    const silence = device === undefined ? "" : "no reply";
+    const said = reply === undefined ? silence : reply.notes.join(", ");
+    const note = device === undefined ? "no such unit" : said;
     this.#tap.frame({
       ...common,
-      device: device.id,
-      ...(reply === undefined ? {} : { reply: hex(reply) }),
-      ...(note === undefined ? {} : { note }),
+      ...(device === undefined ? {} : { device: device.id }),
+      ...(reply === undefined ? {} : { reply: hex(reply.pdu) }),
+      ...(note === "" ? {} : { note }),
     });
     if (reply === undefined) return;
-    if (delayMs === 0) send(socket, { ...frame, pdu: reply });
-    else setTimeout(() => send(socket, { ...frame, pdu: reply }), delayMs);
+    const bytes = framing.bytes(frame, reply);
+    if (reply.delayMs === 0) send(socket, bytes);
+    else setTimeout(() => send(socket, bytes), reply.delayMs);
+  }
+
+  #unknown({ unit, pdu }: MbapFrame): SimReply | undefined {
+    if (this.#endpoint.unknownUnit === "silent") return undefined;
+    const refusal = Uint8Array.of((pdu[0] ?? 0) | 0x80, gatewayNoReply);
+    return { unit, pdu: refusal, delayMs: 0, notes: [] };
   }
 }
 
-function send(socket: net.Socket, frame: MbapFrame): void {
+function send(socket: net.Socket, bytes: Uint8Array): void {
   if (socket.destroyed || !socket.writable) return;
   if (socket.writableLength > unreadMost) {
     socket.destroy();
     return;
   }
-  socket.write(mbapFrame(frame));
+  socket.write(bytes);
 }

@@ -5,12 +5,15 @@
  * while something moves, so that the tap sees a standstill when it happens. The same object is
  * the simulator process' and the tests'. It refuses to listen on anything but loopback.
  */
-import { rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
-import { readCell, type SimCell } from "./cell-file.js";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { readCell, type SimBus, type SimCell, type SimLineBus } from "./cell-file.js";
 import { serveControl } from "./control.js";
 import { makeSimDevice, type SimDevice, type SimDeviceSetup } from "./device.js";
-import { type FaultValue, faultName } from "./faults.js";
+import { type BusFaultName, type FaultValue, faultName, isBusFault } from "./faults.js";
+import { LineServer, type LineView } from "./line-server.js";
 import type { SimDeviceView } from "./modbus-device.js";
 import { SimProblem } from "./problem.js";
 import { SimServer } from "./server.js";
@@ -21,6 +24,10 @@ export interface SimOptions {
   readonly cellFile?: string;
   /** Or devices by hand: all on one bus called `bus`, or on the one they name, on free ports. */
   readonly devices?: readonly (SimDeviceSetup & { readonly bus?: string })[];
+  /** With `devices`: the lines among their buses; the others are Modbus TCP. */
+  readonly lines?: Readonly<Record<string, Omit<SimLineBus, "id" | "kind">>>;
+  /** Where lines without a path of their own are made. @default beside `controlPath` */
+  readonly linesDir?: string;
   /** Listen on free ports, whatever the cell file says. @default false */
   readonly anyPort?: boolean;
   readonly tapFile?: string;
@@ -31,58 +38,167 @@ export interface SimOptions {
 }
 
 export interface Simulation {
-  /** Port of each bus. */
+  /** Port of each TCP bus. */
   readonly ports: Readonly<Record<string, number>>;
-  /** @throws SimProblem for an unknown device, fault or value. */
+  /** Path of each line's terminal. */
+  readonly paths: Readonly<Record<string, string>>;
+  /** `device` may be a bus. @throws SimProblem for an unknown device, fault or value. */
   setFault(device: string, fault: string, value?: FaultValue): void;
   /** Clears the faults of one device, or of all. @throws SimProblem */
   clear(device?: string): void;
   state(): Readonly<Record<string, SimDeviceView>>;
-  /** How many masters are connected to its endpoints. */
+  lines(): Readonly<Record<string, LineView>>;
+  /** How many masters are connected to its TCP endpoints. */
   clients(): number;
   close(): Promise<void>;
 }
 
 const tickMs = 5;
 
+/** A bus as it is served. */
+interface Served {
+  readonly bus: SimBus;
+  readonly server: SimServer | LineServer;
+}
+
 /** Starts serving; resolves when every endpoint listens. @throws SimProblem */
 export async function startSim(options: SimOptions): Promise<Simulation> {
   const cell = cellOf(options);
-  for (const bus of cell.buses) refuseForeign(bus.id, bus.host);
+  for (const bus of cell.buses) if (bus.kind === "tcp") refuseForeign(bus.id, bus.host);
   const tap = options.tapFile === undefined ? noTap : fileTap(options.tapFile);
   const fleet = new Fleet(cell, tap);
-  const unknownUnit = options.unknownUnit ?? "silent";
-  const servers = cell.buses.map((bus) => {
-    const endpoint = { bus: bus.id, devices: fleet.onBus(bus.id), unknownUnit };
-    return new SimServer(endpoint, tap, () => fleet.wake());
-  });
+  const paths = pathsOf(cell, options);
+  const served = cell.buses.map((bus) => ({
+    bus,
+    server: serverOf(bus, fleet, options, tap, paths),
+  }));
   const ports: Record<string, number> = {};
   try {
-    for (const [i, bus] of cell.buses.entries()) {
-      const port = options.anyPort ? 0 : bus.port;
-      ports[bus.id] = (await servers[i]?.listen(bus.host, port)) ?? port;
+    for (const { bus, server } of served) {
+      if (server instanceof LineServer) await server.open();
+      else if (bus.kind === "tcp") {
+        ports[bus.id] = await server.listen(bus.host, options.anyPort ? 0 : bus.port);
+      }
     }
   } catch (cause) {
-    await Promise.all(servers.map((server) => server.close()));
+    await Promise.all(served.map(({ server }) => server.close()));
     tap.close();
+    if (cause instanceof SimProblem) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new SimProblem(`The simulator cannot listen: ${why}.`, { cause });
   }
+  const buses = new BusFaults(served, cell, tap);
   const simulation: Simulation = {
     ports,
-    setFault: (device, fault, value) => fleet.setFault(device, fault, value),
-    clear: (device) => fleet.clear(device),
+    paths,
+    setFault: (device, fault, value) => {
+      const name = faultName(fault);
+      if (isBusFault(name)) buses.set(device, name, value);
+      else fleet.setFault(device, fault, value);
+    },
+    clear: (device) => {
+      buses.clear(device);
+      if (!buses.has(device)) fleet.clear(device);
+    },
     state: () => fleet.state(),
-    clients: () => servers.reduce((sum, server) => sum + server.clients, 0),
+    lines: () => buses.lines(),
+    clients: () => buses.clients(),
     close: async () => {
       fleet.rest();
       control?.close();
-      await Promise.all(servers.map((server) => server.close()));
+      await Promise.all(served.map(({ server }) => server.close()));
       tap.close();
     },
   };
   const control = await openControl(options.controlPath, simulation);
   return simulation;
+}
+
+function serverOf(
+  bus: SimBus,
+  fleet: Fleet,
+  options: SimOptions,
+  tap: Tap,
+  paths: Readonly<Record<string, string>>,
+): SimServer | LineServer {
+  const devices = fleet.onBus(bus.id);
+  const touched = () => fleet.wake();
+  if (bus.kind === "line") {
+    const { id, baud, format, echo } = bus;
+    return new LineServer(
+      { bus: id, path: paths[id] ?? "", baud, format, echo, devices },
+      tap,
+      touched,
+    );
+  }
+  const unknownUnit = options.unknownUnit ?? "silent";
+  return new SimServer({ bus: bus.id, devices, unknownUnit, framing: bus.framing }, tap, touched);
+}
+
+function pathsOf(cell: SimCell, options: SimOptions): Readonly<Record<string, string>> {
+  const { linesDir, controlPath } = options;
+  let made: string | undefined;
+  const dir = () => {
+    if (linesDir !== undefined) return linesDir;
+    if (controlPath !== undefined) return dirname(controlPath);
+    made ??= mkdtempSync(join(tmpdir(), "servocell-lines-"));
+    return made;
+  };
+  const lines = cell.buses.filter((bus) => bus.kind === "line");
+  return Object.fromEntries(
+    lines.map((bus) => [bus.id, bus.path ?? join(dir(), `line-${bus.id}.tty`)]),
+  );
+}
+
+/** Faults and views of whole buses; a device stands for the bus that it is on. */
+class BusFaults {
+  readonly #served: ReadonlyMap<string, Served["server"]>;
+  readonly #busOf: ReadonlyMap<string, string>;
+  readonly #tap: Tap;
+
+  constructor(served: readonly Served[], cell: SimCell, tap: Tap) {
+    this.#served = new Map(served.map(({ bus, server }) => [bus.id, server]));
+    this.#busOf = new Map(cell.devices.map((device) => [device.id, device.bus]));
+    this.#tap = tap;
+  }
+
+  /** A bus by its own name, and not a device. */
+  has(name: string | undefined): boolean {
+    return name !== undefined && !this.#busOf.has(name) && this.#served.has(name);
+  }
+
+  set(name: string, fault: BusFaultName, value: FaultValue | undefined): void {
+    const bus = this.#busOf.get(name) ?? name;
+    const server = this.#served.get(bus);
+    if (server === undefined) {
+      const known = [...this.#served.keys()].join(", ");
+      throw new SimProblem(`There is no simulated bus or device ${name}; buses are ${known}.`);
+    }
+    server.setFault(fault, value);
+    const text = value === undefined ? fault : `${fault}:${value}`;
+    this.#tap.line({ tMs: monotonicMs(), bus, what: "fault", text });
+  }
+
+  clear(name: string | undefined): void {
+    for (const [bus, server] of this.#served) {
+      if (name === undefined || name === bus || this.#busOf.get(name) === bus) server.clear();
+    }
+  }
+
+  lines(): Readonly<Record<string, LineView>> {
+    const views: Record<string, LineView> = {};
+    for (const [bus, server] of this.#served) {
+      if (server instanceof LineServer) views[bus] = server.view();
+    }
+    return views;
+  }
+
+  clients(): number {
+    let sum = 0;
+    for (const server of this.#served.values())
+      if (server instanceof SimServer) sum += server.clients;
+    return sum;
+  }
 }
 
 async function openControl(path: string | undefined, simulation: Simulation) {
@@ -99,7 +215,12 @@ function cellOf(options: SimOptions): SimCell {
     bus: device.bus ?? "bus",
   }));
   const ids = [...new Set(devices.map((device) => device.bus))];
-  return { devices, buses: ids.map((id) => ({ id, host: "127.0.0.1", port: 0 })) };
+  const buses = ids.map((id): SimBus => {
+    const line = options.lines?.[id];
+    if (line !== undefined) return { ...line, id, kind: "line" };
+    return { id, kind: "tcp", host: "127.0.0.1", port: 0, framing: "mbap" };
+  });
+  return { devices, buses };
 }
 
 const loopback = new net.BlockList();

@@ -26,6 +26,18 @@ export interface TapMotion extends MotionEvent {
   readonly kind: "motion";
 }
 
+export interface TapLine extends TapEvent {
+  readonly kind: "line";
+}
+
+/** What happened to a bus: noise, a silence that was too short, a fault given or taken. */
+export interface TapEvent {
+  readonly tMs: number;
+  readonly bus: string;
+  readonly what: "noise" | "violation" | "fault" | "clear";
+  readonly text: string;
+}
+
 /** CLOCK_MONOTONIC in ms; its zero is the machine's boot. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
@@ -38,18 +50,21 @@ export function hex(bytes: Uint8Array): string {
 export interface Tap {
   frame(frame: Omit<TapFrame, "wall">): void;
   motion(event: MotionEvent): void;
+  line(event: TapEvent): void;
   close(): void;
 }
 
 /** Appends to a file. */
 export function fileTap(path: string): Tap {
   const file = openSync(path, "a");
-  const write = (line: TapFrame | TapMotion) => writeSync(file, `${JSON.stringify(line)}\n`);
+  const write = (line: TapFrame | TapMotion | TapLine) =>
+    writeSync(file, `${JSON.stringify(line)}\n`);
   return {
     frame: (frame) => write({ ...frame, wall: new Date().toISOString() }),
     motion: (event) => write({ ...event, kind: "motion" }),
+    line: (event) => write({ ...event, kind: "line" }),
     close: () => closeSync(file),
   };
 }
 
-export const noTap: Tap = { frame() {}, motion() {}, close() {} };
+export const noTap: Tap = { frame() {}, motion() {}, line() {}, close() {} };

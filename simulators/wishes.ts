@@ -27,6 +27,10 @@ export const simulateKeys: Readonly<Record<string, string>> = {
   rampUp: "inverter: percent per second",
   rampDown: "inverter: percent per second",
   watchdogMs: "inverter: silence after which it trips",
+  ratedSpeed: "inverter: motor rpm at 100 %",
+  maxFrequency: "inverter: Hz at 100 %",
+  turnaround: "line: ms from the end of a request to the reply; else what the profile says",
+  scan: "ms at which written registers are looked at; a shorter edge is missed",
 };
 
 export class Wishes {
