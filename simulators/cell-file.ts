@@ -128,9 +128,11 @@ function busOf([id, place]: [string, Place]): SimBus {
 
 /** A path in /dev is a real port; a simulated line is never made there. */
 function lineOf(id: string, place: Place): SimLineBus {
-  const written = place.at("format").absent ? "8E1" : place.at("format").text();
+  const { value } = place.at("format");
+  // To YAML, 8E1 is a number: 8 times ten.
+  const written = value === undefined || value === 80 ? "8E1" : value;
   const format = lineFormats.find((one) => one === written);
-  if (format === undefined) return place.at("format").refuse(`${written} is no character format`);
+  if (format === undefined) return place.at("format").refuse(`${String(written)} is no format`);
   const echo = place.at("echo").value === true;
   const path = place.at("serial").text();
   return {
