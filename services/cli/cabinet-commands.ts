@@ -61,8 +61,8 @@ function addScan(program: Command, { say, ends }: CabinetDeps): void {
         });
         const live = process.stderr.isTTY === true;
         const progress = (line: string) => {
+          // A file keeps results; where nobody watches, progress is noise.
           if (live) process.stderr.write(`\r\u001b[K${line}`);
-          else if (line !== "") process.stderr.write(`${line}\n`);
         };
         return scan(where, flags, { say, progress, ended: () => asked });
       }),

@@ -37,6 +37,8 @@ const usualSettings: readonly (readonly [number, SerialFormat])[] = [
   [9_600, "8N1"],
   [38_400, "8N2"],
 ];
+/** Other profiles named beside the best one. */
+const alsoMax = 8;
 /** The whole reply, once its first byte has come. */
 const replyMs = 300;
 
@@ -168,7 +170,7 @@ function report(link: BusLink, found: readonly FoundUnit[], voice: ScanVoice): v
       voice.say(`# unit ${unit}: answers; no profile fits`);
       continue;
     }
-    const also = others.slice(0, 3).map(({ profile }) => profile);
+    const also = others.slice(0, alsoMax).map(({ profile }) => profile);
     const more = also.length === 0 ? "" : `; also possible: ${also.join(", ")}`;
     voice.say(`# unit ${unit}: ${best.profile} (${best.fit}: ${best.text})${more}`);
   }
@@ -209,6 +211,5 @@ function busText(link: BusLink): string {
 }
 
 function deviceName(profile: string, unit: number): string {
-  const model = profile.split("/").at(-1) ?? profile;
-  return `${model.replaceAll(/[^a-z0-9]+/g, "-")}-${unit}`;
+  return `${profile.replaceAll(/[^a-z0-9]+/g, "-")}-${unit}`;
 }
