@@ -35,6 +35,7 @@ import { stopClasses } from "./device-model.js";
 import { compileMeaning } from "./device-view.js";
 import type { PointCodec } from "./frame.js";
 import { codecOf } from "./frame.js";
+import { refusedWithoutStop } from "./no-stop.js";
 import { nextOperation } from "./operation.machine.js";
 import { prepare } from "./operation-begin.js";
 import { matchReply } from "./pdu.js";
@@ -127,6 +128,7 @@ function verbsOf(profile: Profile, setup: DeviceSetup, watchdog: WatchdogFacts):
     watchdog.fedByNeighbours !== true;
   const watched = able || setup.acceptNoWatchdog !== undefined;
   const verbs = (Object.keys(profile.operations) as Verb[]).filter((verb) => {
+    if (refusedWithoutStop(profile, verb, setup) !== undefined) return false;
     return watched || (verb !== "velocity" && verb !== "jog");
   });
   if (profile.stops.controlled !== undefined) verbs.push("stop");
@@ -136,7 +138,7 @@ function verbsOf(profile: Profile, setup: DeviceSetup, watchdog: WatchdogFacts):
 
 function unsupported(profile: Profile, setup: DeviceSetup, verb: Verb): Begun {
   const why = profile.unsupported?.reason ?? profile.missing[verb];
-  const reason = why ?? whyNot(profile, verb);
+  const reason = why ?? refusedWithoutStop(profile, verb, setup) ?? whyNot(profile, verb);
   const text = `${setup.device}: ${verb} is not supported: ${reason}`;
   return { ok: false, verdict: { verdict: "refused", code: "NOT_SUPPORTED", text } };
 }

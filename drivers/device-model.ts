@@ -69,6 +69,8 @@ export interface DeviceSetup {
   readonly constants: { readonly [name: string]: number };
   /** Reason why velocity and jog are allowed without a verified drive watchdog. */
   readonly acceptNoWatchdog?: string;
+  /** Reason why a device without a controlled and a fast stop may move all the same. */
+  readonly acceptNoStop?: string;
   /** The cell file asks for this time of the drive's own watchdog, and allows to write it. */
   readonly watchdog?: { readonly setMs: Ms };
   /** Other units share its line, so their traffic may feed its watchdog. */

@@ -111,7 +111,11 @@ function limitOf(
   const raw = rawOf(codec, value);
   const range = rangeOf(codec.spec);
   if (!raw.ok) return { text: `${name} ${value}: ${raw.why}`, detail: { [name]: value } };
-  if (BigInt(raw.value) >= range.min && BigInt(raw.value) <= range.max) return undefined;
+  const sent = BigInt(raw.value);
+  // A distance is not what is written: it may point either way as far as the register is wide.
+  const least = spec.quantity === "distance" ? range.min - range.max : range.min;
+  const most = spec.quantity === "distance" ? range.max - range.min : range.max;
+  if (sent >= least && sent <= most) return undefined;
   return {
     text: `${name} ${value} does not fit the register ${spec.point}`,
     detail: { [name]: value },

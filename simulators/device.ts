@@ -7,8 +7,12 @@
  */
 import type { Profile } from "#drivers/profile.js";
 import { abb } from "./families/abb.js";
+import { dhGrippers } from "./families/dh.js";
 import type { Family } from "./families/family.js";
+import { feetechServos } from "./families/feetech.js";
+import { genericAxes } from "./families/generic-axis.js";
 import { kinco } from "./families/kinco.js";
+import { onRobotGrippers } from "./families/onrobot.js";
 import { robotiqGrippers } from "./families/robotiq.js";
 import type { MotionEvent, SimDevice } from "./modbus-device.js";
 import { SimProblem } from "./problem.js";
@@ -22,7 +26,15 @@ export interface SimDeviceSetup {
   readonly simulate?: { readonly [key: string]: SimulateValue };
 }
 
-const families: readonly Family[] = [abb, kinco, robotiqGrippers];
+const families: readonly Family[] = [
+  abb,
+  dhGrippers,
+  feetechServos,
+  genericAxes,
+  kinco,
+  onRobotGrippers,
+  robotiqGrippers,
+];
 
 /** Whether a device of this profile can be simulated. */
 export function canSimulate(profileId: string): boolean {
