@@ -7,13 +7,17 @@
  */
 import type { Profile } from "#drivers/profile.js";
 import { abb } from "./families/abb.js";
+import { danfoss } from "./families/danfoss.js";
 import { dhGrippers } from "./families/dh.js";
 import type { Family } from "./families/family.js";
 import { feetechServos } from "./families/feetech.js";
 import { genericAxes } from "./families/generic-axis.js";
+import { genericVfd } from "./families/generic-vfd.js";
 import { kinco } from "./families/kinco.js";
 import { onRobotGrippers } from "./families/onrobot.js";
 import { robotiqGrippers } from "./families/robotiq.js";
+import { schneider } from "./families/schneider.js";
+import { siemens } from "./families/siemens.js";
 import type { MotionEvent, SimDevice } from "./modbus-device.js";
 import { SimProblem } from "./problem.js";
 import { type SimAxis, type SimulateValue, Wishes } from "./wishes.js";
@@ -28,12 +32,16 @@ export interface SimDeviceSetup {
 
 const families: readonly Family[] = [
   abb,
+  danfoss,
   dhGrippers,
   feetechServos,
   genericAxes,
+  genericVfd,
   kinco,
   onRobotGrippers,
   robotiqGrippers,
+  schneider,
+  siemens,
 ];
 
 /** Whether a device of this profile can be simulated. */

@@ -24,6 +24,8 @@ export interface AbbFacts {
   readonly remote: boolean;
   /** Silence after which the drive trips; absent: it does not watch (factory setting). */
   readonly watchdogMs?: number;
+  /** Contents of the parameters that its model has, as a commissioned drive holds them. */
+  readonly settings?: Readonly<Record<string, number>>;
 }
 
 export const abbStates = [
@@ -54,6 +56,14 @@ const unitsPerPercent = 200;
 const setPointWindow = 0.5;
 const codeOwn = 1;
 const codeSilence = 28;
+/** 58.14 of ACS580 and ACS880: 1 fault, 4 fault always; 3018 of ACS355 and ACS550: 1 fault. */
+const lossTrips: ReadonlySet<number> = new Set([1, 4]);
+
+/** The communication watchdog by the parameters of the model, 0.1 s; undefined: it has none. */
+function watchdogOf(registers: Registers): number | undefined {
+  if (lossTrips.has(registers("commLossAction"))) return 100 * registers("commLossTime");
+  return registers("commFaultFunction") === 1 ? 100 * registers("commFaultTime") : undefined;
+}
 
 function poweredUp(motion: ConveyorMotion): AbbState {
   return {
@@ -137,7 +147,8 @@ function step(facts: AbbFacts, from: AbbState, slice: Slice): AbbState {
   if (motion.speed === 0 && (state.power === "off2" || state.power === "off3")) {
     state = { ...state, power: "inhibited" };
   }
-  const silent = facts.watchdogMs !== undefined && state.silentMs >= facts.watchdogMs;
+  const limit = facts.watchdogMs ?? watchdogOf(slice.registers);
+  const silent = limit !== undefined && limit > 0 && state.silentMs >= limit;
   if (silent && state.heardOnce && state.power === "operating") {
     return { ...state, power: "tripped", code: codeSilence };
   }
@@ -175,7 +186,7 @@ function quiet(state: AbbState): boolean {
 export function abbDrives(facts: AbbFacts): Behaviour<AbbState> {
   return {
     functions: new Set([3, 6, 16, 23]),
-    defaults: {},
+    defaults: facts.settings ?? {},
     initial: () => poweredUp(conveyorStill),
     reboot: (state) => poweredUp(state.motion),
     heard: (state) => ({ ...state, silentMs: 0, heardOnce: true }),
@@ -186,6 +197,7 @@ export function abbDrives(facts: AbbFacts): Behaviour<AbbState> {
       statusword: statusword(state, facts),
       actual1: Math.round(state.motion.speed * unitsPerPercent),
       faultCode: state.code,
+      lastFault: state.code,
     }),
     trip: (state, { code, holds }) => ({
       ...state,

@@ -1,29 +1,32 @@
 /**
  * Simulated ABB inverters.
  *
- * The idea: ramps in percent per second around the drives profile's behaviour. It refuses nothing
- * of its own.
+ * The idea: ramps in percent per second around the drives profile's behaviour, and the parameters
+ * of each model as a commissioned drive holds them. It refuses nothing of its own.
  */
 import { abbDrives } from "../behaviours/abb-drives.js";
 import { modbusDevice } from "../modbus-device.js";
-import type { SimAxis, Wishes } from "../wishes.js";
 import type { Family } from "./family.js";
+import { inverterFacts } from "./inverter-mechanics.js";
 
-export const abb: Family = {
-  profiles: ["abb/drives-profile"],
-  make: (common, axis, wishes) => modbusDevice({ ...common, behaviour: inverterOf(axis, wishes) }),
+type Settings = Readonly<Record<string, number>>;
+
+/** 3.0 s, fault. */
+const group30: Settings = { commFaultFunction: 1, commFaultTime: 30 };
+const group58: Settings = { commLossAction: 1, commLossMode: 1, commLossTime: 30 };
+const settingsOf: Readonly<Record<string, Settings>> = {
+  "abb/drives-profile": {},
+  "abb/acs355": group30,
+  "abb/acs550": group30,
+  "abb/acs580": group58,
+  "abb/acs880": group58,
 };
 
-function inverterOf(axis: SimAxis | undefined, wishes: Wishes) {
-  const ramp = axis?.accelerationMax ?? 100;
-  const rampDown = wishes.number("rampDown", ramp);
-  const watchdogMs = wishes.number("watchdogMs", 0);
-  return abbDrives({
-    rampUp: wishes.number("rampUp", ramp),
-    rampDown,
-    rampFast: 3 * rampDown,
-    friction: 1.5 * rampDown,
-    remote: wishes.flag("remote", true),
-    ...(watchdogMs > 0 ? { watchdogMs } : {}),
-  });
-}
+export const abb: Family = {
+  profiles: Object.keys(settingsOf),
+  make: (common, axis, wishes) => {
+    const settings = settingsOf[common.profile.id] ?? {};
+    const behaviour = abbDrives({ ...inverterFacts(axis, wishes), settings });
+    return modbusDevice({ ...common, behaviour });
+  },
+};
