@@ -8,6 +8,7 @@
 import type { Profile } from "#drivers/profile.js";
 import { abb } from "./families/abb.js";
 import { danfoss } from "./families/danfoss.js";
+import { declaredFamily } from "./families/declared.js";
 import { dhGrippers } from "./families/dh.js";
 import type { Family } from "./families/family.js";
 import { feetechServos } from "./families/feetech.js";
@@ -44,9 +45,16 @@ const families: readonly Family[] = [
   siemens,
 ];
 
+/** By its own id, else by that of a profile that it is like, else by what it says itself. */
+function familyOf(profile: Profile): Family | undefined {
+  const named = (id: string | undefined) => families.find((one) => one.profiles.includes(id ?? ""));
+  const { simulation } = profile;
+  return named(profile.id) ?? named(simulation?.like) ?? declaredFamily(profile);
+}
+
 /** Whether a device of this profile can be simulated. */
-export function canSimulate(profileId: string): boolean {
-  return families.some((family) => family.profiles.includes(profileId));
+export function canSimulate(profile: Profile): boolean {
+  return familyOf(profile) !== undefined;
 }
 
 /** @throws SimProblem for a profile without a family, or a wrong `simulate`. */
@@ -55,7 +63,7 @@ export function makeSimDevice(
   onMotion?: (event: MotionEvent) => void,
 ): SimDevice {
   const wishes = new Wishes(device.id, device.simulate ?? {});
-  const family = families.find((one) => one.profiles.includes(device.profile.id));
+  const family = familyOf(device.profile);
   if (family === undefined) {
     throw new SimProblem(
       `${device.id}: there is no simulated device for the profile ${device.profile.id}.`,

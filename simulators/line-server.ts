@@ -83,7 +83,12 @@ export class LineServer {
     const silences = Object.fromEntries(devices.map((one) => [one.unit, one.silenceMs(baud)]));
     const counts = this.#counts.buffer as SharedArrayBuffer;
     const workerData: LineSetup = { path, baud, format, echo, silences, counts };
-    const worker = new Worker(workerUrl(), { workerData, resourceLimits: workerLimits });
+    const worker = new Worker(workerUrl(), {
+      workerData,
+      resourceLimits: workerLimits,
+      // The terminal is opened by native code and closed by the thread itself.
+      trackUnmanagedFds: false,
+    });
     this.#worker = worker;
     worker.on("message", (message: FromLine) => this.#hear(message));
     await new Promise<void>((resolve, reject) => {
@@ -111,6 +116,7 @@ export class LineServer {
         return;
       case "unplug": {
         const backMs = value === undefined ? undefined : numberOf(name, value, 0);
+        this.#plugged = false;
         this.#say({ kind: "unplug" });
         if (backMs === undefined) return;
         clearTimeout(this.#replug);

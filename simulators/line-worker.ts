@@ -8,9 +8,10 @@
  * It refuses to know devices: requests go to the simulation, replies come back.
  */
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, openSync, rmSync, symlinkSync, writeSync } from "node:fs";
+import { closeSync, renameSync, rmSync, symlinkSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
+import { ReadStream } from "node:tty";
 import { parentPort, workerData } from "node:worker_threads";
-import * as pty from "@lydell/node-pty";
 import type { FromLine, LineSetup, ToLine } from "./line-messages.js";
 import { counter, type counterNames } from "./line-messages.js";
 import { characterMs, crcHolds, requestBytes, silenceMs } from "./rtu.js";
@@ -59,49 +60,37 @@ function at(dueMs: number, work: () => void): void {
 
 interface Terminal {
   readonly fd: number;
-  readonly slave: number;
   readonly pts: string;
   close(): void;
 }
 
-/** A terminal without a process: node-pty has it and does not declare it. */
-interface Opened {
-  readonly fd: number;
-  readonly ptsName: string;
-  readonly slave: { destroy(): void };
-  readonly master: {
-    on(event: "data", listener: (bytes: Uint8Array) => void): void;
-    on(event: "error", listener: () => void): void;
-    destroy(): void;
-  };
+/** The part of node-pty that opens a pair; its own streams would read what the master sends. */
+interface Pairs {
+  open(columns: number, rows: number): { master: number; slave: number; pty: string };
 }
+const need = createRequire(import.meta.url);
+const { requireBinary }: { requireBinary(file: string): Pairs } = need(
+  "@lydell/node-pty/requireBinary.js",
+);
+const pairs = requireBinary("pty.node");
 
-const openPty = Reflect.get(pty, "open") as (how: {
-  // With an encoding, bytes would be damaged.
-  readonly encoding: null;
-  readonly cols: number;
-  readonly rows: number;
-}) => Opened;
-
+/** The slave's descriptor stays open without being read, so that a master may come and go. */
 function openTerminal(take: (bytes: Uint8Array) => void): Terminal {
-  const opened = openPty({ encoding: null, cols: 80, rows: 24 });
-  // Held open without being read, so that a master may come and go.
-  const slave = openSync(opened.ptsName, constants.O_RDWR | constants.O_NOCTTY);
-  opened.slave.destroy();
+  const { master, slave, pty } = pairs.open(80, 24);
   try {
     // A master that opens the terminal plainly shall not hear its own bytes.
-    execFileSync("stty", ["-F", opened.ptsName, "raw", "-echo"], { stdio: "ignore" });
+    execFileSync("stty", ["-F", pty, "raw", "-echo"], { stdio: "ignore" });
   } catch {
     // Without stty, masters set the mode themselves, as every serial library does.
   }
-  opened.master.on("data", take);
-  opened.master.on("error", () => {});
+  const stream = new ReadStream(master);
+  stream.on("data", take);
+  stream.on("error", () => {});
   return {
-    fd: opened.fd,
-    slave,
-    pts: opened.ptsName,
+    fd: master,
+    pts: pty,
     close: () => {
-      opened.master.destroy();
+      stream.destroy();
       closeSync(slave);
     },
   };
@@ -134,8 +123,10 @@ class Line {
     for (const one of spare) one.close();
     this.#terminal = terminal;
     this.#lastPts = terminal.pts;
-    rmSync(setup.path, { force: true });
-    symlinkSync(terminal.pts, setup.path);
+    // By renaming, so that the path is never half there.
+    rmSync(`${setup.path}.new`, { force: true });
+    symlinkSync(terminal.pts, `${setup.path}.new`);
+    renameSync(`${setup.path}.new`, setup.path);
     say({ kind: "plugged", pts: terminal.pts });
   }
 

@@ -43,7 +43,7 @@ const behaviour: Behaviour<{ readonly third: number }> = {
   written: (_state, registers, requests) => {
     touched.push(...requests);
     const third = registers("third");
-    return registers("target") === 13
+    return registers("target") === 0xd_0000
       ? { ok: false, exception: 4 }
       : { ok: true, state: { third } };
   },
