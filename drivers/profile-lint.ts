@@ -13,6 +13,7 @@ import { lintBehaviour } from "./profile-lint-behaviour.js";
 import { lintDuties } from "./profile-lint-duties.js";
 import { lintEvidence } from "./profile-lint-evidence.js";
 import { lintPoints } from "./profile-lint-points.js";
+import { lintSimulation } from "./profile-lint-simulation.js";
 import type { YamlSource } from "./yaml-schema.js";
 
 /** All problems, in the order of the file. Warnings are values that are only from memory. */
@@ -27,6 +28,7 @@ export function lintProfile(profile: Profile, source: YamlSource): readonly Prob
   lintStatus(profile, say);
   lintBehaviour(profile, say);
   lintDuties(profile, say);
+  lintSimulation(profile, say);
   lintEvidence(profile, say);
   return problems.sort((a, b) => a.line - b.line || a.column - b.column);
 }

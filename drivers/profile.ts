@@ -30,6 +30,7 @@ import {
   watchdogSchema,
   wordSchema,
 } from "./profile-facts.js";
+import { simulationSchema } from "./profile-simulation.js";
 
 const text = z.string().min(1);
 
@@ -96,6 +97,8 @@ export const pointSchema = z.strictObject({
   /** Raw units per user unit, arithmetic over constants: raw = user × scale + offset. */
   scale: expressionSchema.optional(),
   offset: expressionSchema.optional(),
+  /** raw = scale / user + offset: a time that stands for an acceleration. */
+  inverse: z.boolean().optional(),
   /** Raw values that mean "no value". */
   invalid: z.array(z.number().int()).optional(),
   /** fast: status, position, velocity; slow: regularly; full: at boot and after reconnect. */
@@ -223,6 +226,8 @@ export const profileSchema = z.strictObject({
   /** Variation 24: how the device says who has control, in words; the flag is `remote`. */
   authority: text,
   alarms: z.record(z.string().regex(/^\d+$/), alarmSchema),
+  /** How a simulated device of this profile behaves, where no family pretends to be it. */
+  simulation: simulationSchema.optional(),
   /** What a reader would expect of such a device, and why it is not there. */
   missing: z.record(nameSchema, text),
   quirks: z.array(quirkSchema),
