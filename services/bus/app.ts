@@ -1,5 +1,5 @@
 /**
- * The bus service: one owner per endpoint, three lanes to it, one guardian per unit.
+ * The bus service: one owner per wire, three lanes to it, one guardian per unit.
  *
  * The idea: drivers reach their devices only through here, so scheduling, purge and the guardian
  * exist once [PROTOCOL 9]. When told to stop it goes on serving until the drivers have left,
@@ -44,11 +44,20 @@ export function buildBus(ports: BusPorts, config: CellConfig): App {
   return new BusApp(ports, config);
 }
 
-function optionsOf(bus: BusConfig): LanesOptions {
+function optionsOf({ link, units, replyTimeoutMs }: BusConfig): LanesOptions {
+  const unitCount = units.length;
+  if (link.kind === "tcp") {
+    return { replyTimeoutMs, inFlightMax: tcpInFlightMax, stopBeside: true, unitCount };
+  }
+  const everybody = unitCount > 0 && units.every(({ broadcast }) => broadcast);
   return {
-    replyTimeoutMs: bus.replyTimeoutMs,
-    inFlightMax: tcpInFlightMax,
-    stopBeside: true,
+    replyTimeoutMs,
+    inFlightMax: 1,
+    stopBeside: false,
+    unitCount,
+    firstByteMs: new Map(units.map(({ unit, firstByteMs }) => [unit, firstByteMs])),
+    unit0: everybody ? "broadcast" : "refused",
+    reconnects: link.kind !== "serial",
   };
 }
 
@@ -68,7 +77,10 @@ class BusApp implements App {
       if (wire === undefined) {
         throw new ServocellError("INTERNAL", `the bus ${bus.id} has no wire`);
       }
-      this.#endpoints.set(bus.id, new Endpoint(bus.id, wire, optionsOf(bus), ports.log));
+      const onUnit = (unit: number, up: boolean) =>
+        this.#tellUnit(config, { bus: bus.id, unit, up });
+      const parts = { id: bus.id, wire, options: optionsOf(bus), log: ports.log, onUnit };
+      this.#endpoints.set(bus.id, new Endpoint(parts));
     }
     this.#guardians = new Guardians({
       log: ports.log,
@@ -77,6 +89,7 @@ class BusApp implements App {
         const request = { lane: "stop", unit, pdu, client: ownClient, answer } as const;
         this.#endpoints.get(bus)?.request(request);
       },
+      axis: (bus, unit, axis) => this.#endpoints.get(bus)?.axis(unit, axis),
     });
     this.#serve();
   }
@@ -131,6 +144,19 @@ class BusApp implements App {
     for (const endpoint of this.#endpoints.values()) endpoint.close();
     await Promise.all([...wires.values()].map((wire) => wire.close()));
     await main.close();
+  }
+
+  /** Once per transition, not per request: a log of a dead unit stays short (RC-07, ST-04). */
+  #tellUnit(
+    { devices }: CellConfig,
+    { bus, unit, up }: { readonly bus: string; readonly unit: number; readonly up: boolean },
+  ): void {
+    const { log } = this.#ports;
+    const device = devices.find((one) => one.bus === bus && one.setup.unit === unit)?.id;
+    const fields = { bus, unit, ...(device === undefined ? {} : { device }) };
+    if (up) log.info(fields, "a silent unit answers again");
+    else log.warn(fields, "a unit is silent: it is asked now and then");
+    if (device !== undefined) this.#say(device, up ? "unit.back" : "unit.silent", { bus, unit });
   }
 
   #say(device: string, type: string, data: Detail): void {

@@ -8,6 +8,7 @@
 import type { Ms } from "#drivers/reading.js";
 import type { Lane, Log, Wire, WireResult } from "#kernel/ports.js";
 import {
+  type Axis,
   type LanesEffect,
   type LanesInput,
   type LanesOptions,
@@ -29,10 +30,20 @@ export interface EndpointRequest {
   answer(pdu: Uint8Array): void;
 }
 
+export interface EndpointParts {
+  readonly id: string;
+  readonly wire: Wire;
+  readonly options: LanesOptions;
+  readonly log: Log;
+  /** A unit has fallen silent, or answers reliably again. */
+  readonly onUnit: (unit: number, up: boolean) => void;
+}
+
 export class Endpoint {
   readonly #id: string;
   readonly #wire: Wire;
   readonly #log: Log;
+  readonly #onUnit: EndpointParts["onUnit"];
   readonly #answers = new Map<number, (pdu: Uint8Array) => void>();
   readonly #inputs: LanesInput[] = [];
   #state: LanesState;
@@ -42,10 +53,11 @@ export class Endpoint {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAtMs: Ms | undefined;
 
-  constructor(id: string, wire: Wire, options: LanesOptions, log: Log) {
+  constructor({ id, wire, options, log, onUnit }: EndpointParts) {
     this.#id = id;
     this.#wire = wire;
     this.#log = log;
+    this.#onUnit = onUnit;
     this.#state = lanesAtStart(options, performance.now());
     wire.onChange((up) => {
       log.info({ bus: id, up }, up ? "the bus endpoint is connected" : "the bus endpoint is lost");
@@ -64,6 +76,11 @@ export class Endpoint {
 
   clientClosed(client: number): void {
     this.#put({ kind: "clientClosed", client });
+  }
+
+  /** What is known of a unit's axis now; undefined: no driver looks after it. */
+  axis(unit: number, axis: Axis | undefined): void {
+    this.#put({ kind: "axis", unit, axis });
   }
 
   close(): void {
@@ -99,9 +116,10 @@ export class Endpoint {
   #carryOut(effect: LanesEffect): void {
     switch (effect.kind) {
       case "send": {
-        const { key, attempt, unit, pdu, timeoutMs } = effect;
+        const { key, attempt, unit, pdu, timeoutMs, firstByteMs } = effect;
         const done = (result: WireResult) => this.#put({ kind: "wire", key, attempt, result });
-        void this.#wire.exchange(unit, pdu, { timeoutMs }).then(done);
+        const how = { timeoutMs, ...(firstByteMs === undefined ? {} : { firstByteMs }) };
+        void this.#wire.exchange(unit, pdu, how).then(done);
         return;
       }
       case "answer": {
@@ -113,6 +131,12 @@ export class Endpoint {
       case "reconnect":
         this.#log.warn({ bus: this.#id }, "a stop got no reply: opening a new connection");
         this.#wire.reconnect();
+        return;
+      case "hurry":
+        this.#wire.hurry?.();
+        return;
+      case "unit":
+        this.#onUnit(effect.unit, effect.up);
         return;
       default:
         effect satisfies never;
@@ -126,7 +150,7 @@ export class Endpoint {
   }
 
   #arm(): void {
-    const atMs = wakeAt(this.#state);
+    const atMs = wakeAt(this.#state, performance.now());
     if (atMs === this.#timerAtMs && this.#timer !== undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;

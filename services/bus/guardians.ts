@@ -18,6 +18,7 @@ import {
   guardianPasses,
   guardianWakeAt,
 } from "./guardian.machine.js";
+import type { Axis } from "./lane-state.js";
 
 export interface GuardianPorts {
   readonly log: Log;
@@ -28,6 +29,8 @@ export interface GuardianPorts {
     pdu: Uint8Array,
     answer: (pdu: Uint8Array) => void,
   ) => void;
+  /** What is known of a unit's axis, at every change; undefined: nobody looks after it. */
+  readonly axis: (bus: string, unit: number, axis: Axis | undefined) => void;
   /** Says `event/device/{device}/{type}`. */
   readonly event: (device: string, type: string, data: Detail) => void;
 }
@@ -39,6 +42,9 @@ interface Unit {
   readonly unit: number;
   state: GuardianState;
   timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether its driver says that the device answers. */
+  up: boolean;
+  axis: Axis | undefined;
 }
 
 export class Guardians {
@@ -74,6 +80,7 @@ export class Guardians {
     if (message.kind === "guard") {
       this.#put(unit, { kind: "guard", client, frames: message.frames });
     } else {
+      unit.up = message.up;
       this.#put(unit, { kind: "pulse", client, still: message.still });
     }
   }
@@ -124,18 +131,33 @@ export class Guardians {
     const key = keyOf(bus, unit);
     const known = this.#units.get(key);
     if (known !== undefined) return known;
-    const fresh: Unit = { bus, unit, state: guardianAtStart, timer: undefined };
+    const fresh: Unit = {
+      bus,
+      unit,
+      state: guardianAtStart,
+      timer: undefined,
+      up: true,
+      axis: undefined,
+    };
     this.#units.set(key, fresh);
     return fresh;
   }
 
   #put(unit: Unit, input: Untimed<GuardianInput>): void {
     const step = guardianNext(unit.state, { ...input, nowMs: performance.now() } as GuardianInput);
+    if (step !== undefined) unit.state = step.state;
+    this.#tellAxis(unit);
     if (step === undefined) return;
-    unit.state = step.state;
     for (const effect of step.effects) this.#carryOut(unit, effect);
     this.#arm(unit);
     this.#tellIdle();
+  }
+
+  #tellAxis(unit: Unit): void {
+    const axis = axisOf(unit);
+    if (axis === unit.axis) return;
+    unit.axis = axis;
+    this.#ports.axis(unit.bus, unit.unit, axis);
   }
 
   #arm(unit: Unit): void {
@@ -192,6 +214,15 @@ export class Guardians {
     this.#idle = [];
     for (const tell of waiting) tell();
   }
+}
+
+/** For the order of stops: an axis that nobody knows still may move. */
+function axisOf({ state, up }: Unit): Axis | undefined {
+  if (state.at === "unwatched") return undefined;
+  // No stop frames were registered: it is no axis, or none that was allowed to move.
+  if (state.frames.length === 0) return up ? "still" : "lost";
+  if (!up) return "lost";
+  return state.at === "watched" && state.still === "yes" ? "still" : "moving";
 }
 
 function keyOf(bus: string, unit: number): string {

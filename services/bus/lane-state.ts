@@ -5,6 +5,7 @@
  * It refuses to decide anything but when a waiting request is due.
  */
 import type { BadReason, Ms } from "#drivers/reading.js";
+import type { Silence } from "./lane-silence.js";
 
 /** Waiting requests per unit and lane; one more is answered 0x0A. */
 export const queueMax = 32;
@@ -14,16 +15,29 @@ export const unsentMsMax: Ms = 1000;
 export const answerMsMax: Ms = 1700;
 /** A stop without a reply by then goes over a new connection [PROTOCOL 9]. */
 export const stopReplyMs: Ms = 100;
+/** A unit on a line whose profile does not say more begins its reply by then [PROTOCOL 9]. */
+export const firstByteMsDefault: Ms = 50;
 /** How often a stop frame is repeated before it is answered 0x0B. */
 export const stopRepeatMax = 3;
-/** So many timeouts in a row make a unit silent. */
-export const silentAfter = 3;
-/** A silent unit is asked once in this time. */
-export const probeMs: Ms = 2000;
+/** Requests that wait in all; one more poll is answered 0x0A. */
+export const waitingMax = 1024;
+/**
+ * On a line nothing but stops is sent for so long after a stop frame, while another axis of the
+ * line may move and has not had its own. An order reaches the last driver 5 to 8 ms after the
+ * first [PROTOCOL, figures]; without this a poll would slip between two of its frames.
+ */
+export const stopWindowMs: Ms = 10;
+/** A unit that answers "busy" (6) is not read for so long, its neighbours are (EX-03). */
+export const busyPauseMs: Ms = 100;
+/** How often a read is repeated for "busy" before it is answered so. */
+export const busyRetryMax = 3;
 /** Polls wait so long for a lost connection to come back. */
 export const linkGraceMs: Ms = 250;
 
 export type LaneName = "stop" | "command" | "poll";
+
+/** What is known of the axis of a unit, from the pulses of its driver; else nobody looks at it. */
+export type Axis = "moving" | "still" | "lost";
 
 export interface LanesOptions {
   /** Longest wait for a reply on the normal path. */
@@ -32,6 +46,14 @@ export interface LanesOptions {
   readonly inFlightMax?: number;
   /** Whether a stop goes beside the request in flight (TCP) or after it (a line). */
   readonly stopBeside: boolean;
+  /** Units that share the wire; where there are several, probes are rationed. @default 1 */
+  readonly unitCount?: number;
+  /** A line: the longest wait for the first byte, per unit. */
+  readonly firstByteMs?: ReadonlyMap<number, Ms>;
+  /** What unit 0 means. @default "ordinary" */
+  readonly unit0?: "ordinary" | "broadcast" | "refused";
+  /** Whether there is a connection that can be renewed. @default true */
+  readonly reconnects?: boolean;
 }
 
 /** A request in the scheduler's hands. */
@@ -47,12 +69,8 @@ export interface Request {
   readonly sentAtMs: Ms;
   /** True once it may have been on the wire. */
   readonly left: boolean;
-}
-
-/** Timeouts in a row of a unit, counted up to `silentAfter`. */
-export interface Silence {
-  readonly timeouts: number;
-  readonly probedAtMs: Ms;
+  /** How often the unit said that it is busy. @default 0 */
+  readonly busy?: number;
 }
 
 export interface LanesState {
@@ -63,7 +81,15 @@ export interface LanesState {
   readonly inFlight: readonly Request[];
   /** The unit that was served last, per lane. */
   readonly served: { readonly [L in LaneName]: number };
+  /** The turn in which a client was served last, and the newest turn. */
+  readonly turns: ReadonlyMap<number, number>;
+  readonly turn: number;
   readonly silence: ReadonlyMap<number, Silence>;
+  /** Until when a unit that said "busy" is not read. */
+  readonly busy: ReadonlyMap<number, Ms>;
+  readonly axes: ReadonlyMap<number, Axis>;
+  /** The newest stop frame, and the units that had one since the order began. */
+  readonly stops: { readonly atMs: Ms; readonly had: ReadonlySet<number> };
   /** When this connection last brought a valid reply; -1: not yet. */
   readonly heardAtMs: Ms;
 }
@@ -93,6 +119,13 @@ export type LanesInput =
       readonly result: WireOutcome;
     }
   | { readonly kind: "clientClosed"; readonly nowMs: Ms; readonly client: number }
+  /** Undefined: no driver looks after the axis any more. */
+  | {
+      readonly kind: "axis";
+      readonly nowMs: Ms;
+      readonly unit: number;
+      readonly axis: Axis | undefined;
+    }
   | { readonly kind: "link"; readonly nowMs: Ms; readonly up: boolean }
   | { readonly kind: "tick"; readonly nowMs: Ms };
 
@@ -104,11 +137,17 @@ export type LanesEffect =
       readonly unit: number;
       readonly pdu: Uint8Array;
       readonly timeoutMs: Ms;
+      /** On a line: longest wait for the first byte. */
+      readonly firstByteMs?: Ms;
       readonly path: "normal" | "stop";
     }
   | { readonly kind: "answer"; readonly key: number; readonly pdu: Uint8Array }
   /** Drop the connection and open another; the stop goes first on it. */
-  | { readonly kind: "reconnect" };
+  | { readonly kind: "reconnect" }
+  /** A stop waits for what is on the line: its drain ends at t3.5 of silence. */
+  | { readonly kind: "hurry" }
+  /** A unit has fallen silent, or answers reliably again: once per transition (ST-04). */
+  | { readonly kind: "unit"; readonly unit: number; readonly up: boolean };
 
 export interface LanesStep {
   readonly state: LanesState;
@@ -123,19 +162,29 @@ export function lanesAtStart(options: LanesOptions, nowMs: Ms): LanesState {
     waiting: [],
     inFlight: [],
     served: { stop: -1, command: -1, poll: -1 },
+    turns: new Map(),
+    turn: 0,
     silence: new Map(),
+    busy: new Map(),
+    axes: new Map(),
+    stops: { atMs: Number.NEGATIVE_INFINITY, had: new Set() },
     heardAtMs: -1,
   };
 }
 
 /** When `tick` is due; undefined: nothing waits. */
-export function wakeAt(state: LanesState): Ms | undefined {
+export function wakeAt(state: LanesState, nowMs: Ms): Ms | undefined {
   let atMs: Ms | undefined;
   for (const request of state.waiting) {
     const dueMs = dueAt(state, request);
     if (atMs === undefined || dueMs < atMs) atMs = dueMs;
+    const busyMs = state.busy.get(request.unit);
+    // A pause that has passed wakes nobody: something else holds the request up.
+    if (busyMs !== undefined && busyMs > nowMs && busyMs < atMs) atMs = busyMs;
   }
-  return atMs;
+  const windowMs = state.stops.atMs + stopWindowMs;
+  if (atMs === undefined || windowMs <= nowMs) return atMs;
+  return state.options.stopBeside ? atMs : Math.min(atMs, windowMs);
 }
 
 /** When a waiting request is answered without having been sent (again). */

@@ -264,6 +264,7 @@ describe("what never reaches the device", () => {
     const link = await bus.link();
     const all = Array.from({ length: 34 }, () => ask(link, "command", write(1)));
     expect(await all[33]).toBe("notSent not-sent");
+    await until(() => bus.peer.requests.length > 0, "the first request");
     expect(bus.peer.requests.length).toBe(1);
     await Promise.all(all);
   });

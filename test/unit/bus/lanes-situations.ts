@@ -3,8 +3,10 @@
  * The idea: each situation is reached through the machine itself. Refuses expectations.
  */
 import {
+  type Axis,
   type LanesEffect,
   type LanesInput,
+  type LanesOptions,
   type LanesState,
   type LanesStep,
   lanesAtStart,
@@ -59,9 +61,31 @@ export function tcp(): LanesState {
   return play(lanesAtStart(options, 0), [0, { kind: "link", up: true }]).state;
 }
 
-export function line(): LanesState {
-  const options = { replyTimeoutMs: 200, inFlightMax: 1, stopBeside: false };
-  return play(lanesAtStart(options, 0), [0, { kind: "link", up: true }]).state;
+const lineOptions = {
+  replyTimeoutMs: 200,
+  inFlightMax: 1,
+  stopBeside: false,
+  unitCount: 4,
+  firstByteMs: new Map([[1, 40]]),
+  unit0: "refused",
+  reconnects: false,
+} as const;
+
+export function line(given: Partial<LanesOptions> = {}): LanesState {
+  const state = lanesAtStart({ ...lineOptions, ...given }, 0);
+  return play(state, [0, { kind: "link", up: true }]).state;
+}
+
+export const axis = (unit: number, is: Axis | undefined): Input => ({
+  kind: "axis",
+  unit,
+  axis: is,
+});
+
+/** Unit 1 has not answered three times; its last request left at `nowMs - 100`. */
+function silentOn(state: LanesState): LanesState {
+  const silence = { timeouts: 3, probedAtMs: nowMs - 100, good: 0, costMs: 60 };
+  return { ...state, silence: new Map([[1, silence]]) };
 }
 
 const timeout = { kind: "noReply", why: "timeout" } as const;
@@ -128,7 +152,10 @@ export const situations: { readonly [name: string]: () => LanesState } = {
   "unit silent, probe due": () => {
     const silent = situations["unit silent"]?.() ?? tcp();
     // The last timed out request left 300 ms ago; a probe is due 2 s after it.
-    return { ...silent, silence: new Map([[1, { timeouts: 3, probedAtMs: nowMs - 2000 }]]) };
+    return {
+      ...silent,
+      silence: new Map([[1, { timeouts: 3, probedAtMs: nowMs - 2000, good: 0, costMs: 200 }]]),
+    };
   },
   "command unsent for 1 s": () =>
     play(tcp(), [nowMs - 1000, request(1, "poll")], [nowMs - 1000, request(2, "command")]).state,
@@ -145,6 +172,65 @@ export const situations: { readonly [name: string]: () => LanesState } = {
     ).state,
   "line: stop flies, command waits": () =>
     play(line(), [nowMs - 9, request(1, "stop", 1)], [nowMs - 8, request(3, "command", 3)]).state,
+  "line: idle": () => line(),
+  "line: stop sent, another axis moves, poll waits": () =>
+    play(
+      line(),
+      [nowMs - 9, axis(2, "moving")],
+      [nowMs - 8, request(7, "stop", 3)],
+      [nowMs - 4, outcome(7, 1, { kind: "reply", pdu: replyPdu })],
+      [nowMs - 3, request(2, "poll", 4)],
+    ).state,
+  "line: stop sent, another axis moved too long": () =>
+    play(
+      line(),
+      [nowMs - 30, axis(2, "moving")],
+      [nowMs - 29, request(7, "stop", 3)],
+      [nowMs - 20, outcome(7, 1, { kind: "reply", pdu: replyPdu })],
+      [nowMs - 19, request(2, "poll", 4)],
+    ).state,
+  "line: poll flies, stops of a still, a lost and a moving axis wait": () =>
+    play(
+      line(),
+      [nowMs - 20, axis(2, "still")],
+      [nowMs - 20, axis(3, "lost")],
+      [nowMs - 20, axis(4, "moving")],
+      [nowMs - 10, request(1, "poll")],
+      [nowMs - 9, request(2, "stop", 2)],
+      [nowMs - 8, request(3, "stop", 3)],
+      [nowMs - 7, request(4, "stop", 4)],
+    ).state,
+  "line: first stop of a unit flies, another waits": () =>
+    play(line(), [nowMs - 9, request(1, "stop")], [nowMs - 8, request(2, "stop", 2)]).state,
+  "line: stop of a silent unit flies": () =>
+    play(silentOn(line()), [nowMs - 50, request(1, "stop")]).state,
+  "line: unit silent": () => silentOn(line()),
+  "line: unit coming back, poll flies": () => {
+    const silence = { timeouts: 3, probedAtMs: nowMs - 100, good: 2, costMs: 60 };
+    const state = { ...line(), silence: new Map([[1, silence]]) };
+    return play(state, [nowMs - 5, request(1, "poll")]).state;
+  },
+  "line: unit missed twice, poll flies": () => {
+    const silence = { timeouts: 2, probedAtMs: nowMs - 100, good: 0, costMs: 60 };
+    const state = { ...line(), silence: new Map([[1, silence]]) };
+    return play(state, [nowMs - 50, request(1, "poll")]).state;
+  },
+  "line: unit busy, its read waits": () =>
+    play(
+      line(),
+      [nowMs - 20, request(1, "poll")],
+      [nowMs - 10, outcome(1, 1, { kind: "reply", pdu: bytes("8306") })],
+    ).state,
+  "line: unit was busy three times": () => {
+    let { state } = play(line(), [nowMs - 320, request(1, "poll")]);
+    for (const attempt of [1, 2, 3]) {
+      const atMs = nowMs - 420 + attempt * 105;
+      const said = outcome(1, attempt, { kind: "reply", pdu: bytes("8306") });
+      state = play(state, [atMs, said], [atMs + 101, { kind: "tick" }]).state;
+    }
+    return state;
+  },
+  "line: everybody is written to": () => line({ unit0: "broadcast" }),
 };
 
 export const inputs: { readonly [name: string]: Input } = {
@@ -153,8 +239,17 @@ export const inputs: { readonly [name: string]: Input } = {
   command: request(99, "command"),
   stop: request(99, "stop"),
   "poll of a neighbour": request(99, "poll", 2),
+  "stop of a neighbour": request(99, "stop", 2),
+  "poll of everybody": request(99, "poll", 0),
+  "write to everybody": request(99, "command", 0),
+  "second axis moves": axis(2, "moving"),
+  "second axis stands": axis(2, "still"),
+  "second axis is nobody's": axis(2, undefined),
   reply: outcome(1, 1, { kind: "reply", pdu: replyPdu }),
   "gateway says 0b": outcome(1, 1, { kind: "reply", pdu: bytes("830b") }),
+  "gateway says 0a": outcome(1, 1, { kind: "reply", pdu: bytes("830a") }),
+  "says busy": outcome(1, 1, { kind: "reply", pdu: bytes("8306") }),
+  "says busy the fourth time": outcome(1, 4, { kind: "reply", pdu: bytes("8306") }),
   timeout: outcome(1, 1, timeout),
   malformed: outcome(1, 1, { kind: "noReply", why: "malformed" }),
   "lost with the link": outcome(1, 1, { kind: "noReply", why: "link-down" }),
@@ -168,6 +263,11 @@ export const inputs: { readonly [name: string]: Input } = {
   tick: { kind: "tick" },
 };
 
+/** Longest wait for the whole reply, on a line after a slash that for its first byte. */
+function limits({ timeoutMs, firstByteMs }: Extract<LanesEffect, { kind: "send" }>): string {
+  return firstByteMs === undefined ? `${timeoutMs}` : `${timeoutMs}/${firstByteMs}`;
+}
+
 /** `·`: the input means nothing; `-`: taken in, nothing to do; else the effects. */
 export function written(step: LanesStep | undefined): string {
   if (step === undefined) return "·";
@@ -175,11 +275,14 @@ export function written(step: LanesStep | undefined): string {
   const short = step.effects.map((effect) => {
     switch (effect.kind) {
       case "send":
-        return `send ${effect.key}/${effect.attempt} ${effect.path} ${effect.timeoutMs}`;
+        return `send ${effect.key}/${effect.attempt} ${effect.path} ${limits(effect)}`;
       case "answer":
         return `answer ${effect.key} ${Buffer.from(effect.pdu).toString("hex")}`;
       case "reconnect":
-        return "reconnect";
+      case "hurry":
+        return effect.kind;
+      case "unit":
+        return `unit ${effect.unit} ${effect.up ? "back" : "silent"}`;
       default:
         effect satisfies never;
         return "";

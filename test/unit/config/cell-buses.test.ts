@@ -17,8 +17,8 @@ cell: { name: demo, prefix: plant/line }
 buses:
   rail: { serial: /dev/serial/by-id/usb-rail, baud: 38400, format: 8N1 }
 devices:
-  x: { profile: kinco/fd5p, bus: rail, unit: 1, axis: ${axis} }
-  z: { profile: kinco/fd5p, bus: rail, unit: 2, axis: ${axis} }
+  x: { profile: kinco/fd5p, bus: rail, unit: 1, poll: { fast: 200 ms }, axis: ${axis} }
+  z: { profile: kinco/fd5p, bus: rail, unit: 2, poll: { fast: 200 ms }, axis: ${axis} }
 `;
 
 type Edit = (profile: Profile) => Profile;

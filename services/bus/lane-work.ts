@@ -1,0 +1,330 @@
+/**
+ * The state of the lane scheduler while one input is worked on.
+ *
+ * The idea: a copy of the state with the verbs of lanes.machine.ts (refuse, repeat, dispatch), which
+ * collects effects as it goes; what it began with stays as it was. It refuses to decide what an
+ * input means.
+ */
+import {
+  exceptionNeverSent,
+  exceptionNoValidReply,
+  exceptionReply,
+  isReadFunction,
+} from "#drivers/pdu.js";
+import type { Ms } from "#drivers/reading.js";
+import { firstOf, orderOf } from "./lane-order.js";
+import {
+  afterReply,
+  afterTimeout,
+  isSilent,
+  probeIntervalMs,
+  type Silence,
+} from "./lane-silence.js";
+import {
+  type Axis,
+  answerMsMax,
+  busyPauseMs,
+  busyRetryMax,
+  dueAt,
+  firstByteMsDefault,
+  type LaneName,
+  type LanesEffect,
+  type LanesOptions,
+  type LanesState,
+  type LanesStep,
+  linkGraceMs,
+  queueMax,
+  type Request,
+  stopRepeatMax,
+  stopReplyMs,
+  stopWindowMs,
+  waitingMax,
+} from "./lane-state.js";
+
+/** The state while one input is worked on. */
+export class Work {
+  readonly nowMs: Ms;
+  readonly waiting: Request[];
+  readonly inFlight: Request[];
+  readonly silence: Map<number, Silence>;
+  readonly turns: Map<number, number>;
+  readonly #options: LanesOptions;
+  readonly #served: { [L in LaneName]: number };
+  readonly #effects: LanesEffect[] = [];
+  /** Carried out before the others: nobody's answer goes before a stop. */
+  readonly #stops: LanesEffect[] = [];
+  readonly #busy: Map<number, Ms>;
+  readonly #axes: Map<number, Axis>;
+  #window: LanesState["stops"];
+  #turn: number;
+  link: LanesState["link"];
+  heardAtMs: Ms;
+
+  constructor(state: LanesState, nowMs: Ms) {
+    this.nowMs = nowMs;
+    this.waiting = [...state.waiting];
+    this.inFlight = [...state.inFlight];
+    this.silence = new Map(state.silence);
+    this.turns = new Map(state.turns);
+    this.#options = state.options;
+    this.#served = { ...state.served };
+    this.#busy = new Map(state.busy);
+    this.#axes = new Map(state.axes);
+    this.#window = state.stops;
+    this.#turn = state.turn;
+    this.link = state.link;
+    this.heardAtMs = state.heardAtMs;
+  }
+
+  step(): LanesStep {
+    return { state: this.#state(), effects: [...this.#stops, ...this.#effects] };
+  }
+
+  #state(): LanesState {
+    return {
+      options: this.#options,
+      link: this.link,
+      waiting: this.waiting,
+      inFlight: this.inFlight,
+      served: this.#served,
+      turns: this.turns,
+      turn: this.#turn,
+      silence: this.silence,
+      busy: this.#busy,
+      axes: this.#axes,
+      stops: this.#window,
+      heardAtMs: this.heardAtMs,
+    };
+  }
+
+  /** One exchange at a time, and a limit for the first byte. */
+  get line(): boolean {
+    return this.#options.firstByteMs !== undefined;
+  }
+
+  answer(request: Request, pdu: Uint8Array): void {
+    this.#effects.push({ kind: "answer", key: request.key, pdu });
+  }
+
+  answerBad(request: Request): void {
+    const code = request.left ? exceptionNoValidReply : exceptionNeverSent;
+    this.answer(request, exceptionReply(request.pdu[0] ?? 0, code));
+  }
+
+  full({ unit, lane }: Request): boolean {
+    if (lane === "poll" && this.waiting.length >= waitingMax) return true;
+    return this.waiting.filter((r) => r.unit === unit && r.lane === lane).length >= queueMax;
+  }
+
+  /** Unit 0 is everybody on a line: written only where all units take that, read never. */
+  addressable({ unit, pdu }: Request): boolean {
+    const { unit0 } = this.#options;
+    if (unit !== 0 || unit0 === undefined || unit0 === "ordinary") return true;
+    return unit0 === "broadcast" && !isReadFunction(pdu[0] ?? 0);
+  }
+
+  setAxis(unit: number, axis: Axis | undefined): boolean {
+    if (this.#axes.get(unit) === axis) return false;
+    if (axis === undefined) this.#axes.delete(unit);
+    else this.#axes.set(unit, axis);
+    return true;
+  }
+
+  stopCame(unit: number): void {
+    this.refuse((r) => r.unit === unit && r.lane === "command");
+    this.stopSeen(unit);
+    if (!this.#options.stopBeside && this.inFlight.length > 0) this.#hurry();
+  }
+
+  /** A stop frame has come or is over: the window in which its like are waited for begins anew. */
+  stopSeen(unit: number): void {
+    const { atMs, had } = this.#window;
+    const open = this.nowMs < atMs + stopWindowMs || this.#stopping();
+    this.#window = { atMs: this.nowMs, had: new Set(open ? [...had, unit] : [unit]) };
+  }
+
+  #stopping(): boolean {
+    return [...this.waiting, ...this.inFlight].some((r) => r.lane === "stop");
+  }
+
+  #hurry(): void {
+    this.#stops.push({ kind: "hurry" });
+  }
+
+  /** Takes requests out of the queue without an answer. */
+  drop(which: (request: Request) => boolean): readonly Request[] {
+    const gone = this.waiting.filter(which);
+    if (gone.length > 0) {
+      this.waiting.splice(0, this.waiting.length, ...this.waiting.filter((r) => !which(r)));
+    }
+    return gone;
+  }
+
+  /** Takes requests out of the queue and answers them. */
+  refuse(which: (request: Request) => boolean): boolean {
+    const gone = this.drop(which);
+    for (const request of gone) this.answerBad(request);
+    return gone.length > 0;
+  }
+
+  setLink(up: boolean): void {
+    this.link = up ? { up } : { up, sinceMs: this.nowMs };
+    this.heardAtMs = -1;
+    // The driver has to know that the connection broke before it writes again.
+    if (!up) this.refuse((r) => r.lane === "command");
+  }
+
+  reconnect(): void {
+    if (this.#options.reconnects === false) return;
+    this.#effects.push({ kind: "reconnect" });
+    this.setLink(false);
+  }
+
+  /** A command whose unit is being stopped: it was under way when the stop overtook it. */
+  overtaken({ lane, unit }: Request): boolean {
+    const stops = (r: Request) => r.unit === unit && r.lane === "stop";
+    return lane === "command" && (this.waiting.some(stops) || this.inFlight.some(stops));
+  }
+
+  /** Whether there is any hope for this request now; a probe of a silent unit is noted. */
+  reachable(request: Request): boolean {
+    if (request.lane === "stop") return true;
+    if (!this.link.up) {
+      const graceEndsMs = this.link.sinceMs + linkGraceMs;
+      if (request.lane === "command" || this.nowMs >= graceEndsMs) return false;
+    }
+    const silence = this.silence.get(request.unit);
+    if (request.lane === "command" || !silence || !isSilent(silence)) return true;
+    const shared = (this.#options.unitCount ?? 1) > 1;
+    const intervalMs = probeIntervalMs(this.silence, request.unit, shared);
+    if (this.nowMs - silence.probedAtMs < intervalMs) return false;
+    this.silence.set(request.unit, { ...silence, probedAtMs: this.nowMs });
+    return true;
+  }
+
+  /** One more timeout in a row; from the third on the unit's other polls are not sent. */
+  silent({ unit, sentAtMs }: Request): void {
+    const before = this.silence.get(unit);
+    const after = afterTimeout(before, { sentAtMs, nowMs: this.nowMs });
+    this.silence.set(unit, after);
+    if (!isSilent(after)) return;
+    if (before === undefined || before.timeouts < after.timeouts) {
+      this.#effects.push({ kind: "unit", unit, up: false });
+    }
+    this.refuse((r) => r.unit === unit && r.lane === "poll");
+  }
+
+  /** The unit itself has replied. */
+  heard(unit: number): void {
+    this.#busy.delete(unit);
+    const before = this.silence.get(unit);
+    if (before === undefined) return;
+    const after = afterReply(before);
+    if (after !== undefined) {
+      this.silence.set(unit, after);
+      return;
+    }
+    this.silence.delete(unit);
+    if (before.good > 0) this.#effects.push({ kind: "unit", unit, up: true });
+  }
+
+  /** A busy unit is left alone for a while; a read of it waits, and goes again a few times. */
+  askAgain(request: Request): boolean {
+    const busy = (request.busy ?? 0) + 1;
+    if (!isReadFunction(request.pdu[0] ?? 0) || request.lane === "stop") return false;
+    this.#busy.set(request.unit, this.nowMs + busyPauseMs);
+    if (busy > busyRetryMax) return false;
+    this.waiting.push({ ...request, busy, left: true });
+    return true;
+  }
+
+  /** Puts a stop into the queue once more; false: it had its repeats and was answered. */
+  repeatStop(request: Request): boolean {
+    // On a line a repeat keeps everybody from the wire: a unit that is known silent has one.
+    const hopeless = this.line && isSilent(this.silence.get(request.unit));
+    if (request.sends > stopRepeatMax || (hopeless && request.left)) {
+      this.answerBad(request);
+      return false;
+    }
+    this.waiting.unshift(request);
+    return true;
+  }
+
+  expire(): boolean {
+    const state = this.#state();
+    return this.refuse((r) => this.nowMs >= dueAt(state, r));
+  }
+
+  /** Hands over all that may go now. */
+  dispatch(): boolean {
+    if (!this.link.up) return false;
+    const before = this.#stops.length + this.#effects.length;
+    const sent = () => this.#stops.length + this.#effects.length > before;
+    const most = this.#options.inFlightMax ?? 1;
+    const beside = this.#options.stopBeside;
+    for (;;) {
+      const stop = beside || this.inFlight.length === 0 ? this.#pick("stop") : undefined;
+      if (stop === undefined) break;
+      this.#send(stop);
+      if (!beside && this.waiting.some((r) => r.lane === "stop")) this.#hurry();
+    }
+    if (!beside && (this.#stopping() || this.#held())) return sent();
+    while (this.inFlight.filter((r) => r.lane !== "stop").length < most) {
+      const request = this.#pick("command") ?? this.#pick("poll");
+      if (request === undefined) break;
+      this.#send(request);
+    }
+    return sent();
+  }
+
+  /** Whether the line waits for stop frames of an order that has reached some drivers only. */
+  #held(): boolean {
+    const { atMs, had } = this.#window;
+    if (this.nowMs >= atMs + stopWindowMs) return false;
+    return [...this.#axes].some(([unit, axis]) => {
+      return axis === "moving" && !had.has(unit) && !isSilent(this.silence.get(unit));
+    });
+  }
+
+  #pick(lane: LaneName): Request | undefined {
+    const order = orderOf(this.#state(), lane);
+    return firstOf(this.waiting, order, (r) => r.lane === lane && this.#mayGo(r, lane));
+  }
+
+  /** One request per unit at a time; the stop path counts only its own. */
+  #mayGo({ unit, pdu, key }: Request, lane: LaneName): boolean {
+    if (lane === "stop") {
+      // The frames of one axis keep their order, repeats included.
+      const before = (r: Request) => r.unit === unit && r.lane === "stop" && r.key < key;
+      const flies = (r: Request) => r.unit === unit && r.lane === "stop";
+      return !this.inFlight.some(flies) && !this.waiting.some(before);
+    }
+    const busyMs = this.#busy.get(unit);
+    if (busyMs !== undefined && this.nowMs < busyMs && isReadFunction(pdu[0] ?? 0)) return false;
+    const stopWaits = this.waiting.some((r) => r.unit === unit && r.lane === "stop");
+    return !stopWaits && !this.inFlight.some((r) => r.unit === unit);
+  }
+
+  #send(request: Request): void {
+    const sent = { ...request, sends: request.sends + 1, sentAtMs: this.nowMs };
+    this.waiting.splice(this.waiting.indexOf(request), 1);
+    this.inFlight.push(sent);
+    this.#served[request.lane] = request.unit;
+    this.#turn += 1;
+    this.turns.set(request.client, this.#turn);
+    const leftMs = answerMsMax - (this.nowMs - request.sinceMs);
+    const stop = request.lane === "stop";
+    const effects = stop ? this.#stops : this.#effects;
+    const { replyTimeoutMs, firstByteMs } = this.#options;
+    effects.push({
+      kind: "send",
+      key: request.key,
+      attempt: sent.sends,
+      unit: request.unit,
+      pdu: request.pdu,
+      timeoutMs: Math.min(stop && !this.line ? stopReplyMs : replyTimeoutMs, leftMs),
+      ...(firstByteMs && { firstByteMs: firstByteMs.get(request.unit) ?? firstByteMsDefault }),
+      path: stop ? "stop" : "normal",
+    });
+  }
+}
