@@ -91,6 +91,34 @@ test("driver killed mid-move: the guardian's stop, then nothing but stop before 
   if (wrong.length > 0) expect(reads.length).toBeGreaterThan(2);
 }, 120_000);
 
+test("MO-23: driver held for 1 s mid-move, then let go: stopped, reset, and in use again as it is", async () => {
+  const { cell: at, run } = await movingCell();
+  const pid = at.childPid("--device", "x");
+  const heldMs = at.kill("SIGSTOP", "--device", "x");
+  const stop = await until("the guardian stopped x", () => firstStop(at.tap(), "x", heldMs), 3000);
+  process.stdout.write(`driver held → stop at x after ${(stop.tMs - heldMs).toFixed(1)} ms\n`);
+  await sleep(1000);
+  at.kill("SIGCONT", "--device", "x");
+  const { state } = await at.ended(run, 30_000);
+  expect(["madeSafe", "stopped"]).toContain(state);
+  await allStill(at);
+  if (state === "stopped") await at.post(`/runs/${run}/abandon`);
+  // The operator's reset; no stop of a person is latched, so it names none.
+  const reset = await at.post("/reset", { stops: [] });
+  expect(reset.status, JSON.stringify(reset.body)).toBeLessThan(300);
+  let last: unknown;
+  const usable = async () => {
+    last = await at.run("home-cell").catch((thrown: unknown) => String(thrown));
+    return typeof last === "object" && last !== null && "state" in last
+      ? last.state === "completed"
+      : undefined;
+  };
+  await until("the cell runs again", usable, 40_000).catch(() => undefined);
+  expect(last).toMatchObject({ state: "completed" });
+  // The same process: nothing was restarted for it.
+  expect(at.childPid("--device", "x")).toBe(pid);
+}, 150_000);
+
 test("broker killed mid-move: axes stop within the lease, the cell comes back", async () => {
   const { cell: at } = await movingCell();
   const pid = at.childPid("broker/main.js");

@@ -63,6 +63,24 @@ describe("kinco/fd5p: reset and home", () => {
     }
   });
 
+  it("MO-11: the reset is acknowledged and the cause persists: not done, and no enable follows", () => {
+    const walk = Walk.of(servo(), "resetFault", {}, drive(0x08)).read(drive(0x08));
+    walk.wrote().tick(10).wrote();
+    walk.poll(drive(0x08));
+    expect(walk.verdict).toMatchObject({ verdict: "faulted" });
+    expect(walk.frames.filter((frame) => frame.endsWith("063100000f"))).toEqual([]);
+  });
+
+  it("MO-11: alarm 0 but never ready (its hardware stop is open): enable fails with what it read", () => {
+    const walk = Walk.of(servo(), "enable", {}, drive(0x40)).settle();
+    // The drive acknowledges every control word and stays «switch on disabled».
+    while (walk.verdict === undefined && walk.nowMs < 60_000) {
+      walk.poll(drive(0x40), 1).settle();
+    }
+    expect(walk.verdict).toMatchObject({ verdict: "faulted", code: "NOT_ACCEPTED" });
+    expect(walk.frames.some((frame) => frame.endsWith("063100000f"))).toBe(false);
+  });
+
   it("resetFault without a fault writes nothing, for 0x06 would switch the power off", () => {
     const walk = Walk.of(servo(), "resetFault", {}, drive(enabled)).read(drive(enabled));
     expect(walk.verdict?.verdict).toBe("done");
