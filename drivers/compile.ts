@@ -60,7 +60,9 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
   const watchdog = watchdogFacts(profile, setup);
   const verbs = verbsOf(profile, setup, watchdog);
   const codecs = codecsOf(context);
-  const plan = (group: "fast" | "slow" | "full") => planReads(profile, pollGroup(profile, group));
+  const plan = (group: "fast" | "slow" | "full") => {
+    return planReads(profile, pollGroup(profile, group), setup.wire);
+  };
   return {
     profileId: profile.id,
     kind: profile.kind,
@@ -106,7 +108,8 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
 
 function contextOf(profile: Profile, setup: DeviceSetup): CompileContext {
   const names = namesOf(profile, setup);
-  const bare = { profile, names, always: [] };
+  const line = setup.wire === undefined ? {} : { wire: setup.wire };
+  const bare = { profile, names, always: [], ...line };
   const { fault } = profile.status.flags;
   const told = fault === undefined ? [] : compileCondition(fault.when, bare).points;
   return { ...bare, always: [profile.status.state.point, ...told] };
@@ -254,14 +257,14 @@ function compilePrograms(
 function withResult(
   instructions: readonly Instruction[],
   result: readonly string[],
-  { profile }: CompileContext,
+  { profile, wire }: CompileContext,
 ): readonly Instruction[] {
   const last = instructions.findLastIndex((one) => one.op === "wait" || one.op === "reach");
   return instructions.map((one, i) => {
     const ends = one.op === "endIf" || i === last;
     if (!ends || !("requests" in one)) return one;
     const points = one.requests.flatMap((request) => request.points);
-    return { ...one, requests: planReads(profile, [...points, ...result]) };
+    return { ...one, requests: planReads(profile, [...points, ...result], wire) };
   });
 }
 

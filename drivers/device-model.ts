@@ -7,6 +7,7 @@
  * files, no clocks; `nowMs` is always an argument. It refuses motion on values it cannot prove.
  */
 import type { BadReason, Detail, Ms, Reading, Verdict } from "./reading.js";
+import type { LineSpeed } from "./wire-time.js";
 
 export type DeviceKind = "servo" | "inverter" | "gripper" | "io";
 
@@ -25,6 +26,7 @@ export const verbs = [
   "grip",
   "release",
   "resetFault",
+  "set",
 ] as const;
 export type Verb = (typeof verbs)[number];
 
@@ -75,6 +77,8 @@ export interface DeviceSetup {
   readonly watchdog?: { readonly setMs: Ms };
   /** Other units share its line, so their traffic may feed its watchdog. */
   readonly sharesLine?: boolean;
+  /** The serial line that it hangs on; absent: TCP, or nobody knows. Reads are planned for it. */
+  readonly wire?: LineSpeed;
 }
 
 /** One planned read: one request on the wire. `pdu` is the request without unit id. */

@@ -15,6 +15,7 @@ import type { Condition, Profile, StepSpec } from "./profile.js";
 import type { Operand } from "./profile-behaviour.js";
 import type { Instruction, Reader } from "./program.js";
 import { planReads } from "./read-plan.js";
+import type { LineSpeed } from "./wire-time.js";
 
 /** Longest wait for the low side of an edge to be seen, and the least time that it is low. */
 const lowUntilMs = 1000;
@@ -26,14 +27,16 @@ export interface CompileContext {
   readonly names: Names;
   /** Points that every decision looks at: the state word and what tells a fault. */
   readonly always: readonly string[];
+  /** The line that its reads are planned for. */
+  readonly wire?: LineSpeed;
 }
 
 /** Requests for these points and the ones that every decision looks at. */
 export function requestsFor(
-  { profile, always }: CompileContext,
+  { profile, always, wire }: CompileContext,
   points: readonly string[],
 ): readonly ReadRequest[] {
-  return planReads(profile, [...always, ...points]);
+  return planReads(profile, [...always, ...points], wire);
 }
 
 type Frame = (values: OperandValues) => Encoded<Uint8Array>;

@@ -6,18 +6,16 @@
  * no device, and it refuses to promise more than the profile knows.
  */
 import { compileDevice } from "#drivers/compile.js";
-import type { Profile } from "#drivers/profile.js";
-import { planReads, pollGroup } from "#drivers/read-plan.js";
 import { linkText } from "#kernel/config/bus-link.js";
 import type { CellConfig, DeviceConfig, InterlockConfig } from "#kernel/config/cell.js";
-import { runOn, stopBoundMs } from "#kernel/config/cell-interlocks.js";
+import { runOn, stopBoundOf } from "#kernel/config/cell-interlocks.js";
 import { deviceUnits } from "#kernel/config/quantities.js";
-
-/** What an exchange over TCP is taken to last beside the device's own time. */
-const exchangeMs = 2;
+import { heaviest } from "#kernel/config/wire-check.js";
+import { type BusPlan, type PlannedRequest, planBus } from "#kernel/config/wire-plan.js";
 
 export function checkCell(config: CellConfig): readonly string[] {
   const { broker, gateway } = config;
+  const plans = config.buses.map((bus) => planBus(bus, config.devices));
   const where = broker.kind === "external" ? broker.url : `embedded, ${broker.host}:${broker.port}`;
   return [
     `${config.cell} (${config.prefix})${config.simulation === true ? ", simulated" : ""}`,
@@ -26,9 +24,9 @@ export function checkCell(config: CellConfig): readonly string[] {
     `  data      ${config.dataDir}`,
     `  sockets   ${config.runDir}`,
     `  beats     every ${config.beatMs} ms; a failing run stops the ${config.onRunFailure}`,
-    ...config.buses.flatMap((bus) => busLines(config, bus.id)),
+    ...plans.flatMap((plan) => busLines(config, plan)),
     ...config.devices.flatMap((device) => deviceLines(device)),
-    ...config.interlocks.flatMap((interlock) => interlockLines(config, interlock)),
+    ...config.interlocks.flatMap((interlock) => interlockLines(config, plans, interlock)),
     ...config.sagas.flatMap((saga) => [
       `saga ${saga.name} (${saga.version}): ${saga.steps.length} steps, uses ${saga.uses.join(", ")}`,
       ...(saga.prepare === undefined ? [] : [`  prepared by ${saga.prepare}`]),
@@ -36,33 +34,39 @@ export function checkCell(config: CellConfig): readonly string[] {
   ];
 }
 
-function busLines(config: CellConfig, id: string): readonly string[] {
-  const bus = config.buses.find((one) => one.id === id);
-  const devices = config.devices.filter((device) => device.bus === id);
-  if (bus === undefined || devices.length === 0) return [];
-  const cycleMs = devices.reduce((sum, { profile }) => sum + groupMs(profile, "fast"), 0);
-  const periodMs = Math.min(...devices.map((device) => device.pollFastMs));
+function busLines({ buses }: CellConfig, plan: BusPlan): readonly string[] {
+  const bus = buses.find((one) => one.id === plan.bus);
+  if (bus === undefined || plan.requests.length === 0) return [];
   const port = bus.pollPort === undefined ? "" : `, poll lane on 127.0.0.1:${bus.pollPort}`;
-  const late = cycleMs > periodMs ? "  TOO MUCH: polls will come late" : "";
+  const { line, assumed, cycleMs, use, stop } = plan;
+  const dearest = heaviest(plan);
+  const periods = plan.requests.filter(({ group }) => group === "fast");
+  const periodMs = Math.min(...periods.map(({ everyMs }) => everyMs));
+  const speed = line === undefined || !assumed ? "" : ` (reckoned at ${line.baud} baud)`;
   return [
-    `bus ${id}: ${linkText(bus.link)}, reply within ${bus.replyTimeoutMs} ms${port}`,
-    `  cycle     ${cycleMs} ms predicted of ${periodMs} ms with all axes leased${late}`,
-    `  stop      the last stop frame leaves within ${stopBoundMs} ms of the order`,
+    `bus ${bus.id}: ${linkText(bus.link)}, reply within ${bus.replyTimeoutMs} ms${port}`,
+    `  cycle     ${cycleMs.toFixed(1)} ms predicted of ${periodMs} ms with all axes leased${speed}`,
+    `  use       ${(use * 100).toFixed(0)} %${dearest === undefined ? "" : `; most: ${dearText(dearest)}`}`,
+    `  stop      the last stop frame leaves within ${Math.ceil(stop.boundMs)} ms of the order`,
+    `            ${stop.text}`,
   ];
 }
 
-/** Requests of a poll group, each with the device's own time. */
-function groupMs(profile: Profile, group: "fast" | "slow"): number {
-  const requests = planReads(profile, pollGroup(profile, group)).length;
-  return requests * (exchangeMs + (profile.transport.timing.replyMs ?? 0));
+/** `x, 2 words from 0x6041, 14.2 ms every 20 ms`. */
+function dearText({ device, request, costMs, everyMs }: PlannedRequest): string {
+  const from = `0x${request.address.toString(16).padStart(4, "0")}`;
+  const what = request.fc <= 2 ? "bits" : "words";
+  const cost = `${costMs.toFixed(1)} ms every ${everyMs} ms`;
+  return `${device}, ${request.count} ${what} from ${from}, ${cost}`;
 }
 
 function deviceLines(device: DeviceConfig): readonly string[] {
   const { profile, setup } = device;
   const { axis } = setup;
+  const model = compileDevice(profile, setup);
   const units = deviceUnits(axis);
   const plan = (group: "fast" | "slow", everyMs: number) => {
-    const requests = planReads(profile, pollGroup(profile, group));
+    const requests = group === "fast" ? model.pollFast : model.pollSlow;
     const words = requests.reduce((sum, request) => sum + request.count, 0);
     return `${requests.length} × ${words} words every ${everyMs} ms`;
   };
@@ -120,13 +124,19 @@ function watchdog(device: DeviceConfig): string {
   return `not verified (${kind}: ${note})${reason}`;
 }
 
-function interlockLines(config: CellConfig, interlock: InterlockConfig): readonly string[] {
+function interlockLines(
+  config: CellConfig,
+  plans: readonly BusPlan[],
+  interlock: InterlockConfig,
+): readonly string[] {
   const evaluator = config.devices.find((device) => device.id === interlock.evaluator);
   const pollMs = evaluator?.pollFastMs ?? 0;
   const runs = interlock.moves.flatMap((id) => {
-    const axis = config.devices.find((device) => device.id === id)?.setup.axis;
+    const mover = config.devices.find((device) => device.id === id);
+    const axis = mover?.setup.axis;
     if (axis === undefined) return [];
-    return [`${id} ${runOn(axis, pollMs).toFixed(0)} ${deviceUnits(axis).position}`];
+    const delays = { pollMs, stopBoundMs: stopBoundOf(plans, mover?.bus) };
+    return [`${id} ${runOn(axis, delays).toFixed(0)} ${deviceUnits(axis).position}`];
   });
   return [
     `interlock ${interlock.name}: ${interlock.moves.join(", ")} only while ${interlock.require.text}`,

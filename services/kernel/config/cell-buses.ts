@@ -6,6 +6,16 @@
  * another port in another folder. It refuses two buses on one wire, also when a link hides it.
  */
 import type { Profile } from "#drivers/profile.js";
+import {
+  frameMs,
+  frameMsMax,
+  type LineSpeed,
+  readReplyBytes,
+  readRequestBytes,
+  silenceMs,
+  turnaroundMsDefault,
+} from "#drivers/wire-time.js";
+import { lineSpeed } from "./bus-link.js";
 import type { BusConfig, BusLink, SerialFormat, UnitTiming } from "./cell.js";
 import type { DeviceDraft } from "./cell-devices.js";
 import { parseEndpoint } from "./endpoints.js";
@@ -15,20 +25,13 @@ import type { FileReader } from "./file-reader.js";
 const replyTimeoutMsDefault = 200;
 /** The bus must answer before the driver's own timeout of 2 s, one retry of the link included. */
 const replyTimeoutMsMax = 900;
-/** Longest reply that a poll plan asks for [PROTOCOL 9]. */
-export const frameMsMax = 60;
 /** A unit on a line whose profile does not say more begins its reply by then [PROTOCOL 9]. */
 export const firstByteMsDefault = 50;
-/** What a unit usually takes where its profile gives no figure. */
-const turnaroundMsDefault = 5;
 /** Speeds that adapters and drives share; another one is a slip of the finger. */
 const bauds = [
   1200, 2400, 4800, 9600, 14_400, 19_200, 28_800, 38_400, 57_600, 76_800, 115_200, 128_000, 230_400,
   250_000, 256_000, 460_800, 500_000, 576_000, 921_600, 1_000_000,
 ] as const;
-/** Characters in 3.5 of silence; above 19200 baud the norm has a fixed time [MODBUS serial 2.5.1]. */
-const silenceChars = 3.5;
-const silenceMsAbove19200 = 1.75;
 
 /** The path behind all links, where there is such a file. */
 export type RealPath = (path: string) => string | undefined;
@@ -208,14 +211,15 @@ function checkSpeed(read: FileReader, bus: BusConfig, { id, profile, axes }: OnL
   const { link } = bus;
   if (link.kind !== "serial") return;
   const { serial, limits } = profile.transport;
+  const speed = lineSpeed(link);
   const at = ["devices", id, "bus"];
   const runs = `the line runs at ${link.baud} ${link.format}`;
   const factory = [serial?.baud, serial?.format].filter((one) => one !== undefined).join(" ");
   const slow = profile.refresh.find(({ baudMin }) => baudMin !== undefined && link.baud < baudMin);
-  const boundMs = lineBoundMs(link.baud, link.format, axes);
+  const boundMs = lineBoundMs(speed, axes);
   const late = profile.refresh.find(({ everyMs, deadlineMs }) => everyMs + boundMs > deadlineMs);
   // The shortest read of a device must fit into what the planner may use of the line.
-  const shortest = frameMs(link.baud, link.format, 5 + 2 * Math.min(2, limits.readRegisters));
+  const shortest = frameMs(speed, readReplyBytes + 2 * Math.min(2, limits.readRegisters));
   if (slow !== undefined) {
     const text = `${id} must have its ${slow.operation} repeated, from ${slow.baudMin} baud on`;
     read.problems.at(at, `${text}; ${runs}`);
@@ -236,21 +240,9 @@ function differs<T>(factory: T | undefined, line: T): boolean {
 }
 
 /** What a frame waits at most before it leaves: the rule of PROTOCOL 9, one exchange an axis. */
-function lineBoundMs(baud: number, format: SerialFormat, axes: number): number {
-  const exchange = frameMs(baud, format, 8) * 2 + firstByteMsDefault;
-  return Math.max(frameMsMax, firstByteMsDefault) + silenceMs(baud, format) + axes * exchange;
-}
-
-function frameMs(baud: number, format: SerialFormat, bytes: number): number {
-  return (bytes * bitsPerCharacter(format) * 1000) / baud;
-}
-
-function bitsPerCharacter(format: SerialFormat): number {
-  return format === "8N1" ? 10 : 11;
-}
-
-function silenceMs(baud: number, format: SerialFormat): number {
-  return baud > 19_200 ? silenceMsAbove19200 : frameMs(baud, format, silenceChars);
+function lineBoundMs(line: LineSpeed, axes: number): number {
+  const exchange = frameMs(line, readRequestBytes) * 2 + firstByteMsDefault;
+  return Math.max(frameMsMax, firstByteMsDefault) + silenceMs(line) + axes * exchange;
 }
 
 /** A wait that ends before a slow unit has begun to answer would never see it answer (ST-07). */

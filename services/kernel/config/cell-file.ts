@@ -22,6 +22,8 @@ import { cellFileSchema } from "./cell-schema.js";
 import { deepFreeze } from "./deep-freeze.js";
 import { FileProblems } from "./file-problems.js";
 import { FileReader } from "./file-reader.js";
+import { checkWirePlans } from "./wire-check.js";
+import { onTheirLines, planBus } from "./wire-plan.js";
 
 /** Profiles of one's own stand here, beside the cell file, unless it names another folder. */
 const ownProfiles = "profiles";
@@ -111,7 +113,13 @@ export function parseCell(
   const devices = resolveDevices(read, (id) => sources.loadProfile(id, folders), known);
   const moved = options.simulated === true ? simulatedBuses(fileBuses) : fileBuses;
   const buses = withUnits(read, moved, devices);
-  const interlocks = resolveInterlocks(read, devices);
+  const configs = onTheirLines(
+    buses,
+    devices.flatMap((draft) => draft.config ?? []),
+  );
+  const plans = buses.map((bus) => planBus(bus, configs));
+  checkWirePlans(read, plans, configs);
+  const interlocks = resolveInterlocks(read, devices, plans);
   const sagas = resolveSagas(read, file, devices, sources.readText);
   const broker = brokerOf(read);
   const gateway = gatewayOf(read);
@@ -133,7 +141,7 @@ export function parseCell(
     simulation,
     onRunFailure,
     buses,
-    devices: devices.flatMap((draft) => draft.config ?? []),
+    devices: configs,
     interlocks,
     sagas: sagas.definitions,
   } as const;

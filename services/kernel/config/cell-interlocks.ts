@@ -13,17 +13,28 @@ import type { DeviceDraft } from "./cell-devices.js";
 import { conditionFields, type FieldLookup, parseCondition } from "./condition.js";
 import { listed, type Path } from "./file-problems.js";
 import type { FileReader } from "./file-reader.js";
+import type { BusPlan } from "./wire-plan.js";
 
 /** A permit older than this counts as withdrawn (PROTOCOL 8). */
 export const permitAgeMsMax = 200;
-/** Longest time from the order to the last stop frame of an endpoint (PROTOCOL 9). */
-export const stopBoundMs = 160;
+
+export interface RunOnDelays {
+  /** How often the condition is read. */
+  readonly pollMs: Ms;
+  /** Longest time from the order to the last stop frame of the mover's bus (PROTOCOL 9). */
+  readonly stopBoundMs: Ms;
+}
 
 /** How far an axis moves on after its permit's condition has become false, in its own unit. */
-export function runOn(axis: AxisSetup, pollMs: Ms): number {
+export function runOn(axis: AxisSetup, { pollMs, stopBoundMs }: RunOnDelays): number {
   const v = axis.velocityMax;
   const delayS = (pollMs + permitAgeMsMax + stopBoundMs) / 1000;
   return v * delayS + v ** 2 / (2 * axis.accelerationMax);
+}
+
+/** The bound of a bus; 0 for one that is not right, which is refused for that. */
+export function stopBoundOf(plans: readonly BusPlan[], bus: string | undefined): Ms {
+  return plans.find((plan) => plan.bus === bus)?.stop.boundMs ?? 0;
 }
 
 /** What a condition may read of the devices of this cell. */
@@ -51,6 +62,7 @@ export function fieldsOf(devices: readonly DeviceDraft[]): FieldLookup {
 export function resolveInterlocks(
   read: FileReader,
   devices: readonly DeviceDraft[],
+  plans: readonly BusPlan[],
 ): readonly InterlockConfig[] {
   const names = new Set<string>();
   const interlocks: InterlockConfig[] = [];
@@ -64,7 +76,7 @@ export function resolveInterlocks(
     const moves = movesOf(read, path, devices);
     const require = requireOf(read, path, devices);
     const evaluator = require === undefined ? undefined : evaluatorOf(read, path, require);
-    const margin = marginOf(read, path, { moves, evaluator, devices });
+    const margin = marginOf(read, path, { moves, evaluator, devices, plans });
     if (name === undefined || require === undefined || evaluator === undefined) continue;
     if (margin === undefined || moves.length === 0) continue;
     interlocks.push({ name, moves: moves.map((one) => one.id), evaluator, require, margin });
@@ -117,6 +129,7 @@ function marginOf(
     readonly moves: readonly DeviceDraft[];
     readonly evaluator: string | undefined;
     readonly devices: readonly DeviceDraft[];
+    readonly plans: readonly BusPlan[];
   },
 ): number | undefined {
   const axes = interlock.moves.flatMap((one) => (one.axis === undefined ? [] : [one.axis]));
@@ -132,7 +145,11 @@ function marginOf(
   const evaluator = interlock.devices.find((one) => one.id === interlock.evaluator);
   const pollMs = evaluator?.pollFastMs;
   if (margin === undefined || pollMs === undefined) return margin;
-  const longest = Math.max(0, ...axes.map((axis) => runOn(axis, pollMs)));
+  const runs = interlock.moves.map(({ axis, config }) => {
+    if (axis === undefined) return 0;
+    return runOn(axis, { pollMs, stopBoundMs: stopBoundOf(interlock.plans, config?.bus) });
+  });
+  const longest = Math.max(0, ...runs);
   if (longest <= margin) return margin;
   const shown = `${Math.ceil(longest)} ${unit}`;
   return read.problems.at(where, `an axis may run on ${shown}, beyond the margin`, {
