@@ -21,6 +21,7 @@ import { Api } from "./client.js";
 import { act, reset, run, runs, status } from "./client-commands.js";
 import { parseFault } from "./fault-option.js";
 import { formatted } from "./problem-lines.js";
+import { addProfileCommands } from "./profile-command.js";
 import { runServiceProcess } from "./service-process.js";
 import { needsSimulatorCell, simulatorCell } from "./simulator-cell.js";
 import { localRunDirs, runDirsOf, type StopKind, stop } from "./stop-command.js";
@@ -254,6 +255,7 @@ clientCommand("stop", "stop every axis, over the gateway and directly")
     }),
   );
 
+addProfileCommands(program, say, ends);
 addCabinetCommands(program, { say, ends, cellOf: (file) => cellOf(file, {}) });
 
 await program.parseAsync();

@@ -170,9 +170,12 @@ function report(link: BusLink, found: readonly FoundUnit[], voice: ScanVoice): v
       voice.say(`# unit ${unit}: answers; no profile fits`);
       continue;
     }
-    const also = others.slice(0, alsoMax).map(({ profile }) => profile);
-    const more = also.length === 0 ? "" : `; also possible: ${also.join(", ")}`;
-    voice.say(`# unit ${unit}: ${best.profile} (${best.fit}: ${best.text})${more}`);
+    // Models of one family often answer alike: then a person reads the name plate.
+    const alike = others.filter(({ fit }) => fit === best.fit).map(({ profile }) => profile);
+    const names = [best.profile, ...alike.slice(0, alsoMax)].join(" or ");
+    const rest = others.filter(({ fit }) => fit !== best.fit).map(({ profile }) => profile);
+    const more = rest.length === 0 ? "" : `; hardly: ${rest.slice(0, alsoMax).join(", ")}`;
+    voice.say(`# unit ${unit}: ${names} (${best.fit}: ${best.text})${more}`);
   }
   for (const line of fragment(link, found)) voice.say(line);
 }

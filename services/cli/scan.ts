@@ -62,7 +62,8 @@ async function answers(wire: Wire, unit: number, options: ScanOptions): Promise<
   const { probes, thorough } = options;
   const firsts = thorough ? probes.flatMap(({ requests }) => requests.slice(0, 1)) : [];
   const asks = [readRequest(3, 0, 1), ...firsts.map(({ pdu }) => pdu)];
-  for (const pdu of asks) if ((await ask(wire, unit, pdu, options, 1)) !== undefined) return true;
+  for (const pdu of asks)
+    if ((await ask(wire, unit, pdu, options, asksMax)) !== undefined) return true;
   return false;
 }
 
