@@ -9,13 +9,18 @@ import type { Log } from "../ports.js";
 
 export const remindMs: Ms = 60_000;
 
+/** A link that comes and goes is told so many times a minute. */
+const linesMax = 6;
+
 /** `what`: "the serial line", "the RTU bridge". */
 export class AwayLog {
   readonly #log: Log;
   readonly #fields: object;
   readonly #what: string;
-  #saidAtMs: Ms | undefined;
   #up = false;
+  #saidAtMs: Ms | undefined;
+  #minuteAtMs: Ms = Number.NEGATIVE_INFINITY;
+  #lines = 0;
 
   constructor(log: Log, fields: object, what: string) {
     this.#log = log;
@@ -25,10 +30,8 @@ export class AwayLog {
 
   up(): void {
     this.#up = true;
-    const silentMs = performance.now() - (this.#saidAtMs ?? Number.NEGATIVE_INFINITY);
-    // A connection that comes and goes is told by the reminders.
-    if (silentMs >= remindMs || this.#saidAtMs === undefined) this.#saidAtMs = undefined;
-    this.#log.info(this.#fields, `${this.#what} is open`);
+    this.#saidAtMs = undefined;
+    if (this.#mayTell()) this.#log.info(this.#fields, `${this.#what} is open`);
   }
 
   away(why: string): void {
@@ -37,7 +40,18 @@ export class AwayLog {
     this.#up = false;
     if (!fell && this.#saidAtMs !== undefined && nowMs - this.#saidAtMs < remindMs) return;
     this.#saidAtMs = nowMs;
+    if (!this.#mayTell()) return;
     this.#log.warn({ ...this.#fields, why }, `${this.#what} is away; trying again`);
+  }
+
+  #mayTell(): boolean {
+    const nowMs = performance.now();
+    if (nowMs - this.#minuteAtMs >= remindMs) {
+      this.#minuteAtMs = nowMs;
+      this.#lines = 0;
+    }
+    this.#lines += 1;
+    return this.#lines <= linesMax;
   }
 }
 

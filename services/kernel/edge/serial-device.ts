@@ -26,6 +26,14 @@ const parityOf = { N: "none", E: "even", O: "odd" } as const;
 /** What a poll reads at most; the driver of a terminal holds 4 KiB. */
 const pollBytes = 4096;
 
+/** Node reads a terminal through a descriptor that it opens anew; ours would stay behind. */
+function streamOf(fd: number): ReadStream {
+  const stream = new ReadStream(fd);
+  const own = (stream as unknown as { readonly _handle?: { readonly fd?: number } })._handle?.fd;
+  if (own !== undefined && own !== fd) closeSync(fd);
+  return stream;
+}
+
 export class SerialDevice {
   readonly #options: SerialDeviceOptions;
   readonly #lockFd: number;
@@ -71,7 +79,7 @@ export class SerialDevice {
     try {
       const flags = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
       fd = openSync(`/proc/self/fd/${lockFd}`, flags);
-      return new SerialDevice(options, lockFd, new ReadStream(fd));
+      return new SerialDevice(options, lockFd, streamOf(fd));
     } catch (thrown) {
       if (fd !== undefined) closeSync(fd);
       await asyncClose(lockFd);
