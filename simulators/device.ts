@@ -14,6 +14,7 @@ import type { Family } from "./families/family.js";
 import { feetechServos } from "./families/feetech.js";
 import { genericAxes } from "./families/generic-axis.js";
 import { genericVfd } from "./families/generic-vfd.js";
+import { iaiControllers } from "./families/iai.js";
 import { kinco } from "./families/kinco.js";
 import { onRobotGrippers } from "./families/onrobot.js";
 import { robotiqGrippers } from "./families/robotiq.js";
@@ -38,6 +39,7 @@ const families: readonly Family[] = [
   feetechServos,
   genericAxes,
   genericVfd,
+  iaiControllers,
   kinco,
   onRobotGrippers,
   robotiqGrippers,
