@@ -23,10 +23,11 @@ export type Encoded<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly why: string };
 
-/** raw = user × scale + offset. */
+/** raw = user × scale + offset, or scale / user + offset where the device counts the inverse. */
 export interface Scaling {
   readonly scale: Rational;
   readonly offset: Rational;
+  readonly inverse?: boolean;
 }
 
 /** Least and greatest raw value of a type; for `bits` by its width. */
@@ -136,7 +137,11 @@ export function merge(into: readonly number[], words: readonly number[], at: num
 /** User units → raw, rounded once, half away from zero. */
 export function toRaw(user: number, scaling: Scaling): Encoded<number> {
   if (!Number.isFinite(user)) return { ok: false, why: `${user} is not a finite number` };
-  const exact = add(multiply(fromNumber(user), scaling.scale), scaling.offset);
+  if (scaling.inverse === true && user === 0) return { ok: false, why: "0 has no inverse" };
+  const value = fromNumber(user);
+  const scaled =
+    scaling.inverse === true ? divide(scaling.scale, value) : multiply(value, scaling.scale);
+  const exact = add(scaled, scaling.offset);
   const raw = Number(round(exact));
   if (!Number.isSafeInteger(raw)) return { ok: false, why: `${user} is out of range` };
   return { ok: true, value: raw };
@@ -144,5 +149,9 @@ export function toRaw(user: number, scaling: Scaling): Encoded<number> {
 
 /** Raw → user units. */
 export function fromRaw(raw: number, scaling: Scaling): number {
-  return toNumber(divide(subtract(rational(BigInt(raw)), scaling.offset), scaling.scale));
+  const scaled = subtract(rational(BigInt(raw)), scaling.offset);
+  if (scaling.inverse !== true) return toNumber(divide(scaled, scaling.scale));
+  // A ramp of no time is without bound.
+  if (scaled.n === 0n) return Number.POSITIVE_INFINITY;
+  return toNumber(divide(scaling.scale, scaled));
 }

@@ -126,7 +126,7 @@ export const waitSchema = z.strictObject({
 });
 export type WaitSpec = z.infer<typeof waitSchema>;
 
-/** Leading keys: write, edge, hold, wait, reach, readBack, capture, endIf, when (with do, else). */
+/** Leading keys: write, edge, hold, wait, reach, readBack, capture, output, endIf, when (do, else). */
 export interface StepSpec {
   /** Point → value; one frame each in this order, or one frame together with `block`. */
   readonly write?: { readonly [point: string]: number | Operand } | undefined;
@@ -162,6 +162,16 @@ export interface StepSpec {
   readonly readBack?: { readonly [point: string]: number | Operand } | undefined;
   /** Name → point, read afresh. */
   readonly capture?: { readonly [name: string]: string } | undefined;
+  /** Writes the value to the numbered one of these points, 1 the first, and waits to read it. */
+  readonly output?:
+    | {
+        /** Names of arguments. */
+        readonly number: string;
+        readonly value: string;
+        readonly points: readonly string[];
+        readonly timeoutMs: number;
+      }
+    | undefined;
   /** Ends as done when a fresh read meets it. */
   readonly endIf?: Condition | undefined;
   readonly when?: Condition | undefined;
@@ -196,6 +206,14 @@ export const stepSchema: z.ZodType<StepSpec> = z.lazy(() =>
       .optional(),
     readBack: z.record(nameSchema, operandSchema).optional(),
     capture: z.record(nameSchema, nameSchema).optional(),
+    output: z
+      .strictObject({
+        number: nameSchema,
+        value: nameSchema,
+        points: z.array(nameSchema).min(1),
+        timeoutMs: ms.min(1),
+      })
+      .optional(),
     endIf: conditionSchema.optional(),
     when: conditionSchema.optional(),
     do: z.array(stepSchema).optional(),
@@ -205,9 +223,18 @@ export const stepSchema: z.ZodType<StepSpec> = z.lazy(() =>
 
 /** An argument of an operation, in user units. Without `default` it must be given. */
 export const argumentSchema = z.strictObject({
-  quantity: z.enum(["position", "distance", "velocity", "acceleration", "force", "width"]),
-  /** The point whose scale and range it must fit. */
-  point: nameSchema,
+  /** `number` is a whole number without a unit, such as the number of an output. */
+  quantity: z.enum([
+    "position",
+    "distance",
+    "velocity",
+    "acceleration",
+    "force",
+    "width",
+    "number",
+  ]),
+  /** The point whose scale and range it must fit; `number` may do without. */
+  point: nameSchema.optional(),
   default: expressionSchema.optional(),
   min: expressionSchema.optional(),
   /** Excludes `min` itself. */
@@ -240,6 +267,9 @@ export const operationSchema = z.strictObject({
 });
 export type OperationSpec = z.infer<typeof operationSchema>;
 
+/** Constants of the installation: whole numbers, or arithmetic as in scales. */
+const firstFrameSchema = z.record(nameSchema, z.union([whole, z.string().min(1)]));
+
 /** Variation 12. `blind` frames are constant; empty: the stop reads `readFirst` before. */
 export const stopSchema = z.strictObject({
   text,
@@ -248,15 +278,13 @@ export const stopSchema = z.strictObject({
   /** Whether the device goes on by itself with what is left. */
   resumable: z.boolean(),
   /** Frames that never raise the power state, whatever state the device is in. */
-  blind: z.array(
-    z.strictObject({ write: z.record(nameSchema, whole), block: nameSchema.optional() }),
-  ),
+  blind: z.array(z.strictObject({ write: firstFrameSchema, block: nameSchema.optional() })),
   readFirst: z.array(nameSchema).optional(),
   /** The first frame where the readings prove this state; then `blind` is not sent. */
   whenKnown: z
     .strictObject({
       when: conditionSchema,
-      write: z.record(nameSchema, whole),
+      write: firstFrameSchema,
       block: nameSchema.optional(),
     })
     .optional(),

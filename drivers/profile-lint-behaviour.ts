@@ -25,6 +25,7 @@ const stepKeys = [
   "reach",
   "readBack",
   "capture",
+  "output",
   "endIf",
   "when",
 ] as const;
@@ -179,7 +180,9 @@ function lintOperand(operand: number | Operand, path: YamlPath, say: Say, scope:
 function lintOperation(profile: Profile, operation: OperationSpec, path: YamlPath, say: Say): void {
   for (const [name, spec] of Object.entries(operation.args)) {
     const at = [...path, "args", name];
-    if (profile.points[spec.point] === undefined) {
+    if (spec.point === undefined) {
+      if (spec.quantity !== "number") say(at, "the argument needs its point", { at: "key" });
+    } else if (profile.points[spec.point] === undefined) {
       const known = profile.points;
       unknownName(say, [...at, "point"], "point", { name: spec.point, known });
     }
@@ -212,7 +215,11 @@ function lintStop(profile: Profile, stop: StopSpec, path: YamlPath, say: Say): v
     lintCondition(profile, stop.whenKnown.when, [...path, "whenKnown", "when"], say, noScope);
   }
   for (const { one, at } of firsts) {
-    lintWrite(profile, { write: one.write, block: one.block }, at, say, noScope);
+    const write = Object.fromEntries(Object.keys(one.write).map((name) => [name, 0]));
+    lintWrite(profile, { write, block: one.block }, at, say, noScope);
+    for (const [name, value] of Object.entries(one.write)) {
+      lintExpression(profile, value, [...at, "write", name], say);
+    }
   }
   lintSteps(profile, stop.steps, [...path, "steps"], say, { args: {}, captures: new Set() });
   const writes = stepsIn(stop.steps, []).some(({ value }) => value.write !== undefined);
@@ -247,11 +254,28 @@ function lintSteps(
       needReadable(profile, name, [...at.path, "readBack", name], say);
       lintOperand(operand, [...at.path, "readBack", name], say, scope);
     }
+    if (step.output !== undefined) lintOutput(profile, step.output, at.path, say, scope);
     for (const [name, point] of Object.entries(step.capture ?? {})) {
       needReadable(profile, point, [...at.path, "capture", name], say);
       scope.captures.add(name);
     }
   }
+}
+
+function lintOutput(
+  profile: Profile,
+  output: NonNullable<StepSpec["output"]>,
+  path: YamlPath,
+  say: Say,
+  scope: Scope,
+): void {
+  for (const key of ["number", "value"] as const) {
+    lintOperand({ arg: output[key] }, [...path, "output", key], say, scope);
+  }
+  output.points.forEach((name, i) => {
+    lintTarget(profile, name, [...path, "output", "points", i], say, undefined);
+    needReadable(profile, name, [...path, "output", "points", i], say);
+  });
 }
 
 function lintWrite(

@@ -88,7 +88,7 @@ function lintAccess(profile: Profile, point: PointSpec, path: YamlPath, say: Say
 function lintUnits(profile: Profile, point: PointSpec, path: YamlPath, say: Say): void {
   const known = { ...profile.constants, ...Object.fromEntries(axisNames.map((one) => [one, 0])) };
   if (point.quantity === "none") {
-    for (const key of ["scale", "offset"] as const) {
+    for (const key of ["scale", "offset", "inverse"] as const) {
       if (point[key] !== undefined)
         say([...path, key], "a raw value (quantity: none) has no scale");
     }

@@ -173,6 +173,7 @@ const verbRecord = z.partialRecord(
     "grip",
     "release",
     "resetFault",
+    "set",
   ]),
   operationSchema,
 );

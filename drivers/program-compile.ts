@@ -7,7 +7,7 @@
  */
 import type { Encoded } from "./codec.js";
 import type { OperandValues } from "./condition.js";
-import { compileCondition, operandValue, stateOf } from "./condition.js";
+import { compileCondition, operandValue, stateOf, worth } from "./condition.js";
 import type { DriveState, ReadRequest } from "./device-model.js";
 import type { Names } from "./expression.js";
 import { blockFrame, codecOf, frameOf, rawOf } from "./frame.js";
@@ -79,12 +79,21 @@ export function frameMakers(
   ];
 }
 
+/** A write whose values are numbers, or arithmetic over the installation. */
+export interface ConstantWrite {
+  readonly write?: { readonly [point: string]: number | string } | undefined;
+  readonly block?: string | undefined;
+}
+
 /** Frames whose values are constants. @throws RangeError when one does not fit. */
 export function constantFrames(
-  step: Pick<StepSpec, "write" | "block">,
+  step: ConstantWrite,
   context: CompileContext,
 ): readonly Uint8Array[] {
-  return frameMakers(step, context).map((frame) => {
+  const write = Object.fromEntries(
+    Object.entries(step.write ?? {}).map(([name, value]) => [name, worth(value, context.names)]),
+  );
+  return frameMakers({ write, block: step.block }, context).map((frame) => {
     const made = frame({ args: {}, captures: {} });
     if (!made.ok) throw new RangeError(made.why);
     return made.value;
@@ -170,6 +179,45 @@ function reach(spec: NonNullable<StepSpec["reach"]>, context: CompileContext): I
   };
 }
 
+/** The frame is made when the number is known; what may move something is sent once. */
+function output(
+  spec: NonNullable<StepSpec["output"]>,
+  context: CompileContext,
+): readonly Instruction[] {
+  const { profile, names } = context;
+  const codecs = spec.points.map((name) => codecOf(profile, names, name));
+  const chosen = ({ args }: OperandValues) => codecs[(args[spec.number] ?? 0) - 1];
+  const frame: Frame = (values) => {
+    const codec = chosen(values);
+    const value = values.args[spec.value];
+    if (codec === undefined || value === undefined) {
+      return { ok: false, why: `there is no output ${values.args[spec.number]}` };
+    }
+    return frameOf(profile, codec, value);
+  };
+  const until = {
+    points: spec.points,
+    ask: (look: (point: string) => number | undefined, values: OperandValues) => {
+      const there = look(chosen(values)?.name ?? "");
+      return there === undefined ? undefined : there === values.args[spec.value];
+    },
+  };
+  return [
+    { op: "write", role: "trigger", frame, text: "output" },
+    {
+      op: "wait",
+      requests: requestsFor(context, spec.points),
+      until,
+      times: 1,
+      timeoutMs: spec.timeoutMs,
+      travelFactor: 0,
+      accept: true,
+      otherwise: "NOT_ACCEPTED",
+      fail: [],
+    },
+  ];
+}
+
 function readBacks(
   entries: NonNullable<StepSpec["readBack"]>,
   context: CompileContext,
@@ -222,6 +270,7 @@ function simple(step: StepSpec, context: CompileContext): readonly Instruction[]
     );
     return [{ op: "capture", requests, entries }];
   }
+  if (step.output !== undefined) return output(step.output, context);
   if (step.endIf !== undefined) {
     const when = compileCondition(step.endIf, context);
     return [{ op: "endIf", requests: requestsFor(context, when.points), when }];

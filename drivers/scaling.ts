@@ -119,5 +119,6 @@ export function scalingOf(point: PointSpec, names: Names): Scaling | undefined {
   if (!scale.ok || !offset.ok || scale.value.n === 0n) {
     throw new RangeError("the setup was not checked against the profile");
   }
-  return { scale: scale.value, offset: offset.value };
+  const inverse = point.inverse === true ? { inverse: true } : {};
+  return { scale: scale.value, offset: offset.value, ...inverse };
 }

@@ -40,6 +40,8 @@ export interface Cia402Facts {
   readonly window: number;
   /** False: the drive is under local control and ignores the control word. */
   readonly remote: boolean;
+  /** The drive's own unit of speed, per count/s. @default that of Kinco */
+  readonly speedUnit?: number;
 }
 
 interface SetPoint {
@@ -70,7 +72,7 @@ export interface Cia402State {
   readonly wanted: number;
 }
 
-const speedUnit = (512 * 60) / 1875;
+const speedUnitOfKinco = (512 * 60) / 1875;
 const accelerationUnit = 65536 / 4_000_000;
 const modePosition = 1;
 const modeVelocity = 3;
@@ -132,13 +134,18 @@ function inWindow(state: Cia402State, facts: Cia402Facts): boolean {
   return Math.abs(target - motion.position) <= facts.window;
 }
 
-function takeSetPoint(state: Cia402State, word: number, registers: Registers): Cia402State {
+function unitOf({ speedUnit = speedUnitOfKinco }: Cia402Facts): number {
+  return speedUnit;
+}
+
+function takeSetPoint(facts: Cia402Facts, state: Cia402State, registers: Registers): Cia402State {
+  const { word } = state;
   const value = registers("targetPosition");
   const last = state.next ?? state.path;
   const base = last?.target ?? state.motion.demand - state.origin;
   const point: SetPoint = {
     target: bit(word, 6) ? base + value : value,
-    velocity: Math.abs(registers("profileVelocity")) / speedUnit,
+    velocity: Math.abs(registers("profileVelocity")) / unitOf(facts),
     acceleration: registers("profileAcceleration") / accelerationUnit,
     deceleration: registers("profileDeceleration") / accelerationUnit,
   };
@@ -151,14 +158,19 @@ function takeSetPoint(state: Cia402State, word: number, registers: Registers): C
   return { ...state, next: point, acknowledged: true };
 }
 
-function onEdges(state: Cia402State, word: number, registers: Registers): Cia402State {
+function onEdges(
+  facts: Cia402Facts,
+  state: Cia402State,
+  word: number,
+  registers: Registers,
+): Cia402State {
   const rose = bit(word, 4) && !bit(state.word, 4);
   const fell = !bit(word, 4) && bit(state.word, 4);
   let next: Cia402State = { ...state, word };
   if (fell && next.next === undefined) next = { ...next, acknowledged: false };
   if (fell && homingRuns(next.homing)) next = { ...next, homing: "interrupted" };
   if (next.power !== "enabled" || !rose) return next;
-  if (next.mode === modePosition) return takeSetPoint(next, word, registers);
+  if (next.mode === modePosition) return takeSetPoint(facts, next, registers);
   if (next.mode === modeHoming) return startHoming(next, registers("homingMethod"));
   return next;
 }
@@ -283,11 +295,11 @@ function statusword(state: Cia402State, facts: Cia402Facts): number {
 function written(facts: Cia402Facts, from: Cia402State, registers: Registers) {
   const mode = registers("mode");
   if (!modesKnown.has(mode)) return { ok: false as const, exception: illegalValue };
-  const wanted = registers("targetVelocity") / speedUnit;
+  const wanted = registers("targetVelocity") / unitOf(facts);
   const inMode = onMode({ ...from, wanted }, mode);
   if (!facts.remote) return { ok: true as const, state: inMode };
   const word = registers("controlword");
-  return { ok: true as const, state: onEdges(onPower(inMode, word), word, registers) };
+  return { ok: true as const, state: onEdges(facts, onPower(inMode, word), word, registers) };
 }
 
 function quiet(state: Cia402State): boolean {
@@ -316,7 +328,7 @@ export function cia402(facts: Cia402Facts): Behaviour<Cia402State> {
     values: (state) => ({
       statusword: statusword(state, facts),
       actualPosition: Math.round(state.motion.position - state.origin),
-      actualVelocity: Math.round(state.motion.velocity * speedUnit),
+      actualVelocity: Math.round(state.motion.velocity * unitOf(facts)),
       modeDisplay: state.mode,
       errorState: state.error,
     }),

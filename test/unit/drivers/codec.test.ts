@@ -177,4 +177,12 @@ describe("MO-16: exact gears", () => {
     expect(toRaw(0.000001, scaling)).toEqual({ ok: true, value: 0 });
     expect(fromRaw(6_116_693, scaling)).toBeCloseTo(100, 4);
   });
+
+  it("an inverse scale: 100 ms per 1000 rpm is 10000 rpm/s, and 0 is refused", () => {
+    const ramp = { scale: fromNumber(1_000_000), offset: fromNumber(0), inverse: true };
+    expect(toRaw(10_000, ramp)).toEqual({ ok: true, value: 100 });
+    expect(fromRaw(100, ramp)).toBe(10_000);
+    expect(toRaw(0, ramp)).toMatchObject({ ok: false });
+    expect(fromRaw(0, ramp)).toBe(Number.POSITIVE_INFINITY);
+  });
 });

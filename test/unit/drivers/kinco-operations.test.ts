@@ -116,6 +116,9 @@ describe("kinco/fd5p: reset and home", () => {
   });
 });
 
+// 2000 mm/s² is 200 rps/s: 200 × 65536 × 10000 / 4000000 = 32768 = 0x8000, low word first.
+const ramps = ["level:104b0000020480000000", "level:104c0000020480000000"];
+
 function moving(target = 50): Walk {
   const walk = Walk.of(servo(), "moveTo", { position: target, velocity: 100 }, drive(reached));
   return walk.settle().read(drive(reached)).settle().read(drive(reached)).settle();
@@ -140,6 +143,7 @@ describe("kinco/fd5p: moveTo", () => {
     expect(walk.lines()).toEqual(['done:{"position":50}']);
     expect(walk.frames).toEqual([
       "level:0635000001",
+      ...ramps,
       // 100 mm/s is 600 rpm: 600 × 512 × 10000 / 1875 = 1638400 = 0x00190000, low word first.
       "level:104a0000020400000019",
       // 50000 = 0x0000C350
@@ -210,7 +214,7 @@ describe("kinco/fd5p: moveTo", () => {
       ["level:063100002f", "trigger:063100003f"],
     ]);
     const walk = Walk.of(servo(), "moveTo", { position: 1, velocity: 1 }, drive(reached));
-    walk.settle().read(drive(reached)).wrote().wrote().wrote().read(drive(reached));
+    walk.settle().read(drive(reached)).wrote().wrote().wrote().wrote().wrote().read(drive(reached));
     expect(walk.lines()).toEqual(["wake:10"]);
   });
 
@@ -271,14 +275,14 @@ describe("kinco/fd5p: moveTo", () => {
 
   it("MO-18: a lost speed write is sent again, and every command writes it anew", () => {
     const walk = Walk.of(servo(), "moveTo", { position: 5, velocity: 100 }, drive(reached));
-    walk.wrote().read(drive(reached));
+    walk.wrote().read(drive(reached)).wrote().wrote();
     const speed = "level:104a0000020400000019";
     expect(walk.lines()).toEqual([speed]);
     expect(walk.wrote("unknown").lines()).toEqual([speed]);
     walk.wrote("unknown");
     expect(walk.verdict).toMatchObject({ verdict: "faulted", code: "DEVICE_UNREACHABLE" });
     const later = Walk.of(servo(), "moveTo", { position: 5, velocity: 100 }, drive(reached));
-    expect(later.wrote().read(drive(reached)).lines()).toEqual([speed]);
+    expect(later.wrote().read(drive(reached)).wrote().wrote().lines()).toEqual([speed]);
   });
 
   it("a lost reply to the trigger is settled by reading: accepted goes on", () => {
@@ -334,7 +338,7 @@ describe("kinco/fd5p: moveBy and velocity", () => {
     const there = drive(reached, counts(100));
     const walk = Walk.of(servo(), "moveBy", { distance: -2.5, velocity: 100 }, there);
     walk.settle().read(there).read(there).settle().read(there).settle();
-    expect(walk.frames.slice(2)).toEqual([
+    expect(walk.frames.slice(4)).toEqual([
       // 97,500 = 0x00017CDC
       "level:1040000002" + "047cdc0001",
       "level:063100002f",
@@ -360,6 +364,9 @@ describe("kinco/fd5p: moveBy and velocity", () => {
       .settle();
     expect(walk.frames).toEqual([
       "level:106f0000020400000000",
+      // 214748 = 0x000346DC
+      "level:104b0000020446dc0003",
+      "level:104c0000020446dc0003",
       "level:0635000003",
       "level:063100000f",
       "trigger:106f000002044e82001b",

@@ -118,10 +118,10 @@ describe("kinco/fd5p: what is refused before the first frame", () => {
     ["speed NaN", { position: 5, velocity: Number.NaN }, reached, "VALIDATION_FAILED"],
     ["outside the travel", { position: 801, velocity: 5 }, reached, "LIMIT_EXCEEDED"],
     [
-      "acceleration, whose scale nobody knows",
-      { position: 5, velocity: 5, acceleration: 9 },
+      "acceleration above the axis'",
+      { position: 5, velocity: 5, acceleration: 2001 },
       reached,
-      "VALIDATION_FAILED",
+      "LIMIT_EXCEEDED",
     ],
     ["not homed", { position: 5, velocity: 5 }, 0x0427, "NOT_HOMED"],
     ["not enabled", { position: 5, velocity: 5 }, 0x8021, "NOT_ENABLED"],
