@@ -9,6 +9,7 @@ import type { DeviceModel, PointValues, ReadRequest } from "#drivers/device-mode
 import { matchReply } from "#drivers/pdu.js";
 import type { BadReason, Ms } from "#drivers/reading.js";
 import type { Exchange, FieldLink, Lane } from "#kernel/ports.js";
+import { ReadHoles, type SplitRead } from "./read-holes.js";
 
 export type ReadOutcome =
   | { readonly ok: true; readonly values: PointValues; readonly sentAtMs: Ms }
@@ -19,6 +20,8 @@ export type ReadOutcome =
       readonly answered: boolean;
       readonly exception?: number;
     };
+
+type ReadFailure = ReadOutcome & { readonly ok: false };
 
 export type WriteOutcome =
   | { readonly kind: "acked" }
@@ -45,12 +48,15 @@ export interface DeviceIoListeners {
    * order among each other, so it may have reached the device after the stop.
    */
   readonly onOvertaken: () => void;
+  /** How a read is made into two that leave a hole out. @default it cannot be */
+  readonly split?: SplitRead;
 }
 
 export class DeviceIo {
   readonly #field: FieldLink;
   readonly #model: DeviceModel;
   readonly #listeners: DeviceIoListeners;
+  readonly #holes: ReadHoles;
   #busy = false;
   /** Writes, stop frames included, that are not settled. */
   #writesOut = 0;
@@ -64,6 +70,8 @@ export class DeviceIo {
     this.#field = field;
     this.#model = model;
     this.#listeners = listeners;
+    this.#holes = new ReadHoles(listeners.split ?? (() => undefined));
+    field.onChange(() => this.#holes.forget());
   }
 
   /** A command's write has no known end: whatever stands still now may start yet. */
@@ -108,37 +116,54 @@ export class DeviceIo {
   }
 
   /**
-   * One logical read of several requests; the first that fails ends it. On the stop lane, for a
-   * stop that has to read before its first frame, it takes no turn either.
+   * One logical read of several requests; the first that fails ends it. What the device refuses for
+   * a hole in it is read in parts. On the stop lane, for a stop that has to read before its first
+   * frame, it takes no turn either.
    */
   async read(requests: readonly ReadRequest[], lane: Lane): Promise<ReadOutcome> {
     if (lane === "stop") this.#stops += 1;
     const values = new Map<string, number>();
     let firstSentAtMs: Ms | undefined;
-    for (const request of requests) {
-      let sentAtMs = 0;
-      const ask = () => {
-        sentAtMs = performance.now();
-        return this.#field.exchange(lane, request.pdu);
-      };
-      const exchange = await (lane === "stop"
-        ? ask()
-        : this.#turn(lane === "command" ? this.#commands : this.#polls, ask));
+    const left = requests.flatMap((request) => this.#holes.resolved(request));
+    for (let request = left.shift(); request !== undefined; request = left.shift()) {
+      const { came, sentAtMs } = await this.#readOne(request, lane);
       firstSentAtMs ??= sentAtMs;
-      if (exchange.kind !== "reply") {
-        return { ok: false, reason: exchange.why, answered: false };
+      if ("values" in came) {
+        this.#listeners.onValues(came.values, sentAtMs);
+        for (const [point, value] of came.values) values.set(point, value);
+      } else if (!this.#holes.refused(request, came.exception ?? 0)) {
+        // Another device may answer when one does again.
+        if (!came.answered) this.#holes.forget();
+        return came;
+      } else {
+        left.unshift(...this.#holes.resolved(request));
       }
-      const reply = matchReply(request.pdu, exchange.pdu);
-      if (reply.kind === "exception") {
-        return { ok: false, reason: "exception", answered: true, exception: reply.code };
-      }
-      if (reply.kind === "malformed") return { ok: false, reason: "malformed", answered: true };
-      const decoded = this.#model.decode(request, exchange.pdu);
-      if (typeof decoded === "string") return { ok: false, reason: decoded, answered: true };
-      this.#listeners.onValues(decoded, sentAtMs);
-      for (const [point, value] of decoded) values.set(point, value);
     }
     return { ok: true, values, sentAtMs: firstSentAtMs ?? performance.now() };
+  }
+
+  async #readOne(request: ReadRequest, lane: Lane) {
+    let sentAtMs = 0;
+    const ask = () => {
+      sentAtMs = performance.now();
+      return this.#field.exchange(lane, request.pdu);
+    };
+    const exchange = await (lane === "stop"
+      ? ask()
+      : this.#turn(lane === "command" ? this.#commands : this.#polls, ask));
+    return { came: this.#valuesOf(request, exchange), sentAtMs };
+  }
+
+  #valuesOf(request: ReadRequest, exchange: Exchange): { values: PointValues } | ReadFailure {
+    if (exchange.kind !== "reply") return { ok: false, reason: exchange.why, answered: false };
+    const reply = matchReply(request.pdu, exchange.pdu);
+    if (reply.kind === "exception") {
+      return { ok: false, reason: "exception", answered: true, exception: reply.code };
+    }
+    if (reply.kind === "malformed") return { ok: false, reason: "malformed", answered: true };
+    const decoded = this.#model.decode(request, exchange.pdu);
+    if (typeof decoded === "string") return { ok: false, reason: decoded, answered: true };
+    return { values: decoded };
   }
 
   async #turn<T>(queue: (() => void)[], work: () => Promise<T>): Promise<T> {

@@ -36,6 +36,8 @@ export interface LeaseParts {
   readonly facts: () => Omit<LeaseFacts, "nowMs" | "leaseMs">;
   readonly answer: (answer: LeaseAnswer) => void;
   readonly stopAxis: (reason: string) => void;
+  /** Somebody waits for a device that has not been read: it is asked at once [PROTOCOL 14]. */
+  readonly onNotReady: () => void;
   readonly onGranted: () => void;
   readonly onEnded: (reason: string) => void;
 }
@@ -91,6 +93,7 @@ export class LeaseRunner {
       case "refused": {
         const { request, code, text } = effect;
         answer({ request, outcome: { ok: false, code, text } });
+        if (code === "NOT_READY") this.#parts.onNotReady();
         return;
       }
       case "ended": {

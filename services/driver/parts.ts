@@ -6,6 +6,7 @@
  * its own beyond "what motion goes on" and "what is the cause of this stop".
  */
 import type { DeviceModel } from "#drivers/device-model.js";
+import { splitRead } from "#drivers/read-split.js";
 import type { Ms } from "#drivers/reading.js";
 import type { StopAck } from "#kernel/contract/payloads.js";
 import { AxisFrame, frameListeners } from "./axis-frame.js";
@@ -81,6 +82,7 @@ export class DriverParts {
         this.stops.onReadings();
       },
       onOvertaken: () => this.stops.overtaken(),
+      split: (request) => splitRead(device.profile, request),
     });
     this.responder = new Responder(link, log, boot);
     this.guarding = new Guarding(ports.field, model, log);
@@ -237,7 +239,7 @@ export class DriverParts {
   }
 
   #makeStops(): StopRunner {
-    const { log, newId, boot, breaker } = this.#ports;
+    const { log, newId, boot } = this.#ports;
     const { io, readings, journal, outbox } = this;
     return new StopRunner({
       ...{ io, readings, journal, outbox, log, newId },
@@ -256,11 +258,7 @@ export class DriverParts {
         this.commands.standstill(position);
       },
       onLost: (text) => this.commands.lost(text),
-      onAnswered: () => {
-        if (breaker.state !== "open") return;
-        breaker.probeNow();
-        this.poll.poke();
-      },
+      onAnswered: () => this.poll.urge(),
       onChange: () => this.#changed(),
     });
   }
@@ -277,6 +275,7 @@ export class DriverParts {
       }),
       answer: (answer) => this.requests.answer(answer),
       stopAxis: (reason) => this.stops.own(reason),
+      onNotReady: () => this.poll.urge(),
       onGranted: () => {
         this.poll.poke();
         this.#changed();

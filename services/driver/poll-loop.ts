@@ -40,6 +40,7 @@ export class PollLoop {
   #running = false;
   #stopped = true;
   #again = false;
+  #urgent = false;
   #periodMs: Ms;
   readonly #waiting: (() => void)[] = [];
 
@@ -79,6 +80,18 @@ export class PollLoop {
     });
   }
 
+  /**
+   * The device may be back, or somebody waits for it: a probe at once. As a command, because the
+   * bus rations the polls of a silent unit [PROTOCOL 14].
+   */
+  urge(): void {
+    const { breaker } = this.#parts;
+    if (breaker.state === "closed") return;
+    breaker.probeNow();
+    this.#urgent = true;
+    this.poke();
+  }
+
   /** The next cycle now, or right after the present one. */
   poke(): void {
     if (this.#stopped) return;
@@ -116,7 +129,9 @@ export class PollLoop {
   async #read(plan: PollPlan): Promise<ReadOutcome> {
     const { io, breaker, readings, onOutcome } = this.#parts;
     const before = new Map(readings.points);
-    const outcome = await readThrough(breaker, () => io.read(plan.requests, "poll"));
+    const lane = plan.name === "probe" && this.#urgent ? "command" : "poll";
+    this.#urgent = false;
+    const outcome = await readThrough(breaker, () => io.read(plan.requests, lane));
     if (this.#stopped) return outcome;
     onOutcome(plan, outcome, before);
     return outcome;

@@ -183,7 +183,8 @@ function checkUnit(
 }
 
 function timingOf({ link, replyTimeoutMs }: BusConfig, unit: number, profile: Profile): UnitTiming {
-  const { timing, broadcast } = profile.transport;
+  const { timing, broadcast, exceptions } = profile.transport;
+  const { functionBytes } = exceptions;
   const baud = link.kind === "serial" ? String(link.baud) : "";
   const line = link.kind !== "tcp";
   return {
@@ -197,6 +198,7 @@ function timingOf({ link, replyTimeoutMs }: BusConfig, unit: number, profile: Pr
     firstByteMs: timing.firstByteMs ?? (line ? firstByteMsDefault : replyTimeoutMs),
     turnaroundMs: timing.replyMs ?? (line ? turnaroundMsDefault : 0),
     broadcast,
+    ...(functionBytes.length === 0 ? {} : { functionBytes }),
   };
 }
 

@@ -41,6 +41,8 @@ export interface UnitTiming {
   readonly turnaroundMs: Ms;
   /** It lists broadcast writes. */
   readonly broadcast: boolean;
+  /** Function bytes of its error replies that the norm does not have. */
+  readonly functionBytes?: readonly number[];
 }
 
 export interface BusConfig {
