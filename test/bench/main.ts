@@ -6,10 +6,12 @@
  */
 import { benchBoot } from "./boot.js";
 import { benchLane } from "./lane.js";
+import { benchLine } from "./line.js";
 
 const benches: { readonly [name: string]: () => Promise<object> } = {
   boot: benchBoot,
   lane: benchLane,
+  line: benchLine,
 };
 
 const name = process.argv[2];
