@@ -12,6 +12,7 @@ import { declaredFamily } from "./families/declared.js";
 import { dhGrippers } from "./families/dh.js";
 import type { Family } from "./families/family.js";
 import { feetechServos } from "./families/feetech.js";
+import { festoControllers } from "./families/festo.js";
 import { genericAxes } from "./families/generic-axis.js";
 import { genericVfd } from "./families/generic-vfd.js";
 import { iaiControllers } from "./families/iai.js";
@@ -28,7 +29,11 @@ import { type SimAxis, type SimulateValue, Wishes } from "./wishes.js";
 export interface SimDeviceSetup {
   readonly id: string;
   readonly profile: Profile;
-  readonly setup: { readonly unit: number; readonly axis?: SimAxis };
+  readonly setup: {
+    readonly unit: number;
+    readonly axis?: SimAxis;
+    readonly constants?: { readonly [name: string]: number };
+  };
   readonly simulate?: { readonly [key: string]: SimulateValue };
 }
 
@@ -37,6 +42,7 @@ const families: readonly Family[] = [
   danfoss,
   dhGrippers,
   feetechServos,
+  festoControllers,
   genericAxes,
   genericVfd,
   iaiControllers,
@@ -64,7 +70,7 @@ export function makeSimDevice(
   device: SimDeviceSetup,
   onMotion?: (event: MotionEvent) => void,
 ): SimDevice {
-  const wishes = new Wishes(device.id, device.simulate ?? {});
+  const wishes = new Wishes(device.id, device.simulate ?? {}, device.setup.constants);
   const family = familyOf(device.profile);
   if (family === undefined) {
     throw new SimProblem(

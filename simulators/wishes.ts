@@ -25,8 +25,6 @@ export const simulateKeys: Readonly<Record<string, string>> = {
   remote: "servo, inverter: false: the drive is under local control",
   part: "gripper: where closing fingers meet the part, 0–255; false: there is none",
   partWidth: "gripper measured by its width: mm of the part; false: there is none",
-  openAt: "gripper: raw position with the fingers open, as in the cell file's constants",
-  speedStep: "servo: user units/s of one raw unit of speed, as in the cell file's constants",
   rampUp: "inverter: percent per second",
   rampDown: "inverter: percent per second",
   watchdogMs: "inverter: silence after which it trips",
@@ -40,6 +38,8 @@ export class Wishes {
   constructor(
     readonly device: string,
     readonly values: Readonly<Record<string, SimulateValue>>,
+    /** What the cell file sets for the profile's expressions. */
+    readonly constants: Readonly<Record<string, number>> = {},
   ) {
     for (const key of Object.keys(values)) {
       if (key in simulateKeys || key.startsWith("register.")) continue;
@@ -55,6 +55,11 @@ export class Wishes {
     const quantity = typeof value === "string" ? parseQuantity(value) : undefined;
     if (quantity?.ok) return quantity.value;
     throw new SimProblem(`${this.device}: simulate.${key} must be a number, not ${value}.`);
+  }
+
+  /** A number of the installation, as the driver has it. */
+  constant(name: string, absent: number): number {
+    return this.constants[name] ?? absent;
   }
 
   flag(key: string, absent: boolean): boolean {

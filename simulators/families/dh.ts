@@ -2,7 +2,7 @@
  * Simulated DH-Robotics grippers.
  *
  * The idea: a stroke of 95 mm in per mille, and a part of 40 mm; which end of 0 to 1000 is open is
- * wished for as it is set in the cell file. It refuses nothing of its own.
+ * as the cell file sets it. It refuses nothing of its own.
  */
 import { dhGripper } from "../behaviours/dh-ag.js";
 import { modbusDevice } from "../modbus-device.js";
@@ -25,5 +25,5 @@ function gripperOf(wishes: Wishes) {
   const between = part === false ? {} : { partWidth: (1000 * width) / strokeMm };
   const start = (1000 * wishes.number("start", strokeMm / 2)) / strokeMm;
   const plant = { widthMax: 1000, speed, ...between };
-  return dhGripper({ plant, start, openAt: wishes.number("openAt", 1000) });
+  return dhGripper({ plant, start, openAt: wishes.constant("openAt", 1000) });
 }

@@ -2,7 +2,7 @@
  * Simulated FEETECH servos with Modbus RTU.
  *
  * The idea: 4096 steps a turn of the servo's shaft; the cell file's gear lies behind it. What one
- * raw unit of speed is, is wished for as it is set in the cell file. It refuses nothing of its own.
+ * raw unit of speed is, is as the cell file sets it. It refuses nothing of its own.
  */
 import { feetechServo } from "../behaviours/feetech.js";
 import { modbusDevice } from "../modbus-device.js";
@@ -17,7 +17,7 @@ export const feetechServos: Family = {
     const axis = given ?? axisAbsent;
     const rawPerUnit = revsPerUnit(axis) * stepsPerRev;
     const facts = positionerFacts(axis, wishes, { rawPerUnit, window: 3 });
-    const speedStep = wishes.number("speedStep", 1) * rawPerUnit;
+    const speedStep = wishes.constant("speedStep", 1) * rawPerUnit;
     return modbusDevice({ ...common, behaviour: feetechServo({ ...facts, speedStep }) });
   },
 };

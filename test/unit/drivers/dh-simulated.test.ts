@@ -13,7 +13,7 @@ describe.each([0, 1000])("dh/ag-95 with openAt %i, simulated", (openAt) => {
     ProfileWalk.of("dh/ag-95", {
       constants: { openAt },
       acceptNoStop,
-      simulate: { openAt, ...simulate },
+      simulate,
     });
   const ready = (simulate = {}) => {
     const walk = fresh(simulate);

@@ -22,7 +22,6 @@ const fresh = (setup = {}) =>
   ProfileWalk.of("feetech/sm-c002", {
     axis,
     constants: { speedStep: 1 },
-    simulate: { speedStep: 1 },
     acceptNoStop,
     ...setup,
   });
