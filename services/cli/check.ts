@@ -116,12 +116,21 @@ function waysToStand(device: DeviceConfig): readonly string[] {
   ];
 }
 
-function watchdog(device: DeviceConfig): string {
-  const { kind, timeoutMs, note } = device.profile.watchdog;
-  const accepted = device.setup.acceptNoWatchdog;
-  const reason = accepted === undefined ? "" : `; accepted: ${accepted}`;
-  if (kind === "fixed") return `after ${timeoutMs ?? "?"} ms (${note})`;
-  return `not verified (${kind}: ${note})${reason}`;
+/** The fourth way: what the profile promises, and what the driver has yet to read [PROTOCOL 9]. */
+function watchdog({ profile, setup }: DeviceConfig): string {
+  const { acceptNoWatchdog, watchdog: wanted } = setup;
+  const accepted = acceptNoWatchdog === undefined ? "" : `; accepted: ${acceptNoWatchdog}`;
+  const model = compileDevice(profile, setup);
+  const finding = model.judgeWatchdog?.(new Map());
+  if (finding?.state === "verified") return `${finding.text} (${profile.watchdog.note})`;
+  if (finding?.state === "fedByNeighbours") return `fed by neighbours: ${finding.text}${accepted}`;
+  if (model.watchdog.kind === "settable") {
+    const set = wanted === undefined ? "" : `, set to ${wanted.setMs} ms`;
+    const points = model.watchdog.points.join(" and ");
+    return `verified at start: ${points} read${set}; until then velocity is refused${accepted}`;
+  }
+  const { kind, note } = profile.watchdog;
+  return `not verified (${kind}: ${note})${accepted}`;
 }
 
 function interlockLines(

@@ -157,13 +157,6 @@ const mistakes: readonly [string, keyof typeof files, string | RegExp, string, R
     /trigger must be the last/,
   ],
   ["more registers than the device reads", "abb", "address: 4 }", "address: 4, count: 13 }", /./],
-  [
-    "a number that YAML makes of 8E1",
-    "abb",
-    'format: "8E1"',
-    "format: 8E1",
-    /write "8E1" in quotes/,
-  ],
 ];
 
 describe("profile lint", () => {
