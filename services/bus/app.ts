@@ -10,6 +10,7 @@ import { exceptionNeverSent, exceptionReply, isReadFunction } from "#drivers/pdu
 import type { Detail, Ms } from "#drivers/reading.js";
 import { eventLevels, makeEvent } from "#kernel/cloud-event.js";
 import type { BusConfig, CellConfig } from "#kernel/config/cell.js";
+import { planBus } from "#kernel/config/wire-plan.js";
 import type { CloudEvent } from "#kernel/contract/payloads.js";
 import { ServocellError } from "#kernel/errors.js";
 import type { App, Boot, LaneServer, Log, MessageLink, NewId, Wire } from "#kernel/ports.js";
@@ -17,6 +18,7 @@ import { Presence } from "#kernel/presence.js";
 import { Endpoint } from "./endpoint.js";
 import { Guardians } from "./guardians.js";
 import type { LanesOptions } from "./lane-state.js";
+import { EndpointRecorder, type LateStop, type RecordSink } from "./recorder.js";
 
 /** How long a stopping bus service waits for the drivers to leave. */
 export const drainMsMax: Ms = 6000;
@@ -37,6 +39,8 @@ export interface BusPorts {
   readonly log: Log;
   readonly boot: Boot;
   readonly newId: NewId;
+  /** Where the records of a bus go, by bus id; absent: nowhere. */
+  readonly records?: ReadonlyMap<string, RecordSink>;
 }
 
 /** @throws INTERNAL when a bus of the cell has no wire. */
@@ -79,7 +83,9 @@ class BusApp implements App {
       }
       const onUnit = (unit: number, up: boolean) =>
         this.#tellUnit(config, { bus: bus.id, unit, up });
-      const parts = { id: bus.id, wire, options: optionsOf(bus), log: ports.log, onUnit };
+      const recorder = this.#recorderOf(bus, config);
+      const options = optionsOf(bus);
+      const parts = { id: bus.id, wire, options, log: ports.log, onUnit, recorder };
       this.#endpoints.set(bus.id, new Endpoint(parts));
     }
     this.#guardians = new Guardians({
@@ -130,7 +136,7 @@ class BusApp implements App {
   }
 
   async #drain(reason: string): Promise<void> {
-    const { lanes, log, main, wires } = this.#ports;
+    const { lanes, log, main, wires, records } = this.#ports;
     log.info({ reason }, "stopping: serving until the drivers have left");
     if (!(await this.#guardians.quiet(drainMsMax))) {
       log.warn({ drivers: this.#guardians.connections }, "drivers stayed: the guardian acts");
@@ -143,7 +149,22 @@ class BusApp implements App {
     this.#guardians.close();
     for (const endpoint of this.#endpoints.values()) endpoint.close();
     await Promise.all([...wires.values()].map((wire) => wire.close()));
+    await Promise.all([...(records?.values() ?? [])].map((sink) => sink.close()));
     await main.close();
+  }
+
+  /** The bound is the plan's own: a stop that waits longer is an alarm [PROTOCOL 9]. */
+  #recorderOf(bus: BusConfig, { devices }: CellConfig): EndpointRecorder {
+    const { boundMs } = planBus(bus, devices).stop;
+    const { records, log } = this.#ports;
+    const onLateStop = ({ unit, waitedMs }: LateStop) => {
+      log.error({ bus: bus.id, unit, waitedMs, boundMs }, "a stop waited longer than its bound");
+      const device = devices.find((one) => one.bus === bus.id && one.setup.unit === unit)?.id;
+      if (device !== undefined) {
+        this.#say(device, "stop.late", { bus: bus.id, unit, waitedMs, boundMs });
+      }
+    };
+    return new EndpointRecorder({ sink: records?.get(bus.id), boundMs, onLateStop });
   }
 
   /** Once per transition, not per request: a log of a dead unit stays short (RC-07, ST-04). */

@@ -17,6 +17,7 @@ import {
   wakeAt,
 } from "./lane-state.js";
 import { next } from "./lanes.machine.js";
+import { EndpointRecorder } from "./recorder.js";
 
 /** An input without its time; the endpoint adds it. */
 type Untimed<I> = I extends unknown ? Omit<I, "nowMs"> : never;
@@ -37,6 +38,8 @@ export interface EndpointParts {
   readonly log: Log;
   /** A unit has fallen silent, or answers reliably again. */
   readonly onUnit: (unit: number, up: boolean) => void;
+  /** @default keeps nothing */
+  readonly recorder?: EndpointRecorder;
 }
 
 export class Endpoint {
@@ -44,6 +47,7 @@ export class Endpoint {
   readonly #wire: Wire;
   readonly #log: Log;
   readonly #onUnit: EndpointParts["onUnit"];
+  readonly #recorder: EndpointRecorder;
   readonly #answers = new Map<number, (pdu: Uint8Array) => void>();
   readonly #inputs: LanesInput[] = [];
   #state: LanesState;
@@ -53,14 +57,16 @@ export class Endpoint {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAtMs: Ms | undefined;
 
-  constructor({ id, wire, options, log, onUnit }: EndpointParts) {
+  constructor({ id, wire, options, log, onUnit, recorder }: EndpointParts) {
     this.#id = id;
     this.#wire = wire;
     this.#log = log;
     this.#onUnit = onUnit;
+    this.#recorder = recorder ?? new EndpointRecorder();
     this.#state = lanesAtStart(options, performance.now());
     wire.onChange((up) => {
       log.info({ bus: id, up }, up ? "the bus endpoint is connected" : "the bus endpoint is lost");
+      this.#recorder.decided("link", undefined, up ? "up" : "down");
       this.#put({ kind: "link", up });
     });
     if (wire.connected) this.#put({ kind: "link", up: true });
@@ -71,6 +77,7 @@ export class Endpoint {
     this.#keys += 1;
     const key = this.#keys;
     this.#answers.set(key, answer);
+    this.#recorder.requested(key, lane, unit);
     this.#put({ kind: "request", key, lane, unit, pdu, client });
   }
 
@@ -117,7 +124,12 @@ export class Endpoint {
     switch (effect.kind) {
       case "send": {
         const { key, attempt, unit, pdu, timeoutMs, firstByteMs } = effect;
-        const done = (result: WireResult) => this.#put({ kind: "wire", key, attempt, result });
+        const lane = this.#state.inFlight.find((one) => one.key === key)?.lane ?? "poll";
+        const recorded = this.#recorder.sent({ key, lane, unit, pdu });
+        const done = (result: WireResult) => {
+          recorded(result);
+          this.#put({ kind: "wire", key, attempt, result });
+        };
         const how = { timeoutMs, ...(firstByteMs === undefined ? {} : { firstByteMs }) };
         void this.#wire.exchange(unit, pdu, how).then(done);
         return;
@@ -125,17 +137,20 @@ export class Endpoint {
       case "answer": {
         const answer = this.#answers.get(effect.key);
         this.#answers.delete(effect.key);
+        this.#recorder.ended(effect.key);
         answer?.(effect.pdu);
         return;
       }
       case "reconnect":
         this.#log.warn({ bus: this.#id }, "a stop got no reply: opening a new connection");
+        this.#recorder.decided("reconnect");
         this.#wire.reconnect();
         return;
       case "hurry":
         this.#wire.hurry?.();
         return;
       case "unit":
+        this.#recorder.decided(effect.up ? "answers" : "silent", effect.unit);
         this.#onUnit(effect.unit, effect.up);
         return;
       default:
@@ -146,7 +161,11 @@ export class Endpoint {
   /** Answers of requests that were dropped with their client are never asked for again. */
   #forgetDropped(): void {
     const kept = new Set([...this.#state.waiting, ...this.#state.inFlight].map((r) => r.key));
-    for (const key of this.#answers.keys()) if (!kept.has(key)) this.#answers.delete(key);
+    for (const key of this.#answers.keys()) {
+      if (kept.has(key)) continue;
+      this.#answers.delete(key);
+      this.#recorder.ended(key);
+    }
   }
 
   #arm(): void {

@@ -7,12 +7,15 @@
  * refuses a bus that is not a line of the cell.
  */
 import type { BusConfig, CellConfig } from "#kernel/config/cell.js";
+import { openWire } from "#kernel/edge/bus-wire.js";
 import { openLaneServer } from "#kernel/edge/lane-server.js";
 import { openMqttLink } from "#kernel/edge/mqtt-link.js";
 import { runService } from "#kernel/edge/process.js";
+import { openRecordSink } from "#kernel/edge/record-sink.js";
 import { ServocellError } from "#kernel/errors.js";
-import type { Log, Wire } from "#kernel/ports.js";
+import type { Wire } from "#kernel/ports.js";
 import { buildBus } from "./app.js";
+import type { RecordSink } from "./recorder.js";
 
 /** @throws NOT_FOUND when the cell has no such line. */
 function ownBuses({ buses, file }: CellConfig, line: string | undefined): readonly BusConfig[] {
@@ -22,35 +25,20 @@ function ownBuses({ buses, file }: CellConfig, line: string | undefined): readon
   throw new ServocellError("NOT_FOUND", `${file} has no serial line ${line}.`);
 }
 
-/** Each kind of wire is loaded only where it is used. */
-async function openWire({ link, units }: BusConfig, log: Log): Promise<Wire> {
-  switch (link.kind) {
-    case "tcp": {
-      const { openModbusWire } = await import("#kernel/edge/modbus-wire.js");
-      return openModbusWire({ host: link.host, port: link.port, log });
-    }
-    case "rtuOverTcp": {
-      const { openRtuOverTcpWire } = await import("#kernel/edge/rtu-tcp-wire.js");
-      return openRtuOverTcpWire({ host: link.host, port: link.port, units, log });
-    }
-    case "serial": {
-      const { openLineWire } = await import("#kernel/edge/line-wire.js");
-      return openLineWire({ link, units, log });
-    }
-    default:
-      return link satisfies never;
-  }
-}
-
 await runService({
   service: ({ bus }) => (bus === undefined ? "bus" : `bus-${bus}`),
   env: process.env,
   build: async ({ config, args, boot, newId, log }) => {
-    const { runDir, broker, prefix, cell } = config;
+    const { runDir, dataDir, broker, prefix, cell, devices } = config;
     const buses = ownBuses(config, args.bus);
     const lanes = await openLaneServer({ runDir, buses, log });
     const wires = new Map<string, Wire>();
-    for (const bus of buses) wires.set(bus.id, await openWire(bus, log));
+    const records = new Map<string, RecordSink>();
+    const place = { runDir, dataDir, devices, bootId: boot.bootId, log };
+    for (const bus of buses) {
+      wires.set(bus.id, await openWire(bus, log));
+      records.set(bus.id, await openRecordSink({ ...place, bus }));
+    }
     const main = openMqttLink({
       url: broker.kind === "external" ? broker.url : `mqtt://${broker.host}:${broker.port}`,
       clientId: boot.service,
@@ -59,6 +47,6 @@ await runService({
       newId,
       log,
     });
-    return buildBus({ wires, lanes, main, log, boot, newId }, { ...config, buses });
+    return buildBus({ wires, lanes, main, log, boot, newId, records }, { ...config, buses });
   },
 });
