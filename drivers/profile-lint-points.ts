@@ -58,6 +58,11 @@ function lintAccess(profile: Profile, point: PointSpec, path: YamlPath, say: Say
   if (point.read === undefined && point.write === undefined) {
     say(path, "a point needs a read or a write side", { at: "key" });
   }
+  for (const side of ["read", "write"] as const) {
+    const address = point[side]?.address;
+    if (address === undefined || address + pointSpan(point, side) <= 0x1_0000) continue;
+    say([...path, side, "address"], "the value ends behind the last address, 0xFFFF");
+  }
   const words = pointSpan(point, "write");
   for (const side of ["read", "write"] as const) {
     const access = point[side];

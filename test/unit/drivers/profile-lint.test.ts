@@ -156,6 +156,13 @@ const mistakes: readonly [string, keyof typeof files, string | RegExp, string, R
     "atomic: false",
     /trigger must be the last/,
   ],
+  [
+    "a value behind the end of the addresses (BR-05)",
+    "kinco",
+    /address: 0x3700/,
+    "address: 0xFFFF",
+    /behind the last address/,
+  ],
   ["more registers than the device reads", "abb", "address: 4 }", "address: 4, count: 13 }", /./],
 ];
 
