@@ -107,6 +107,10 @@ function limitOf(
     if (max !== undefined && value > max)
       return { text: `${name} ${value} is above ${max}`, detail };
   }
+  if (spec.quantity === "number" && !Number.isInteger(value)) {
+    return { text: `${name} ${value} is not a whole number`, detail: { [name]: value } };
+  }
+  if (spec.point === undefined) return undefined;
   const codec = codecOf(profile, names, spec.point);
   const raw = rawOf(codec, value);
   const range = rangeOf(codec.spec);

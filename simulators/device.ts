@@ -16,6 +16,7 @@ import { festoControllers } from "./families/festo.js";
 import { genericAxes } from "./families/generic-axis.js";
 import { genericVfd } from "./families/generic-vfd.js";
 import { iaiControllers } from "./families/iai.js";
+import { ioModules } from "./families/io.js";
 import { kinco } from "./families/kinco.js";
 import { onRobotGrippers } from "./families/onrobot.js";
 import { robotiqGrippers } from "./families/robotiq.js";
@@ -46,6 +47,7 @@ const families: readonly Family[] = [
   genericAxes,
   genericVfd,
   iaiControllers,
+  ioModules,
   kinco,
   onRobotGrippers,
   robotiqGrippers,

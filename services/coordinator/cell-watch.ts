@@ -7,6 +7,7 @@
  */
 import type { Reading } from "#drivers/reading.js";
 import type { CellConfig } from "#kernel/config/cell.js";
+import { takesCommands } from "#kernel/config/takes-commands.js";
 import type { StateAxis, StateDevice } from "#kernel/contract/payloads.js";
 import type { Payload } from "#kernel/contract/topics.js";
 import type { MessageLink } from "#kernel/ports.js";
@@ -54,9 +55,9 @@ export class CellWatch {
     this.#config = config;
   }
 
-  /** Every device that moves; its id is its axis' id. */
+  /** Every device that takes commands; its id is its axis' id. */
   get axes(): readonly string[] {
-    return this.#config.devices.filter((d) => d.profile.kind !== "io").map((d) => d.id);
+    return this.#config.devices.filter(takesCommands).map((d) => d.id);
   }
 
   get reachable(): readonly string[] {

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { takesCommands } from "#kernel/config/takes-commands.js";
 import { openMqttLink } from "#kernel/edge/mqtt-link.js";
 import { runService } from "#kernel/edge/process.js";
 import { openStore } from "#kernel/edge/sqlite-store.js";
@@ -25,7 +26,7 @@ await runService({
       newId,
       log,
     };
-    const devices = config.devices.filter((d) => d.profile.kind !== "io").map((d) => d.id);
+    const devices = config.devices.filter(takesCommands).map((d) => d.id);
     return buildCoordinator(
       {
         // The will ends the leases at once when this process dies [PROTOCOL 3].

@@ -59,6 +59,8 @@ const motion: ReadonlySet<string> = new Set([
   "home",
   "grip",
   "release",
+  // An output may move a valve.
+  "set",
 ]);
 const needsReference: ReadonlySet<string> = new Set(["moveTo", "moveBy"]);
 const mendsFault: ReadonlySet<string> = new Set(["resetFault", "disable"]);

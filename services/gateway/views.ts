@@ -6,6 +6,7 @@
  * commands are withheld altogether (PROTOCOL 15). It refuses to send anything.
  */
 import type { CellConfig, DeviceConfig } from "#kernel/config/cell.js";
+import { takesCommands } from "#kernel/config/takes-commands.js";
 import type { RunRecord } from "#kernel/contract/payloads.js";
 import type {
   AxisResource,
@@ -17,9 +18,9 @@ import type {
 } from "#kernel/contract/resources.js";
 import type { Mirror } from "./mirror.js";
 
-/** Every device that moves is an axis; its id is the device's id. */
+/** Every device that takes commands is an axis; its id is the device's id. */
 export function axisIds(config: CellConfig): readonly string[] {
-  return config.devices.filter((d) => d.profile.kind !== "io").map((d) => d.id);
+  return config.devices.filter(takesCommands).map((d) => d.id);
 }
 
 export function cellView(mirror: Mirror, config: CellConfig): CellResource {

@@ -141,6 +141,8 @@ function rulesOf(spec: ArgumentSpec, { axis, units }: Measures): QuantityRules {
       return { unit: "%", ...literal };
     case "width":
       return { unit: "mm", ...literal };
+    case "number":
+      return { unit: undefined, ...literal };
     default:
       return spec.quantity satisfies never;
   }
