@@ -13,6 +13,8 @@ export interface LineSetup {
   readonly format: LineFormat;
   /** The adapter hears itself. */
   readonly echo: boolean;
+  /** Frames of a master whose terminal is set to another rate are not heard. */
+  readonly rateMatters: boolean;
   /** Silence that a unit needs before a request to it, ms, beyond t3.5. */
   readonly silences: Readonly<Record<number, number>>;
   readonly counts: SharedArrayBuffer;

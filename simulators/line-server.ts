@@ -29,6 +29,7 @@ export interface SimLine {
   readonly baud: number;
   readonly format: LineFormat;
   readonly echo: boolean;
+  readonly rateMatters: boolean;
   readonly devices: readonly SimDevice[];
 }
 
@@ -79,10 +80,10 @@ export class LineServer {
   /** Resolves when the terminal stands. @throws SimProblem */
   async open(): Promise<void> {
     refuseDevice(this.#line.path);
-    const { path, baud, format, echo, devices } = this.#line;
+    const { path, baud, format, echo, devices, rateMatters } = this.#line;
     const silences = Object.fromEntries(devices.map((one) => [one.unit, one.silenceMs(baud)]));
     const counts = this.#counts.buffer as SharedArrayBuffer;
-    const workerData: LineSetup = { path, baud, format, echo, silences, counts };
+    const workerData: LineSetup = { path, baud, format, echo, silences, counts, rateMatters };
     const worker = new Worker(workerUrl(), {
       workerData,
       resourceLimits: workerLimits,

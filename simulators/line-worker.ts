@@ -26,6 +26,12 @@ const timerSlackMs = 2;
 const spinMs = 0.08;
 /** A master's process may hand a frame over in pieces; a UART's buffer would close such gaps. */
 const piecesMs = 3;
+/** What no master sets: a terminal that still has it was opened as a plain file. */
+const rateUnset = 50;
+/** After so much silence a master may have opened the port anew, at another rate. */
+const retuneGapMs = 100;
+/** For how long the right rate is believed; a wrong one is looked up again each time. */
+const tunedMs = 2000;
 /** Longest piece of a reply that is handed over at once, ms. */
 const pieceMs = 4;
 const frameMost = 256;
@@ -58,6 +64,15 @@ function at(dueMs: number, work: () => void): void {
   work();
 }
 
+/** The rate that a terminal is set to; undefined where nothing can tell. */
+function rateOf(pts: string): number | undefined {
+  try {
+    return Number(execFileSync("stty", ["-F", pts, "speed"], { encoding: "utf8" }));
+  } catch {
+    return undefined;
+  }
+}
+
 interface Terminal {
   readonly fd: number;
   readonly pts: string;
@@ -79,7 +94,7 @@ function openTerminal(take: (bytes: Uint8Array) => void): Terminal {
   const { master, slave, pty } = pairs.open(80, 24);
   try {
     // A master that opens the terminal plainly shall not hear its own bytes.
-    execFileSync("stty", ["-F", pty, "raw", "-echo"], { stdio: "ignore" });
+    execFileSync("stty", ["-F", pty, `${rateUnset}`, "raw", "-echo"], { stdio: "ignore" });
   } catch {
     // Without stty, masters set the mode themselves, as every serial library does.
   }
@@ -110,6 +125,8 @@ class Line {
   #serial = 0;
   /** A whole frame whose last character is still on the wire. */
   #pending: number | undefined;
+  #tunedAtMs = Number.NEGATIVE_INFINITY;
+  #sameRate = true;
 
   plug(): void {
     if (this.#terminal !== undefined) return;
@@ -202,11 +219,28 @@ class Line {
         say({ kind: "noise", tMs: endMs, text: `${bytes.length} bytes that are no frame` });
         return;
       }
+      if (!this.#tuned(gapMs)) {
+        // At another rate a device hears other bits.
+        count("checksums");
+        say({ kind: "noise", tMs: endMs, text: "the master speaks at another rate" });
+        return;
+      }
       count("frames");
       const [unit = 0] = bytes;
       if (gapMs < (setup.silences[unit] ?? 0)) count("unitViolations");
       say({ kind: "request", unit, pdu: bytes.slice(1, -2), beganMs, endMs, gapMs });
     });
+  }
+
+  /** Whether the master has set the terminal to the rate of this line. */
+  #tuned(gapMs: number): boolean {
+    const now = nowMs();
+    const believed = this.#sameRate && now - this.#tunedAtMs < tunedMs;
+    if (!setup.rateMatters || gapMs < retuneGapMs || believed) return this.#sameRate;
+    this.#tunedAtMs = now;
+    const rate = this.#terminal === undefined ? undefined : rateOf(this.#terminal.pts);
+    this.#sameRate = rate === undefined || rate === rateUnset || rate === setup.baud;
+    return this.#sameRate;
   }
 
   #times() {

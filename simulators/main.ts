@@ -28,6 +28,7 @@ async function main(): Promise<void> {
   const faults = (values.fault ?? []).map(parseFault);
   const simulation = await startSim({
     cellFile: values.cell,
+    rateMatters: true,
     unknownUnit: values["unknown-unit"] === "exception" ? "exception" : "silent",
     ...(values.tap === undefined ? {} : { tapFile: values.tap }),
     ...(values.control === undefined ? {} : { controlPath: values.control }),

@@ -26,6 +26,8 @@ export interface SimOptions {
   readonly devices?: readonly (SimDeviceSetup & { readonly bus?: string })[];
   /** With `devices`: the lines among their buses; the others are Modbus TCP. */
   readonly lines?: Readonly<Record<string, Omit<SimLineBus, "id" | "kind">>>;
+  /** Lines do not hear a master that has set another rate; costs a look at the terminal. */
+  readonly rateMatters?: boolean;
   /** Where lines without a path of their own are made. @default beside `controlPath` */
   readonly linesDir?: string;
   /** Listen on free ports, whatever the cell file says. @default false */
@@ -125,8 +127,9 @@ function serverOf(
   const touched = () => fleet.wake();
   if (bus.kind === "line") {
     const { id, baud, format, echo } = bus;
+    const rateMatters = options.rateMatters === true;
     return new LineServer(
-      { bus: id, path: paths[id] ?? "", baud, format, echo, devices },
+      { bus: id, path: paths[id] ?? "", baud, format, echo, devices, rateMatters },
       tap,
       touched,
     );
