@@ -18,6 +18,8 @@ import { genericVfd } from "./families/generic-vfd.js";
 import { iaiControllers } from "./families/iai.js";
 import { ioModules } from "./families/io.js";
 import { kinco } from "./families/kinco.js";
+import { leadshine } from "./families/leadshine.js";
+import { nimotion } from "./families/nimotion.js";
 import { onRobotGrippers } from "./families/onrobot.js";
 import { robotiqGrippers } from "./families/robotiq.js";
 import { schneider } from "./families/schneider.js";
@@ -49,6 +51,8 @@ const families: readonly Family[] = [
   iaiControllers,
   ioModules,
   kinco,
+  leadshine,
+  nimotion,
   onRobotGrippers,
   robotiqGrippers,
   schneider,
