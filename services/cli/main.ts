@@ -15,6 +15,7 @@ import { makeRunDir } from "#kernel/edge/run-dir-maker.js";
 import { ServocellError } from "#kernel/errors.js";
 import { simControlPath } from "#kernel/run-dir.js";
 import { planCell } from "../supervisor/plan.js";
+import { addBusCommands } from "./bus-commands.js";
 import { addCabinetCommands } from "./cabinet-commands.js";
 import { checkCell } from "./check.js";
 import { Api } from "./client.js";
@@ -35,6 +36,11 @@ interface CellOptions {
 interface ApiOptions {
   readonly api?: string;
   readonly cell?: string;
+}
+interface RecordedFlags {
+  readonly from?: string;
+  readonly serial?: string;
+  readonly tcp?: string;
 }
 interface UpFlags extends CellOptions {
   readonly tap?: string;
@@ -141,18 +147,32 @@ program
     }),
   );
 program
-  .command("sim <cell>")
-  .description("serve the devices of a cell file as simulated ones")
+  .command("sim [cell]")
+  .description("serve the devices of a cell file, or recorded ones, as simulated ones")
+  .option("--from <tap file>", "devices that answer as they were recorded, instead of a cell")
+  .option("--serial <path>", "with --from: where the line's terminal is to be found")
+  .option("--tcp <host:port>", "with --from: where Modbus TCP is to be served")
   .option("--tap <file>", "every frame, one JSON object a line")
   .option("--fault <device=fault[:value]>", "a fault from the start", collect, [])
   .addOption(dataOption)
   .action(
-    ends((file: string, flags: UpFlags) => {
+    ends((file: string | undefined, flags: UpFlags & RecordedFlags) => {
+      const tap = flags.tap === undefined ? [] : ["--tap", flags.tap];
+      const faults = flags.fault.flatMap((fault) => ["--fault", fault]);
+      if (flags.from !== undefined) {
+        const { from, serial, tcp } = flags;
+        const place = Object.entries({ from, serial, tcp });
+        const args = place.flatMap(([key, value]) =>
+          value === undefined ? [] : [`--${key}`, value],
+        );
+        return runServiceProcess("dist/simulators/main.js", [...args, ...tap, ...faults], []);
+      }
+      if (file === undefined) {
+        throw new ServocellError("VALIDATION_FAILED", "Name a cell file, or --from a recording.");
+      }
       const config = cellOf(file, flags);
       if (config === undefined) return 1;
       makeRunDir(config.runDir);
-      const tap = flags.tap === undefined ? [] : ["--tap", flags.tap];
-      const faults = flags.fault.flatMap((fault) => ["--fault", fault]);
       const control = ["--control", simControlPath(config.runDir)];
       const cell = needsSimulatorCell(config, false) ? simulatorCell(config) : file;
       const args = ["--cell", cell, ...control, ...tap, ...faults];
@@ -256,6 +276,8 @@ clientCommand("stop", "stop every axis, over the gateway and directly")
   );
 
 addProfileCommands(program, say, ends);
-addCabinetCommands(program, { say, ends, cellOf: (file) => cellOf(file, {}) });
+const deps = { say, ends, cellOf: (file: string) => cellOf(file, {}) };
+addCabinetCommands(program, deps);
+addBusCommands(program, deps);
 
 await program.parseAsync();
