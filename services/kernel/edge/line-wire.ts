@@ -9,12 +9,12 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Ms } from "#drivers/reading.js";
-import type { BusLink } from "../config/cell.js";
+import type { BusLink, UnitTiming } from "../config/cell.js";
 import type { ExchangeHow, Log, Wire, WireResult } from "../ports.js";
 import { claimLine } from "./line-claims.js";
 import type { FromLine, LineSetup, ToLine } from "./line-worker.js";
 import { AwayLog, NoiseLog } from "./rtu-log.js";
-import type { LineUnit, RtuExchange } from "./rtu-master.js";
+import type { RtuExchange } from "./rtu-master.js";
 
 /** Requests that may wait behind the one on the line. */
 export const lineQueueMax = 4;
@@ -24,7 +24,7 @@ const workerLimits = { maxOldGenerationSizeMb: 48, maxYoungGenerationSizeMb: 4, 
 
 export interface LineWireOptions {
   readonly link: Extract<BusLink, { kind: "serial" }>;
-  readonly units: readonly LineUnit[];
+  readonly units: readonly UnitTiming[];
   readonly log: Log;
 }
 

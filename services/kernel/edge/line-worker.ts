@@ -8,17 +8,17 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import type { Ms } from "#drivers/reading.js";
-import type { BusLink } from "../config/cell.js";
+import type { BusLink, UnitTiming } from "../config/cell.js";
 import type { WireResult } from "../ports.js";
 import { characterMs, frameSilenceMs } from "./line-timing.js";
 import { RtuEncoder } from "./rtu-encoder.js";
-import { type LineUnit, type RtuExchange, type RtuLine, RtuMaster } from "./rtu-master.js";
+import { type RtuExchange, type RtuLine, RtuMaster } from "./rtu-master.js";
 import { SerialDevice } from "./serial-device.js";
 import { holderOf } from "./serial-holder.js";
 
 export interface LineSetup {
   readonly link: Extract<BusLink, { kind: "serial" }>;
-  readonly units: readonly LineUnit[];
+  readonly units: readonly UnitTiming[];
 }
 export type ToLine =
   | { readonly kind: "exchange"; readonly id: number; readonly request: RtuExchange }

@@ -17,11 +17,6 @@ export const broadcastTurnaroundMs: Ms = 100;
 /** Longest wait for a line to fall silent, before a request or after a failed one. */
 export const lineBusyMsMax: Ms = 250;
 
-/** A unit's timing, and the function bytes that it also puts on exceptions. */
-export interface LineUnit extends UnitTiming {
-  readonly functionBytes?: readonly number[];
-}
-
 /** Where the frames go. */
 export interface RtuLine {
   encode(unit: number, pdu: Uint8Array): Uint8Array | undefined;
@@ -33,7 +28,7 @@ export interface RtuLine {
 
 export interface RtuMasterOptions {
   readonly line: RtuLine;
-  readonly units: readonly LineUnit[];
+  readonly units: readonly UnitTiming[];
   /** t3.5; 0 where frames do not go through a UART of ours. */
   readonly frameSilenceMs: Ms;
   /** After a failure the line has to be silent so long beyond t3.5. */
@@ -66,7 +61,7 @@ const idle: Phase = { kind: "idle" };
 
 export class RtuMaster {
   readonly #options: RtuMasterOptions;
-  readonly #units: ReadonlyMap<number, LineUnit>;
+  readonly #units: ReadonlyMap<number, UnitTiming>;
   #phase: Phase = idle;
   #settle: ((result: WireResult) => void) | undefined;
   #cancel: (() => void) | undefined;

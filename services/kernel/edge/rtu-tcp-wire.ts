@@ -7,12 +7,13 @@
  */
 import { connect, type Socket } from "node:net";
 import type { Ms } from "#drivers/reading.js";
+import type { UnitTiming } from "../config/cell.js";
 import type { ExchangeHow, Log, Wire, WireResult } from "../ports.js";
 import { lineQueueMax } from "./line-wire.js";
 import { backoffMsMax, backoffMsMin } from "./modbus-wire.js";
 import { RtuEncoder } from "./rtu-encoder.js";
 import { AwayLog, NoiseLog } from "./rtu-log.js";
-import { type LineUnit, type RtuExchange, RtuMaster } from "./rtu-master.js";
+import { type RtuExchange, RtuMaster } from "./rtu-master.js";
 
 const connectMsMax: Ms = 2000;
 const keepAliveDelayMs: Ms = 1000;
@@ -25,7 +26,7 @@ const deafRequests = 3;
 export interface RtuOverTcpOptions {
   readonly host: string;
   readonly port: number;
-  readonly units: readonly LineUnit[];
+  readonly units: readonly UnitTiming[];
   readonly log: Log;
 }
 

@@ -2,8 +2,9 @@
  * A line with a scripted raw peer, for the tests of this folder.
  * The idea: opened and closed in one place. It refuses to judge.
  */
+
+import type { UnitTiming } from "#kernel/config/cell.js";
 import { openLineWire } from "#kernel/edge/line-wire.js";
-import type { LineUnit } from "#kernel/edge/rtu-master.js";
 import type { Log, Wire, WireResult } from "#kernel/ports.js";
 import { bytesOf, LinePeer, pause } from "../../fixtures/line-peer.js";
 
@@ -48,7 +49,7 @@ export interface LineWish {
   readonly baud?: number;
   readonly format?: "8N1" | "8N2" | "8E1" | "8O1";
   readonly echo?: boolean;
-  readonly units?: readonly LineUnit[];
+  readonly units?: readonly UnitTiming[];
 }
 
 export function wireAt(path: string, wish: LineWish = {}): Wire {
@@ -87,7 +88,7 @@ export async function ask(
   return hex(await wire.exchange(unit, pdu, how));
 }
 
-export function unitTiming(unit: number, timing: Partial<LineUnit> = {}): LineUnit {
+export function unitTiming(unit: number, timing: Partial<UnitTiming> = {}): UnitTiming {
   return {
     unit,
     silenceMs: 0,
