@@ -14,6 +14,7 @@ import { loadProfile, type ProfileFolders } from "#drivers/profile-loader.js";
 import { parseQuantity, parseRatio } from "#drivers/units.js";
 import type { SimAxis, SimDeviceSetup, SimulateValue } from "./device.js";
 import { SimProblem } from "./problem.js";
+import type { RecordedUnit } from "./recording.js";
 import { type LineFormat, lineFormats } from "./rtu.js";
 
 export interface SimTcpBus {
@@ -36,9 +37,23 @@ export interface SimLineBus {
 
 export type SimBus = SimTcpBus | SimLineBus;
 
+/** A device that answers as it was recorded. */
+export interface SimRecordedSetup {
+  readonly id: string;
+  readonly setup: { readonly unit: number };
+  readonly recorded: RecordedUnit;
+}
+
 export interface SimCell {
   readonly buses: readonly SimBus[];
-  readonly devices: readonly (SimDeviceSetup & { readonly bus: string })[];
+  readonly devices: readonly ((SimDeviceSetup | SimRecordedSetup) & { readonly bus: string })[];
+}
+
+/** `host:port`; undefined when it is none. */
+export function endpointOf(text: string) {
+  const found = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
+  const host = found?.[1] ?? found?.[2];
+  return host === undefined ? undefined : { host, port: Number(found?.[3]) };
 }
 
 /** @throws SimProblem */
@@ -119,11 +134,10 @@ const baudUsual = 19_200;
 function busOf([id, place]: [string, Place]): SimBus {
   if (!place.at("serial").absent) return lineOf(id, place);
   const tcp = place.at("tcp").text();
-  const found = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(tcp);
-  const host = found?.[1] ?? found?.[2];
-  if (host === undefined) return place.at("tcp").refuse(`${tcp} is not host:port`);
+  const endpoint = endpointOf(tcp);
+  if (endpoint === undefined) return place.at("tcp").refuse(`${tcp} is not host:port`);
   const framing = place.at("framing").value === "rtu" ? "rtu" : "mbap";
-  return { id, kind: "tcp", host, port: Number(found?.[3]), framing };
+  return { id, kind: "tcp", ...endpoint, framing };
 }
 
 /** A path in /dev is a real port; a simulated line is never made there. */

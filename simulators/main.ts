@@ -16,6 +16,9 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       cell: { type: "string" },
+      from: { type: "string" },
+      serial: { type: "string" },
+      tcp: { type: "string" },
       data: { type: "string" },
       tap: { type: "string" },
       control: { type: "string" },
@@ -24,10 +27,18 @@ async function main(): Promise<void> {
       "unknown-unit": { type: "string" },
     },
   });
-  if (values.cell === undefined) throw new SimProblem("Name the cell file: --cell FILE.");
+  const { cell, from, serial, tcp } = values;
+  if (cell === undefined && from === undefined) {
+    throw new SimProblem("Name the cell file (--cell FILE) or a recording (--from FILE).");
+  }
+  const place = {
+    ...(serial === undefined ? {} : { serial }),
+    ...(tcp === undefined ? {} : { tcp }),
+  };
   const faults = (values.fault ?? []).map(parseFault);
   const simulation = await startSim({
-    cellFile: values.cell,
+    ...(cell === undefined ? {} : { cellFile: cell }),
+    ...(from === undefined ? {} : { recorded: { file: from, ...place } }),
     rateMatters: true,
     unknownUnit: values["unknown-unit"] === "exception" ? "exception" : "silent",
     ...(values.tap === undefined ? {} : { tapFile: values.tap }),
@@ -48,6 +59,13 @@ async function main(): Promise<void> {
     }, 100);
   };
   if (process.env.SERVOCELL_SUPERVISED === "1") process.stdin.once("close", orphaned).resume();
+  if (from !== undefined) {
+    for (const path of Object.values(simulation.paths))
+      process.stdout.write(`answers at ${path}\n`);
+    for (const port of Object.values(simulation.ports)) {
+      process.stdout.write(`answers at port ${port} of this PC\n`);
+    }
+  }
   process.stdout.write("ready\n");
 }
 

@@ -16,6 +16,8 @@ import { type BusFaultName, type FaultValue, faultName, isBusFault } from "./fau
 import { LineServer, type LineView } from "./line-server.js";
 import type { SimDeviceView } from "./modbus-device.js";
 import { SimProblem } from "./problem.js";
+import { recordedCell } from "./recorded-cell.js";
+import { recordedDevice } from "./recorded-device.js";
 import { SimServer } from "./server.js";
 import { fileTap, monotonicMs, noTap, type Tap } from "./tap.js";
 
@@ -32,6 +34,8 @@ export interface SimOptions {
   readonly linesDir?: string;
   /** Listen on free ports, whatever the cell file says. @default false */
   readonly anyPort?: boolean;
+  /** Or a recorded bus, at one of these places. @default tcp 127.0.0.1, a free port */
+  readonly recorded?: { readonly file: string; readonly serial?: string; readonly tcp?: string };
   readonly tapFile?: string;
   /** Path of the control socket. */
   readonly controlPath?: string;
@@ -213,6 +217,7 @@ async function openControl(path: string | undefined, simulation: Simulation) {
 
 function cellOf(options: SimOptions): SimCell {
   if (options.cellFile !== undefined) return readCell(options.cellFile);
+  if (options.recorded !== undefined) return recordedCell(options.recorded);
   const devices = (options.devices ?? []).map((device) => ({
     ...device,
     bus: device.bus ?? "bus",
@@ -254,10 +259,11 @@ class Fleet {
         throw new SimProblem(`${entry.id}: unit ${entry.setup.unit} of bus ${entry.bus} is taken.`);
       }
       places.add(place);
-      this.#devices.set(
-        entry.id,
-        makeSimDevice(entry, (event) => tap.motion(event)),
-      );
+      const device =
+        "recorded" in entry
+          ? recordedDevice(entry.recorded)
+          : makeSimDevice(entry, (event) => tap.motion(event));
+      this.#devices.set(entry.id, device);
     }
   }
 

@@ -1,0 +1,226 @@
+/**
+ * A simulated device that answers as a real one did when it was recorded.
+ *
+ * The idea: the same request gets the same replies in the same order, and the last of them from
+ * then on, silence and exceptions included. What the master writes now lies over what was read
+ * then. A read that was never made is put together from single registers, where all are known.
+ * It refuses to guess: an address that nobody asked for is exception 2.
+ */
+import { exceptionReply } from "#drivers/pdu.js";
+import { illegalAddress } from "./behaviours/behaviour.js";
+import { FaultBook, type SimReply } from "./fault-book.js";
+import { type FaultName, type FaultValue, isBusFault, numberOf } from "./faults.js";
+import { isBitFunction } from "./image.js";
+import { word16 } from "./mbap.js";
+import type { MotionEvent, SimDevice, SimDeviceView } from "./modbus-device.js";
+import { SimProblem } from "./problem.js";
+import type { RecordedUnit } from "./recording.js";
+
+/** Replies to one request, in order; undefined: silence. */
+interface Sequence {
+  readonly replies: (Uint8Array | undefined)[];
+  at: number;
+}
+
+const rebootSilenceMs = 200;
+
+export function recordedDevice(recorded: RecordedUnit): SimDevice {
+  return new RecordedDevice(recorded);
+}
+
+class RecordedDevice implements SimDevice {
+  readonly id: string;
+  readonly unit: number;
+  readonly replyDelayMs = 0;
+  readonly turnaroundMs = undefined;
+  readonly busy = false;
+  readonly moving = false;
+  readonly position = 0;
+  readonly #profile: string;
+  readonly #faults = new FaultBook();
+  readonly #sequences = new Map<string, Sequence>();
+  /** Exceptions of writes, by function and address, whatever was written. */
+  readonly #refused = new Map<string, number>();
+  /** What single addresses last held, by table. */
+  readonly #known = new Map<string, number>();
+  readonly #written = new Map<string, number>();
+  #silentUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ device, unit, profile, exchanges }: RecordedUnit) {
+    this.id = device;
+    this.unit = unit;
+    this.#profile = profile;
+    for (const { request, reply } of exchanges) {
+      const key = keyOf(request);
+      const sequence = this.#sequences.get(key);
+      if (sequence === undefined) this.#sequences.set(key, { replies: [reply], at: 0 });
+      else sequence.replies.push(reply);
+      this.#learn(request, reply);
+    }
+  }
+
+  answer(pdu: Uint8Array, nowMs: number): SimReply | undefined {
+    const reply = this.handle(pdu, nowMs);
+    return reply === undefined ? undefined : this.#faults.shape(this.unit, reply);
+  }
+
+  handle(pdu: Uint8Array, nowMs: number): Uint8Array | undefined {
+    const dropped = this.#faults.dropped();
+    if (nowMs < this.#silentUntilMs || dropped === "request") return undefined;
+    const refusal = this.#faults.refusal();
+    if (refusal !== undefined) return exceptionReply(pdu[0] ?? 0, refusal);
+    const reply = this.#play(pdu);
+    return dropped === "reply" ? undefined : reply;
+  }
+
+  broadcast(pdu: Uint8Array): void {
+    this.#overlay(pdu);
+  }
+
+  silenceMs(): number {
+    return 0;
+  }
+
+  advance(): void {}
+
+  setFault(name: FaultName, value: FaultValue | undefined, nowMs: number): void {
+    if (isBusFault(name)) throw new SimProblem(`${name} is a fault of a bus, not of ${this.id}.`);
+    if (name === "reboot") {
+      this.#written.clear();
+      for (const sequence of this.#sequences.values()) sequence.at = 0;
+      this.#silentUntilMs = nowMs + numberOf(name, value, rebootSilenceMs);
+    } else this.#faults.set(name, value);
+  }
+
+  clearFaults(): void {
+    this.#faults.clear();
+  }
+
+  view(): SimDeviceView {
+    return {
+      unit: this.unit,
+      profile: this.#profile,
+      state: "recorded",
+      ...{ moving: false, position: 0, velocity: 0 },
+      faults: this.#faults.view(),
+      values: Object.fromEntries(this.#written),
+    };
+  }
+
+  onMotion(_listener: (event: MotionEvent) => void): void {}
+
+  #play(pdu: Uint8Array): Uint8Array | undefined {
+    const fc = pdu[0] ?? 0;
+    const sequence = this.#sequences.get(keyOf(pdu));
+    if (sequence !== undefined) {
+      const reply = sequence.replies[sequence.at];
+      sequence.at = Math.min(sequence.at + 1, sequence.replies.length - 1);
+      if (reply === undefined) return undefined;
+      if (isWrite(fc) && reply[0] === fc) this.#overlay(pdu);
+      return reads(fc) && reply[0] === fc ? this.#overlaid(pdu, reply) : reply;
+    }
+    if (isWrite(fc)) return this.#write(pdu);
+    return reads(fc) && pdu.length === 5 ? this.#assembled(pdu) : exceptionReply(fc, 1);
+  }
+
+  #write(pdu: Uint8Array): Uint8Array {
+    const fc = pdu[0] ?? 0;
+    const address = word16(pdu, 1);
+    const refused = this.#refused.get(`${fc}/${address}`);
+    if (refused !== undefined) return exceptionReply(fc, refused);
+    const all = writtenBy(pdu);
+    const strange = all.some(([key]) => !this.#known.has(key));
+    if (strange || all.length === 0) return exceptionReply(fc, illegalAddress);
+    this.#overlay(pdu);
+    return pdu.slice(0, 5);
+  }
+
+  #overlay(pdu: Uint8Array): void {
+    for (const [key, value] of writtenBy(pdu)) this.#written.set(key, value);
+  }
+
+  /** A recorded reply, with what was written since where it was read then. */
+  #overlaid(pdu: Uint8Array, reply: Uint8Array): Uint8Array {
+    const values = valuesOf(pdu, reply);
+    const now = values.map(([key, value]) => this.#written.get(key) ?? value);
+    return readReply(pdu[0] ?? 0, now);
+  }
+
+  #assembled(pdu: Uint8Array): Uint8Array {
+    const fc = pdu[0] ?? 0;
+    const values: number[] = [];
+    for (let i = 0; i < word16(pdu, 3); i += 1) {
+      const key = `${tableOf(fc)}/${word16(pdu, 1) + i}`;
+      const value = this.#written.get(key) ?? this.#known.get(key);
+      if (value === undefined) return exceptionReply(fc, illegalAddress);
+      values.push(value);
+    }
+    return values.length === 0 ? exceptionReply(fc, illegalAddress) : readReply(fc, values);
+  }
+
+  #learn(request: Uint8Array, reply: Uint8Array | undefined): void {
+    const fc = request[0] ?? 0;
+    if (reply === undefined) return;
+    if (reads(fc) && reply[0] === fc) {
+      for (const [key, value] of valuesOf(request, reply)) this.#known.set(key, value);
+    }
+    if (!isWrite(fc)) return;
+    const place = `${fc}/${word16(request, 1)}`;
+    if (reply[0] === fc) {
+      this.#refused.delete(place);
+      for (const [key, value] of writtenBy(request)) this.#known.set(key, value);
+    } else this.#refused.set(place, reply[1] ?? illegalAddress);
+  }
+}
+
+function keyOf(pdu: Uint8Array): string {
+  return Buffer.from(pdu).toString("hex");
+}
+
+function reads(fc: number): boolean {
+  return fc >= 1 && fc <= 4;
+}
+
+function isWrite(fc: number): boolean {
+  return fc === 5 || fc === 6 || fc === 15 || fc === 16;
+}
+
+/** Coils are written and read by different functions; so are holding registers. */
+function tableOf(fc: number): string {
+  if (fc === 2 || fc === 4) return fc === 2 ? "inputs" : "inputRegisters";
+  return isBitFunction(fc) ? "coils" : "registers";
+}
+
+function valuesOf(request: Uint8Array, reply: Uint8Array): [string, number][] {
+  const fc = request[0] ?? 0;
+  const address = word16(request, 1);
+  const bits = isBitFunction(fc);
+  return Array.from({ length: word16(request, 3) }, (_, i) => {
+    const bit = ((reply[2 + (i >> 3)] ?? 0) >> (i & 7)) & 1;
+    return [`${tableOf(fc)}/${address + i}`, bits ? bit : word16(reply, 2 + 2 * i)];
+  });
+}
+
+function writtenBy(pdu: Uint8Array): [string, number][] {
+  const fc = pdu[0] ?? 0;
+  const address = word16(pdu, 1);
+  const place = (i: number) => `${tableOf(fc)}/${address + i}`;
+  if (fc === 5) return [[place(0), word16(pdu, 3) === 0 ? 0 : 1]];
+  if (fc === 6) return [[place(0), word16(pdu, 3)]];
+  return Array.from({ length: word16(pdu, 3) }, (_, i) => {
+    const bit = ((pdu[6 + (i >> 3)] ?? 0) >> (i & 7)) & 1;
+    return [place(i), fc === 15 ? bit : word16(pdu, 6 + 2 * i)];
+  });
+}
+
+function readReply(fc: number, values: readonly number[]): Uint8Array {
+  if (!isBitFunction(fc)) {
+    const bytes = values.flatMap((word) => [word >> 8, word & 0xff]);
+    return Uint8Array.of(fc, bytes.length, ...bytes);
+  }
+  const bytes = Array.from({ length: Math.ceil(values.length / 8) }, () => 0);
+  for (const [i, on] of values.entries()) {
+    if (on !== 0) bytes[i >> 3] = (bytes[i >> 3] ?? 0) | (1 << (i & 7));
+  }
+  return Uint8Array.of(fc, bytes.length, ...bytes);
+}
