@@ -31,7 +31,7 @@ import type {
   Verb,
   WatchdogFacts,
 } from "./device-model.js";
-import { stopClasses } from "./device-model.js";
+import { stopClasses, verbs as allVerbs } from "./device-model.js";
 import { compileMeaning } from "./device-view.js";
 import type { PointCodec } from "./frame.js";
 import { codecOf } from "./frame.js";
@@ -79,6 +79,10 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
     commissioned: (points) => judgeCommissioning(profile, points),
     refresh: (verb, args) => refreshDuty(context, verb, args),
     ...counterOf(context),
+    whyNot: (verb) => {
+      const known = allVerbs.find((one) => one === verb);
+      return known === undefined ? undefined : whyNot(profile, setup, known);
+    },
     alarm: (code) => alarmOf(profile, code),
     pollFast: plan("fast"),
     pollSlow: plan("slow"),
@@ -140,13 +144,14 @@ function verbsOf(profile: Profile, setup: DeviceSetup, watchdog: WatchdogFacts):
 }
 
 function unsupported(profile: Profile, setup: DeviceSetup, verb: Verb): Begun {
-  const why = profile.unsupported?.reason ?? profile.missing[verb];
-  const reason = why ?? refusedWithoutStop(profile, verb, setup) ?? whyNot(profile, verb);
-  const text = `${setup.device}: ${verb} is not supported: ${reason}`;
+  const text = `${setup.device}: ${verb} is not supported: ${whyNot(profile, setup, verb)}`;
   return { ok: false, verdict: { verdict: "refused", code: "NOT_SUPPORTED", text } };
 }
 
-function whyNot(profile: Profile, verb: Verb): string {
+function whyNot(profile: Profile, setup: DeviceSetup, verb: Verb): string {
+  const said = profile.unsupported?.reason ?? profile.missing[verb];
+  const reason = said ?? refusedWithoutStop(profile, verb, setup);
+  if (reason !== undefined) return reason;
   if (verb === "stop" || verb === "quickStop") return "stops are stop classes";
   if (operationOf(profile, verb) !== undefined) {
     return "no watchdog of the drive is verified, and acceptNoWatchdog gives no reason";
@@ -284,6 +289,7 @@ function programFor(
   return {
     device,
     instructions,
+    exceptions: context.profile.transport.exceptions.meanings,
     travelFactor: Math.max(0, ...factors),
     fault: test("fault"),
     faultCode:

@@ -7,6 +7,7 @@
 import type { ConditionContext, Test } from "./condition.js";
 import { compileCondition, noOperands, stateOf } from "./condition.js";
 import type { DeviceView, PointTable } from "./device-model.js";
+import type { Profile } from "./profile.js";
 import type { Reading } from "./reading.js";
 
 const notInProfile: Reading<never> = { ok: false, reason: "not-in-profile", atMs: 0 };
@@ -84,6 +85,8 @@ export function compileMeaning(context: ConditionContext): Meaning {
       };
     },
     identityMatches: (points) => {
+      const order = orderMatches(profile, points);
+      if (!order.ok) return order;
       if (!Array.isArray(identity.probe)) return { ok: true, text: identity.probe.none };
       for (const { text, test } of probes) {
         const answer = ask(test, points);
@@ -100,4 +103,16 @@ export function compileMeaning(context: ConditionContext): Meaning {
       });
     },
   };
+}
+
+/** Variation 4: a register with a known value shows whether the words come in the right order. */
+function orderMatches({ transport }: Profile, points: PointTable): { ok: boolean; text: string } {
+  const { check } = transport.order;
+  if (check === undefined) return { ok: true, text: "" };
+  const reading = pointReading(points, check.point);
+  if (!reading.ok)
+    return { ok: false, text: `the order of words is not known (${reading.reason})` };
+  const is = reading.value;
+  const ok = is === check.equals;
+  return { ok, text: `${check.point} reads ${is} and not ${check.equals}: another order of words` };
 }

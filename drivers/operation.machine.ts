@@ -144,17 +144,20 @@ function onWrote(program: Program, run: Run, input: Input<"wrote">): Advance {
       return acked(program, out, nowMs);
     case "exception": {
       const exception = input.exception ?? 0;
-      const text = `the device refused a write with Modbus exception ${exception}`;
+      const meaning = program.exceptions?.[exception];
+      const means = meaning === undefined ? "" : ` (${meaning})`;
+      const text = `the device refused a write with Modbus exception ${exception}${means}`;
       // The first frame of all was refused: nothing has happened.
       const refused = trigger || run.sent ? out : run;
       return failed(program, refused, { code: "DEVICE_EXCEPTION", text, detail: { exception } });
     }
     case "notSent":
+      // Never on the wire: also what must not arrive twice has not arrived once.
       if (run.moved && !trigger && run.phase.attempt < repeatsMax) return again(program, run);
       return notSent(program, run);
     case "unknown":
       if (trigger) return goOn(program, { ...out, unsettled: true }, nowMs);
-      if (run.phase.attempt < repeatsMax) return again(program, out);
+      if (run.phase.attempt < repeatsMax && repeats(program, run)) return again(program, out);
       if (run.moved) return unknown(program, out, "the replies to its writes were lost");
       return failed(program, out, {
         code: "DEVICE_UNREACHABLE",
@@ -163,6 +166,12 @@ function onWrote(program: Program, run: Run, input: Input<"wrote">): Advance {
     default:
       return outcome satisfies never;
   }
+}
+
+/** A level says what shall be; an opcode or a toggle does something each time. */
+function repeats(program: Program, run: Run): boolean {
+  const instruction = program.instructions[run.pc];
+  return instruction?.op !== "write" || instruction.once !== true;
 }
 
 function acked(program: Program, run: Run, nowMs: Ms): Advance {

@@ -133,6 +133,8 @@ export interface StepSpec {
   readonly block?: string | undefined;
   /** With `write`: may move something, is never repeated. */
   readonly trigger?: boolean | undefined;
+  /** With `write`: an opcode or toggle that moves nothing, yet must not arrive twice. */
+  readonly once?: boolean | undefined;
   /** Bit low, held for at least `lowForMs`, then high. */
   readonly edge?:
     | {
@@ -183,6 +185,7 @@ export const stepSchema: z.ZodType<StepSpec> = z.lazy(() =>
     write: z.record(nameSchema, operandSchema).optional(),
     block: nameSchema.optional(),
     trigger: z.boolean().optional(),
+    once: z.boolean().optional(),
     edge: z
       .strictObject({
         point: nameSchema,
@@ -245,7 +248,10 @@ export const argumentSchema = z.strictObject({
 });
 export type ArgumentSpec = z.infer<typeof argumentSchema>;
 
-/** Variation 19: what may be sent again after an unknown outcome. */
+/**
+ * Variation 19: what may be sent again after an unknown outcome. A trigger never is, whatever
+ * stands here; a level write is, unless its step says `once`.
+ */
 export const repeatRules = ["never", "levelsOnly", "always"] as const;
 
 export const operationSchema = z.strictObject({

@@ -199,6 +199,9 @@ function lintOperation(profile: Profile, operation: OperationSpec, path: YamlPat
   steps.forEach((at, i) => {
     const triggers = at.value.trigger === true || at.value.edge?.trigger === true;
     const next = steps[i + 1];
+    if (triggers && operation.repeat === "always") {
+      say([...path, "repeat"], "an operation with a trigger is never repeated as a whole");
+    }
     if (triggers && next?.value.wait?.accept !== true) {
       say(at.path, "a trigger must be followed by a wait with accept: true", { at: "key" });
     }
@@ -240,6 +243,14 @@ function lintSteps(
     const leading = stepKeys.filter((key) => step[key] !== undefined);
     if (leading.length !== 1) {
       say(at.path, `exactly one of ${stepKeys.join(", ")} must stand here`, { at: "key" });
+    }
+    const values = Object.values(step.write ?? {});
+    const toggles = values.some((one) => typeof one !== "number" && one.toggle !== undefined);
+    if (toggles && step.once !== true && step.trigger !== true) {
+      say(at.path, "a toggle must not arrive twice: it needs once: true", { at: "key" });
+    }
+    if (step.once === true && step.write === undefined) {
+      say([...at.path, "once"], "once stands with write");
     }
     if (step.when === undefined && (step.do !== undefined || step.else !== undefined)) {
       say(at.path, "do and else need when", { at: "key" });

@@ -13,6 +13,10 @@ export function lintDuties(profile: Profile, say: Say): void {
   lintCommissioning(profile, say);
   lintWatchdog(profile, say);
   lintRefresh(profile, say);
+  const { check } = profile.transport.order;
+  if (check !== undefined) {
+    lintRaw(profile, check.point, ["transport", "order", "check", "point"], say);
+  }
 }
 
 /** A raw register of the full read: what it holds is compared as it stands. */

@@ -101,12 +101,15 @@ export function constantFrames(
 }
 
 function writes(
-  step: Pick<StepSpec, "write" | "block">,
+  step: Pick<StepSpec, "write" | "block" | "once">,
   role: "level" | "trigger",
   context: CompileContext,
 ): readonly Instruction[] {
   const text = Object.keys(step.write ?? {}).join(", ");
-  return frameMakers(step, context).map((frame) => ({ op: "write", role, frame, text }) as const);
+  const rule = step.once === true ? { once: true } : {};
+  return frameMakers(step, context).map((frame) => {
+    return { op: "write", role, frame, text, ...rule } as const;
+  });
 }
 
 function waitFor(

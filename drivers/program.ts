@@ -23,6 +23,8 @@ export type Instruction =
   | {
       readonly op: "write";
       readonly role: "level" | "trigger";
+      /** Not sent again when its reply was lost, although it moves nothing. */
+      readonly once?: boolean;
       readonly frame: (values: OperandValues) => Encoded<Uint8Array>;
       readonly text: string;
     }
@@ -78,6 +80,8 @@ export interface Program {
   /** Greatest travel factor among its waits; the whole bound grows with it. */
   readonly travelFactor: number;
   readonly toleratesFault: boolean;
+  /** What the device means by an exception, beside its number. */
+  readonly exceptions?: { readonly [code: string]: string };
   readonly fault: Test | undefined;
   /** Where the fault code is read once a fault is seen. */
   readonly faultCode:

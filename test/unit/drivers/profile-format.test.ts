@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { compileDevice } from "#drivers/compile.js";
-import type { DeviceSetup, PointTable } from "#drivers/device-model.js";
+import type { DeviceSetup, OperationInput, PointTable } from "#drivers/device-model.js";
 import { readWriteMultiple, writeCoils } from "#drivers/pdu.js";
 import type { Profile } from "#drivers/profile.js";
 import { loadProfile, parseProfile } from "#drivers/profile-loader.js";
@@ -252,6 +252,88 @@ describe("duties of the device, linted", () => {
         "- write: { jog: { arg: x, set: 4 } }",
       ),
     ).toMatch(/captured word/);
+  });
+});
+
+describe("what may be sent twice", () => {
+  const toggling = page.replace(
+    "      - write: { jog: 0 }\n      - write: { start: 0 }\n      - write: { stop: 0 }",
+    "      - capture: { word: stop }\n      - write: { stop: { capture: word, clear: 0x8, toggle: 0x3 } }\n        once: true",
+  );
+
+  it.each([
+    [toggling, "unknown", "DEVICE_UNREACHABLE", ["06001e0002"]],
+    [page, "unknown", undefined, ["06000f0000", "06000f0000"]],
+  ] as const)("a write whose reply is lost: once, or again", (text, outcome, code, frames) => {
+    const model = compileDevice(good(text), setup);
+    const begun = model.begin({ verb: "enable", args: {}, nowMs: 0, points: table({}) });
+    if (!begun.ok) throw new TypeError("refused");
+    let state = begun.state;
+    const sent: string[] = [];
+    let ended: string | undefined;
+    let input: OperationInput = { kind: "tick", nowMs: 0 };
+    for (let ms = 1; ms < 8 && sent.length < 3 && ended === undefined; ms++) {
+      const step = model.next(state, input);
+      if (step === undefined) throw new TypeError("refused the input");
+      state = step.state;
+      for (const effect of step.effects) {
+        if (effect.kind === "end" && effect.verdict.verdict !== "done") ended = effect.verdict.code;
+        if (effect.kind === "read") {
+          const values = new Map([
+            ["stop", 0x9],
+            ["status", 0],
+          ]);
+          input = { kind: "read", nowMs: ms, sentAtMs: ms, values };
+        }
+        if (effect.kind !== "write") continue;
+        sent.push(hex(effect.pdu));
+        input = { kind: "wrote", nowMs: ms, outcome };
+      }
+      if (sent.length === frames.length && sent.length === 2) break;
+    }
+    expect([sent, ended]).toEqual([frames, code]);
+  });
+
+  it("a toggle without once, and a trigger in what is always repeated: refused by the lint", () => {
+    const bare = toggling.replace("\n        once: true", "");
+    expect(() => good(bare)).toThrow(/must not arrive twice/);
+    expect(bad(/(text: Absolute move[\s\S]*?)repeat: never/, "$1repeat: always")).toMatch(
+      /never repeated as a whole/,
+    );
+  });
+});
+
+describe("a known value shows the order of the words", () => {
+  const checked = page.replace(
+    "order: { default: ABCD, evidence",
+    "order: { default: ABCD, check: { point: model, equals: 0x4D58 }, evidence",
+  );
+  it.each([
+    [{ model: 0x4d58 }, true],
+    [{ model: 0x584d }, false],
+    [{}, false],
+  ] as const)("%j: identity %s", (values, ok) => {
+    const model = compileDevice(good(checked), setup);
+    expect(model.identityMatches(table(values)).ok).toBe(ok);
+  });
+});
+
+describe("an exception has the device's own meaning", () => {
+  it("in the refusal's sentence", () => {
+    const text = page.replace(
+      "exceptions: { meanings: {}",
+      'exceptions: { meanings: { "4": the drive is busy }',
+    );
+    const model = compileDevice(good(text), setup);
+    const begun = model.begin({ verb: "enable", args: {}, nowMs: 0, points: table({}) });
+    if (!begun.ok) throw new TypeError("refused");
+    const first = model.next(begun.state, { kind: "tick", nowMs: 0 });
+    if (first === undefined) throw new TypeError("no step");
+    const wrote = { kind: "wrote", nowMs: 1, outcome: "exception", exception: 4 } as const;
+    const end = model.next(first.state, wrote)?.effects.find((effect) => effect.kind === "end");
+    expect(end?.kind === "end" ? end.verdict : undefined).toMatchObject({
+      text: expect.stringContaining("exception 4 (the drive is busy)"),
+    });
   });
 });
 
