@@ -23,9 +23,9 @@ import {
 
 const quick = process.argv.includes("--quick");
 const settleMs = quick ? 500 : 2_000;
-const windowMs = quick ? 2_000 : 15_000;
+const windowMs = quick ? 2_000 : 10_000;
 /** Units fall silent, and the bus has learnt it. */
-const learnMs = quick ? 1_500 : 8_000;
+const learnMs = quick ? 1_500 : 6_000;
 const bareTimeoutMs = 50;
 const gapsWanted = quick ? 500 : 100_000;
 const gapsWanted9600 = quick ? 20 : 5_000;
