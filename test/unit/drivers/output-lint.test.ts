@@ -30,7 +30,7 @@ it.each([
     "output: { quantity: force,",
     /its point/,
   ],
-  ["two leading keys", "- output: {", "- hold: 5\n        output: {", /exactly one of/],
+  ["two leading keys", "      - output:", "      - hold: 5\n        output:", /exactly one of/],
   [
     "no points",
     "points: [output1, output2, output3, output4, output5, output6, output7, output8]",
