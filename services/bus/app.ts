@@ -48,7 +48,8 @@ export function buildBus(ports: BusPorts, config: CellConfig): App {
   return new BusApp(ports, config);
 }
 
-function optionsOf({ link, units, replyTimeoutMs }: BusConfig): LanesOptions {
+/** What the scheduler of a bus is told of it. */
+export function lanesOptionsOf({ link, units, replyTimeoutMs }: BusConfig): LanesOptions {
   const unitCount = units.length;
   if (link.kind === "tcp") {
     return { replyTimeoutMs, inFlightMax: tcpInFlightMax, stopBeside: true, unitCount };
@@ -84,7 +85,7 @@ class BusApp implements App {
       const onUnit = (unit: number, up: boolean) =>
         this.#tellUnit(config, { bus: bus.id, unit, up });
       const recorder = this.#recorderOf(bus, config);
-      const options = optionsOf(bus);
+      const options = lanesOptionsOf(bus);
       const parts = { id: bus.id, wire, options, log: ports.log, onUnit, recorder };
       this.#endpoints.set(bus.id, new Endpoint(parts));
     }
