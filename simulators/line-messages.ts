@@ -62,8 +62,12 @@ export const counterNames = [
   /** Both sides at once. */
   "collisions",
   "dropped",
-  /** How late this machine was with a reply, at most. */
+  /** How late this machine was with replies: at most, and in sum. */
   "lateMsMax",
+  "lateMsSum",
+  /** Silences of less than 50 ms, in number and in sum: what a master that never pauses needs. */
+  "briefGaps",
+  "briefGapsMsSum",
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 

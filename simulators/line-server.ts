@@ -21,7 +21,7 @@ import {
 import type { SimDevice } from "./modbus-device.js";
 import { SimProblem } from "./problem.js";
 import { type LineFormat, rtuFrame, silenceMs } from "./rtu.js";
-import { hex, type Tap } from "./tap.js";
+import { hex, monotonicMs, type Tap } from "./tap.js";
 
 export interface SimLine {
   readonly bus: string;
@@ -45,6 +45,7 @@ export type LineView = Readonly<Record<CounterName, number>> & {
 
 /** A device that says nothing of its pace answers after this, or t3.5 where that is longer. */
 const turnaroundUsualMs = 2;
+const masterGoneMs = 1_000;
 const openLimitMs = 5_000;
 const workerLimits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4, stackSizeMb: 1 };
 
@@ -63,6 +64,7 @@ export class LineServer {
   readonly #units: Record<number, number> = {};
   #worker: Worker | undefined;
   #pts = "";
+  #heardMs = Number.NEGATIVE_INFINITY;
   #plugged = false;
   #replug: NodeJS.Timeout | undefined;
   #ready: () => void = () => {};
@@ -106,8 +108,9 @@ export class LineServer {
     });
   }
 
-  get plugged(): boolean {
-    return this.#plugged;
+  /** A line has no connections; a master is there while it asks. */
+  get clients(): number {
+    return monotonicMs() - this.#heardMs < masterGoneMs ? 1 : 0;
   }
 
   setFault(name: BusFaultName, value: FaultValue | undefined): void {
@@ -198,6 +201,7 @@ export class LineServer {
   #request(heard: Extract<FromLine, { kind: "request" }>): void {
     const { unit, pdu, endMs } = heard;
     const { bus } = this.#line;
+    this.#heardMs = endMs;
     this.#units[unit] = (this.#units[unit] ?? 0) + 1;
     const common = { tMs: endMs, bus, unit, pdu: hex(pdu) };
     if (unit === 0) {

@@ -34,6 +34,7 @@ const retuneGapMs = 100;
 const tunedMs = 2000;
 /** Longest piece of a reply that is handed over at once, ms. */
 const pieceMs = 4;
+const briefMs = 50;
 const frameMost = 256;
 const nap = new Int32Array(new SharedArrayBuffer(4));
 
@@ -186,6 +187,10 @@ class Line {
     count("gaps");
     const least = counter("shortestGapMs");
     counts[least] = Math.min(counts[least] ?? gapMs, gapMs);
+    if (gapMs < briefMs) {
+      count("briefGaps");
+      count("briefGapsMsSum", gapMs);
+    }
     if (gapMs >= t35Ms) return;
     count("violations");
     if (gapMs < 0) count("collisions");
@@ -260,6 +265,7 @@ class Line {
       const lateMs = counter("lateMsMax");
       counts[lateMs] = Math.max(counts[lateMs] ?? 0, now - dueMs);
       count("replies");
+      count("lateMsSum", now - dueMs);
       this.#transmit(bytes, Math.min(now, dueMs + 0.02));
     });
   }

@@ -54,7 +54,7 @@ export interface Simulation {
   clear(device?: string): void;
   state(): Readonly<Record<string, SimDeviceView>>;
   lines(): Readonly<Record<string, LineView>>;
-  /** How many masters are connected to its TCP endpoints. */
+  /** How many masters are connected, and how many lines were asked within the last second. */
   clients(): number;
   close(): Promise<void>;
 }
@@ -201,10 +201,7 @@ class BusFaults {
   }
 
   clients(): number {
-    let sum = 0;
-    for (const server of this.#served.values())
-      if (server instanceof SimServer) sum += server.clients;
-    return sum;
+    return [...this.#served.values()].reduce((sum, server) => sum + server.clients, 0);
   }
 }
 

@@ -7,6 +7,7 @@
  * unit beside Node-RED. `--quick` is for tests: short windows and no peer. It refuses to judge.
  */
 import { loadavg } from "node:os";
+import type { LineView } from "#simulators/line-server.js";
 import { benchGateway } from "./line-gateway.js";
 import {
   cpuMsOf,
@@ -36,6 +37,19 @@ interface Measured {
   readonly cycleMs: number;
   readonly cpuPercent: number;
   readonly violations: number;
+  /** Mean silence before a request, and how late this machine was with a reply, ms. */
+  readonly gapMs: number;
+  readonly lateMs: number;
+}
+
+function measuredOf(line: LineView, cycle: number, cpuPercent: number): Measured {
+  return {
+    cycleMs: cycle,
+    cpuPercent,
+    violations: line.violations,
+    gapMs: line.briefGapsMsSum / Math.max(1, line.briefGaps),
+    lateMs: line.lateMsSum / Math.max(1, line.replies),
+  };
 }
 
 export async function benchLine(): Promise<object> {
@@ -98,8 +112,7 @@ async function measure(
     const cpuPercent = (100 * (rig.busCpuMs() - cpuBefore)) / (toMs - fromMs);
     const healthy = asked.filter((unit) => !silent.includes(unit));
     const cycle = cycleMs(rig.frames(fromMs, toMs), healthy);
-    const { violations } = await rig.line();
-    return { cycleMs: cycle, cpuPercent, violations };
+    return measuredOf(await rig.line(), cycle, cpuPercent);
   } finally {
     await rig.close();
   }
@@ -121,8 +134,7 @@ async function measureBare(baud: number, silent: readonly number[]): Promise<Mea
       const cpuPercent = (100 * (cpuMsOf(child.pid ?? 0) - before)) / (toMs - fromMs);
       const healthy = unitsAll.filter((unit) => !silent.includes(unit));
       const cycle = cycleMs(simulator.frames(fromMs, toMs), healthy);
-      const { violations } = await simulator.line();
-      return { cycleMs: cycle, cpuPercent, violations };
+      return measuredOf(await simulator.line(), cycle, cpuPercent);
     } finally {
       await end(child);
     }
@@ -163,7 +175,8 @@ async function countGaps() {
 function tell(what: string, measured: Measured, limitMs: number): void {
   const ratio = (measured.cycleMs / limitMs).toFixed(3);
   const cycle = `${measured.cycleMs.toFixed(1).padStart(6)} ms a cycle, × ${ratio} of the limit`;
-  const rest = `${measured.cpuPercent.toFixed(0)} % CPU, ${measured.violations} gaps below t3.5`;
+  const times = `gap ${measured.gapMs.toFixed(2)} ms, simulator late ${measured.lateMs.toFixed(2)} ms`;
+  const rest = `${times}, ${measured.cpuPercent.toFixed(0)} % CPU, ${measured.violations} gaps below t3.5`;
   say(`  ${what.padEnd(38)} ${cycle}, ${rest}`);
 }
 
