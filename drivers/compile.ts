@@ -31,7 +31,7 @@ import type {
   Verb,
   WatchdogFacts,
 } from "./device-model.js";
-import { stopClasses, verbs as allVerbs } from "./device-model.js";
+import { verbs as allVerbs, stopClasses } from "./device-model.js";
 import { compileMeaning } from "./device-view.js";
 import type { PointCodec } from "./frame.js";
 import { codecOf } from "./frame.js";

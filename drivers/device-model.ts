@@ -127,6 +127,8 @@ export interface DeviceView {
   readonly position: Reading<number>;
   readonly velocity: Reading<number>;
   readonly faultCode: Reading<number>;
+  /** Modules (kind io): every input and output of one bit, by the name of its point. */
+  readonly signals?: { readonly [name: string]: Reading<boolean> };
 }
 
 /** What the drive does by itself when the master is silent. */
@@ -241,6 +243,8 @@ export interface DeviceModel {
   commissioned?(points: PointTable): Finding;
   /** What must be repeated while this motion goes on. */
   refresh?(verb: Verb, args: { readonly [name: string]: number }): RefreshDuty | undefined;
+  /** Why this verb is not among `verbs`, for a person. */
+  whyNot?(verb: string): string | undefined;
   /** What the profile says of a fault code. */
   alarm?(code: number): AlarmFacts | undefined;
   /** Reads enough for `view` and for continuity: status, position, velocity. */

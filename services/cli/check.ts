@@ -6,6 +6,7 @@
  * no device, and it refuses to promise more than the profile knows.
  */
 import { compileDevice } from "#drivers/compile.js";
+import { canBeStopped } from "#drivers/no-stop.js";
 import { linkText } from "#kernel/config/bus-link.js";
 import type { CellConfig, DeviceConfig, InterlockConfig } from "#kernel/config/cell.js";
 import { runOn, stopBoundOf } from "#kernel/config/cell-interlocks.js";
@@ -104,16 +105,25 @@ function abilities({ profile, setup }: DeviceConfig): string {
 /** The four independent ways, each as far as it is known. */
 function waysToStand(device: DeviceConfig): readonly string[] {
   const { profile } = device;
-  const { controlled, fast } = profile.stops;
-  const classes = Object.keys(profile.stops).join(", ");
-  const blind = (controlled?.blind.length ?? 0) + (fast?.blind.length ?? 0) > 0;
+  const { controlled, fast, disable } = profile.stops;
+  const stays = device.setup.axis?.whenOff === "stays" ? disable : undefined;
+  const blind = [controlled, fast, stays].some((one) => (one?.blind.length ?? 0) > 0);
   const first = controlled?.readFirst?.join(", ") ?? "its state";
   return [
-    `operator's stop: ${classes}`,
+    `operator's stop: ${operatorsStop(device)}`,
     `lease: ends ${device.leaseMs} ms after the last beat`,
     `guardian: ${blind ? "blind stop frames" : `none; the stop reads ${first} first`}`,
     `drive watchdog: ${watchdog(device)}`,
   ];
+}
+
+/** Without a ramp it says so, and whether moves are offered all the same. */
+function operatorsStop({ profile, setup }: DeviceConfig): string {
+  const classes = Object.keys(profile.stops).join(", ");
+  if (canBeStopped(profile)) return classes;
+  const { acceptNoStop: why } = setup;
+  const moves = why === undefined ? "moves are refused without acceptNoStop" : `accepted: ${why}`;
+  return `none on a ramp${classes === "" ? "" : `, only ${classes}`}; ${moves}`;
 }
 
 /** The fourth way: what the profile promises, and what the driver has yet to read [PROTOCOL 9]. */

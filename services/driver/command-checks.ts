@@ -134,7 +134,9 @@ function checkDevice(facts: CommandFacts): Verdict | undefined {
   }
   if (asVerb(model, verb) === undefined) {
     const known = [...model.verbs].join(", ");
-    return refuse("NOT_SUPPORTED", `${name} cannot ${verb}; it can ${known}`);
+    const why = model.whyNot?.(verb);
+    const reason = why === undefined ? "" : ` (${why})`;
+    return refuse("NOT_SUPPORTED", `${name} cannot ${verb}${reason}; it can ${known}`);
   }
   return undefined;
 }

@@ -111,12 +111,14 @@ function resolveDevice(
     return { ...draft, config: undefined };
   }
   const reason = read.text([...path, "acceptNoWatchdog"]);
+  const noStop = read.text([...path, "acceptNoStop"]);
   const setup = {
     device: id,
     unit,
     ...(axis === undefined ? {} : { axis }),
     constants,
     ...(reason === undefined ? {} : { acceptNoWatchdog: reason }),
+    ...(noStop === undefined ? {} : { acceptNoStop: noStop }),
     ...watchdogOf(read, path, profile),
     ...(sharesLine(read, id, bus) ? { sharesLine: true } : {}),
   };

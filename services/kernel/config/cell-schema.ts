@@ -56,6 +56,7 @@ export const deviceFileSchema = z.strictObject({
   /** The drive's own watchdog: the time to set, which writes a parameter of the drive. */
   watchdog: z.strictObject({ set: quantity, allow: z.literal("write").optional() }).optional(),
   acceptNoWatchdog: z.string().min(10, { message: "a reason is a sentence" }).optional(),
+  acceptNoStop: z.string().min(10, { message: "a reason is a sentence" }).optional(),
   constants: z.record(z.string(), z.number()).optional(),
   simulate: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
 });
