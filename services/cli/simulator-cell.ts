@@ -6,7 +6,7 @@
  * refuses to decide where that is (cell-network.ts does).
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { openYaml } from "#drivers/yaml-source.js";
 import type { BusLink, CellConfig } from "#kernel/config/cell.js";
 import { simulatedLinePath } from "#kernel/run-dir.js";
@@ -16,10 +16,17 @@ export function needsSimulatorCell(config: CellConfig, simulated: boolean): bool
   return simulated || config.buses.some(({ link }) => link.kind === "serial");
 }
 
+interface Written {
+  readonly buses?: object;
+  readonly profiles?: string;
+}
+
 /** Writes the file and gives its path. */
 export function simulatorCell(config: CellConfig): string {
   const opened = openYaml(readFileSync(config.file, "utf8"), config.file);
-  const value = opened.ok ? (opened.source.value as { readonly buses?: object }) : {};
+  const value = opened.ok ? (opened.source.value as Written) : {};
+  // Beside this file there is no folder of profiles: it says where the cell's own one is.
+  const profiles = resolve(dirname(config.file), value.profiles ?? "profiles");
   const { runDir } = config;
   const buses = config.buses.map(({ id, link }) => [id, addressOf(runDir, id, link)] as const);
   const file = join(runDir, "simulated-cell.yaml");
@@ -28,7 +35,7 @@ export function simulatorCell(config: CellConfig): string {
   // JSON is YAML.
   writeFileSync(
     file,
-    JSON.stringify({ ...value, simulation: true, buses: Object.fromEntries(buses) }),
+    JSON.stringify({ ...value, simulation: true, profiles, buses: Object.fromEntries(buses) }),
   );
   return file;
 }

@@ -255,6 +255,23 @@ describe("duties of the device, linted", () => {
   });
 });
 
+describe("a device that cannot be driven", () => {
+  it("has no verb, and whatever is asked is refused with the reason", () => {
+    const why =
+      "unsupported: { reason: it speaks another protocol, evidence: { by: page, confidence: A } }";
+    const model = compileDevice(
+      good(page.replace("\nevidence:\n", `\n${why}\nevidence:\n`)),
+      setup,
+    );
+    expect([...model.verbs]).toEqual([]);
+    const begun = model.begin({ verb: "enable", args: {}, nowMs: 0, points: table({}) });
+    expect(begun.ok ? undefined : begun.verdict).toMatchObject({
+      verdict: "refused",
+      text: expect.stringContaining("it speaks another protocol"),
+    });
+  });
+});
+
 describe("what may be sent twice", () => {
   const toggling = page.replace(
     "      - write: { jog: 0 }\n      - write: { start: 0 }\n      - write: { stop: 0 }",
