@@ -39,6 +39,26 @@ function ask(test: Test | undefined, points: PointTable): Reading<boolean> {
     : { ok: true, value, atMs };
 }
 
+/** Points of a module that are one bit, and so a reading of their own. */
+export function signalNames({ kind, points }: Profile): readonly string[] {
+  if (kind !== "io") return [];
+  return Object.entries(points)
+    .filter(([, { read, type, bits, poll }]) => {
+      const one = type === "bool" || (type === "bits" && bits?.width === 1);
+      return one && read !== undefined && poll !== "never";
+    })
+    .map(([name]) => name);
+}
+
+function signalReadings(names: readonly string[], points: PointTable): Pick<DeviceView, "signals"> {
+  if (names.length === 0) return {};
+  const entries = names.map((name) => {
+    const reading = pointReading(points, name);
+    return [name, reading.ok ? { ...reading, value: reading.value !== 0 } : reading] as const;
+  });
+  return { signals: Object.fromEntries(entries) };
+}
+
 export interface Meaning {
   view(points: PointTable): DeviceView;
   identityMatches(points: PointTable): { readonly ok: boolean; readonly text: string };
@@ -63,6 +83,7 @@ export function compileMeaning(context: ConditionContext): Meaning {
     text: one.text,
     test: compileCondition(one.when, context),
   }));
+  const signals = signalNames(profile);
   return {
     view: (points) => {
       const flag = (name: string) => ask(flags.get(name), points);
@@ -82,6 +103,7 @@ export function compileMeaning(context: ConditionContext): Meaning {
         position: pointReading(points, status.position),
         velocity: pointReading(points, status.velocity),
         faultCode: pointReading(points, status.faultCode),
+        ...signalReadings(signals, points),
       };
     },
     identityMatches: (points) => {

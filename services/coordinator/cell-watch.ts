@@ -157,9 +157,10 @@ export class CellWatch {
   lookup(device: string, field: string): Reading<number | boolean> | undefined {
     const atMs = performance.now();
     const axis = this.#axes.get(device);
-    if (axis === undefined || !isField(field)) return undefined;
+    if (axis === undefined) return undefined;
+    const value = isField(field) ? axis[field] : axis.signals?.[field];
+    if (!isField(field) && value === undefined) return undefined;
     if (!this.#isLive(device, axis.bootId)) return { ok: false, reason: "link-down", atMs };
-    const value = axis[field];
     if (axis.q === "good" && value !== undefined) return { ok: true, value, atMs };
     return { ok: false, reason: "invalid-value", atMs };
   }

@@ -229,6 +229,9 @@ function axisFields(snapshot: AxisSnapshot, nowMs: Ms): AxisFields {
     if (reading.ok && quality !== "good") reasons[name] = `last known ${age(nowMs, reading.atMs)}`;
   };
   for (const name of shown) take(name, view[name]);
+  const signals = Object.entries(view.signals ?? {}).flatMap(([name, reading]) => {
+    return reading.ok ? [[name, reading.value] as const] : [];
+  });
   return {
     q: quality,
     state,
@@ -236,6 +239,7 @@ function axisFields(snapshot: AxisSnapshot, nowMs: Ms): AxisFields {
     watchdog,
     reasons,
     ...fields,
+    ...(signals.length === 0 ? {} : { signals: Object.fromEntries(signals) }),
     ...(view.state.ok ? { driveState: view.state.value } : {}),
     ...(command === undefined ? {} : { command }),
     ...(lease === undefined ? {} : { lease }),

@@ -5,7 +5,9 @@
  * what the permit's age allows in the worst case must fit the margin that the file declares
  * (PROTOCOL 8). It refuses a margin that physics does not keep.
  */
+
 import type { AxisSetup } from "#drivers/device-model.js";
+import { signalNames } from "#drivers/device-view.js";
 import type { Ms } from "#drivers/reading.js";
 import { suggestion } from "#drivers/yaml-schema.js";
 import type { Condition, InterlockConfig } from "./cell.js";
@@ -48,8 +50,11 @@ export function fieldsOf(devices: readonly DeviceDraft[]): FieldLookup {
       );
       return `there is no device ${id}${hint === undefined ? "" : `; ${hint}`}`;
     }
+    const signals = device.profile === undefined ? [] : signalNames(device.profile);
+    if (signals.includes(field)) return { kind: "boolean" };
     if (!conditionFields.some((known) => known === field)) {
-      const hint = suggestion(field, conditionFields) ?? `known: ${listed(conditionFields)}`;
+      const all = [...signals, ...conditionFields];
+      const hint = suggestion(field, all) ?? `known: ${listed(all)}`;
       return `a device has no reading "${field}"; ${hint}`;
     }
     if (field === "faultCode") return { kind: "number", unit: undefined };

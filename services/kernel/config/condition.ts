@@ -114,7 +114,8 @@ export function evaluate(condition: Condition, lookup: ConditionLookup): Evaluat
 /** A lookup over the view of a device model, for the drivers. */
 export function viewLookup(view: (device: string) => DeviceView | undefined): ConditionLookup {
   return (device, field) => {
-    const fields: Partial<Record<string, Reading<unknown>>> = { ...view(device) };
+    const { signals, ...known } = view(device) ?? {};
+    const fields: Partial<Record<string, Reading<unknown>>> = { ...signals, ...known };
     const reading = fields[field];
     if (reading === undefined || !reading.ok) return reading;
     const { value, atMs } = reading;

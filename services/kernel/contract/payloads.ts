@@ -134,6 +134,8 @@ export const stateAxisSchema = z.object({
   position: z.number().optional(),
   velocity: z.number().optional(),
   faultCode: z.number().optional(),
+  /** Modules: inputs and outputs of one bit. */
+  signals: z.record(z.string(), z.boolean()).optional(),
   command: z.object({ id: z.string(), verb: z.string() }).optional(),
   lease: z.object({ holder: z.string(), epoch: z.number() }).optional(),
   latched: z.array(z.string()),

@@ -45,6 +45,14 @@ describe("set", () => {
     expect(shown()).toBe(0);
   });
 
+  it("says what its outputs are in state/axis, for conditions", async () => {
+    await rig.ready();
+    expect(rig.state()?.signals).toMatchObject({ output3: false });
+    await set(1, await rig.lease());
+    await rig.advance(500);
+    expect(rig.state()?.signals).toMatchObject({ output2: false, output3: true });
+  });
+
   it("without a lease sends nothing", async () => {
     await rig.ready();
     const id = rig.command("set", { output: 3, value: 1 });

@@ -5,8 +5,11 @@
  * read. It refuses files.
  */
 import { describe, expect, it } from "vitest";
+import { compileDevice } from "#drivers/compile.js";
+import type { PointTable } from "#drivers/device-model.js";
 import { loadProfile } from "#drivers/profile-loader.js";
 import type { DeviceDraft } from "#kernel/config/cell-devices.js";
+import { viewLookup } from "#kernel/config/condition.js";
 import { deviceUnits } from "#kernel/config/quantities.js";
 import { parseSaga } from "#kernel/config/saga-file.js";
 import { takesCommands } from "#kernel/config/takes-commands.js";
@@ -63,4 +66,35 @@ it("what takes commands: everything that moves, and modules with outputs", () =>
   if (!loaded.ok) throw new Error("generic/io does not load");
   const readOnly = { ...loaded.value, operations: {} };
   expect(takesCommands({ profile: readOnly })).toBe(false);
+});
+
+describe("inputs and outputs in conditions", () => {
+  const waits = (condition: string) => {
+    const text = `saga: w\ntitle: W\nsteps:\n  - { name: w, waitFor: "${condition}", timeout: 2 s }\n`;
+    return parseSaga(text, "w.yaml", [draft("io", "generic/io"), ...devices])
+      .problems()
+      .map(({ message }) => message)
+      .join();
+  };
+  it.each(["io.input3 == true", "io.output1 != true and gripper.gripped == true"])("%s", (text) => {
+    expect(waits(text)).toBe("");
+  });
+  it.each([
+    ["io.input9 == true", /no reading "input9"/],
+    ["io.input3 == 1", /true or false/],
+    ["io.input3 >= true", /use == or !=/],
+    ["gripper.input3 == true", /no reading "input3"/],
+    ["relays.version == 3", /no reading "version"/],
+  ])("%s is refused", (text, pattern) => {
+    expect(waits(text)).toMatch(pattern);
+  });
+  it("a driver looks them up in its view, with the reason where they are missing", () => {
+    const io = loadProfile("generic/io");
+    if (!io.ok) throw new Error("generic/io does not load");
+    const model = compileDevice(io.value, { device: "io", unit: 1, constants: {} });
+    const points: PointTable = new Map([["input3", { ok: true, value: 1, atMs: 5 }]]);
+    const lookup = viewLookup(() => model.view(points));
+    expect(lookup("io", "input3")).toEqual({ ok: true, value: true, atMs: 5 });
+    expect(lookup("io", "input4")).toMatchObject({ ok: false, reason: "never-read" });
+  });
 });
