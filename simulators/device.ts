@@ -9,6 +9,7 @@ import type { Profile } from "#drivers/profile.js";
 import { abb } from "./families/abb.js";
 import { danfoss } from "./families/danfoss.js";
 import { declaredFamily } from "./families/declared.js";
+import { delta } from "./families/delta.js";
 import { dhGrippers } from "./families/dh.js";
 import type { Family } from "./families/family.js";
 import { feetechServos } from "./families/feetech.js";
@@ -43,6 +44,7 @@ export interface SimDeviceSetup {
 const families: readonly Family[] = [
   abb,
   danfoss,
+  delta,
   dhGrippers,
   feetechServos,
   festoControllers,
