@@ -1,9 +1,9 @@
 /**
  * The state of the lane scheduler while one input is worked on.
  *
- * The idea: a copy of the state with the verbs of lanes.machine.ts (refuse, repeat, dispatch), which
- * collects effects as it goes; what it began with stays as it was. It refuses to decide what an
- * input means.
+ * The idea: a copy of the state with the verbs of lanes.machine.ts (refuse, repeat, dispatch),
+ * which collects effects as it goes; what it began with stays as it was. It refuses to decide
+ * what an input means.
  */
 import {
   exceptionNeverSent,
