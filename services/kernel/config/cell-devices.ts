@@ -122,6 +122,7 @@ function resolveDevice(
     ...watchdogOf(read, path, profile),
     ...(sharesLine(read, id, bus) ? { sharesLine: true } : {}),
   };
+  checkRefresh(read, path, bus, profile);
   const breakerFailures = read.whole([...path, "breaker", "failures"]) ?? 3;
   const simulate = simulateOf(read, path);
   const times = { leaseMs, ...polls, breakerFailures, breakerResetMs };
@@ -154,6 +155,22 @@ function watchdogOf(
     return {};
   }
   return setMs === undefined ? {} : { watchdog: { setMs } };
+}
+
+/** A command that must be repeated in time needs a line that is fast enough. */
+function checkRefresh(
+  read: FileReader,
+  device: readonly string[],
+  bus: string,
+  profile: Profile,
+): void {
+  const baud = read.whole(["buses", bus, "baud"]);
+  for (const { operation, everyMs, baudMin } of profile.refresh) {
+    if (baud === undefined || baudMin === undefined || baud >= baudMin) continue;
+    const text = `${operation} is repeated each ${everyMs} ms, which needs ${baudMin} baud`;
+    const facts = { value: `${bus} runs at ${baud}`, severity: "warning" } as const;
+    read.problems.at([...device, "bus"], text, facts);
+  }
 }
 
 /** On a line all units hear all frames; over TCP a device has a connection of its own. */
