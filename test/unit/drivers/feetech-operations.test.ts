@@ -125,3 +125,11 @@ describe("feetech/sm-c002: its only stop", () => {
     expect(walk.tick().read(off).tick().read(off).verdict?.verdict).toBe("done");
   });
 });
+
+describe("feetech/sm-c001", () => {
+  it("is another protocol: nothing is offered, and the reason says so", () => {
+    const other = compileDevice(profileOf("feetech/sm-c001"), model().setup);
+    expect([...other.verbs]).toEqual([]);
+    expect(other.whyNot?.("moveTo")).toContain("not Modbus");
+  });
+});
