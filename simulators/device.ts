@@ -22,6 +22,7 @@ import { kinco } from "./families/kinco.js";
 import { leadshine } from "./families/leadshine.js";
 import { nimotion } from "./families/nimotion.js";
 import { onRobotGrippers } from "./families/onrobot.js";
+import { oriental } from "./families/oriental.js";
 import { robotiqGrippers } from "./families/robotiq.js";
 import { schneider } from "./families/schneider.js";
 import { siemens } from "./families/siemens.js";
@@ -56,6 +57,7 @@ const families: readonly Family[] = [
   leadshine,
   nimotion,
   onRobotGrippers,
+  oriental,
   robotiqGrippers,
   schneider,
   siemens,
