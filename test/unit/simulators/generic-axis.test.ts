@@ -1,6 +1,7 @@
 /**
  * The simulated generic positioner at its registers.
- * The idea: the map at the head of its profile, with a clock in the test's hand. It refuses sockets.
+ * The idea: the map at the head of its profile, with a clock in the test's hand. It refuses
+ * sockets.
  */
 import { beforeEach, expect, test } from "vitest";
 import { Bench, linearAxis, profileOf } from "../../fixtures/simulators/profiles.js";
