@@ -224,7 +224,8 @@ function checkSpeed(read: FileReader, bus: BusConfig, { id, profile, axes }: OnL
   const shortest = frameMs(speed, readReplyBytes + 2 * Math.min(2, limits.readRegisters));
   if (slow !== undefined) {
     const text = `${id} must have its ${slow.operation} repeated, from ${slow.baudMin} baud on`;
-    read.problems.at(at, `${text}; ${runs}`);
+    // Where the device is told apart from its bus: a second problem of one value is not noted.
+    read.problems.at(["devices", id, "profile"], `${text}; ${runs}`);
   } else if (late !== undefined) {
     const worst = `every ${late.everyMs} ms and up to ${Math.ceil(boundMs)} ms of waiting`;
     const text = `${id} wants its ${late.operation} again within ${late.deadlineMs} ms`;

@@ -98,7 +98,7 @@ test("buses: what a profile asks of the line is the unit's timing, the longest s
   };
   const cell = cellOf(check(good, {}, withTiming(timing)));
   const unit = { silenceMs: 6, afterWriteMs: 11, firstByteMs: 30, turnaroundMs: 7 };
-  expect(cell.buses[0]?.units).toEqual([
+  expect(cell.buses[0]?.units).toMatchObject([
     { unit: 1, ...unit, broadcast: false },
     { unit: 2, ...unit, broadcast: false },
   ]);
