@@ -89,6 +89,7 @@ export class LineServer {
     const worker = new Worker(workerUrl(), {
       workerData,
       resourceLimits: workerLimits,
+      execArgv: [],
       // The terminal is opened by native code and closed by the thread itself.
       trackUnmanagedFds: false,
     });

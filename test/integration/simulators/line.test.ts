@@ -92,6 +92,25 @@ test("silence too short is counted and told (request while the reply is on the w
   expect(tapped().some((one) => one.what === "violation")).toBe(true);
 });
 
+test("a unit that needs 60 ms before a request: less is counted apart from t3.5", async () => {
+  const setup = servoSetup("slow", 3, { turnaround: 2 });
+  const { transport } = setup.profile;
+  const profile = {
+    ...setup.profile,
+    transport: { ...transport, timing: { silenceBeforeMs: 60 } },
+  };
+  sim = await startSim({
+    devices: [{ ...setup, profile, bus: "rail" }],
+    lines: { rail: { baud: 115_200, format: "8N1", echo: false } },
+    linesDir: dir,
+  });
+  master = new RawMaster(sim.paths.rail ?? "");
+  await master.ask(statusOf(3), 20);
+  await master.ask(statusOf(3), 150);
+  await master.ask(statusOf(3), 20);
+  expect(line()).toMatchObject({ frames: 3, violations: 0, unitViolations: 1 });
+});
+
 test("two frames without silence between them are one broken one: nothing answers", async () => {
   await serve(9600);
   master.send(Buffer.concat([statusOf(1), statusOf(2)]));
