@@ -126,7 +126,7 @@ export const waitSchema = z.strictObject({
 });
 export type WaitSpec = z.infer<typeof waitSchema>;
 
-/** Leading keys: write, edge, hold, wait, reach, readBack, capture, output, endIf, when (do, else). */
+/** Leading: write, edge, hold, wait, reach, readBack, capture, output, endIf, when (do, else). */
 export interface StepSpec {
   /** Point → value; one frame each in this order, or one frame together with `block`. */
   readonly write?: { readonly [point: string]: number | Operand } | undefined;

@@ -1,9 +1,9 @@
 /**
  * The beginning of a profile: complete, right for the lint, and wrong for every real device.
  *
- * The idea: whoever writes a profile edits one that loads, key by key; what is still invented says
- * REPLACE and is marked as from memory, so the lint warns of it. It refuses motion verbs: those come
- * when the manual has been read.
+ * The idea: whoever writes a profile edits one that loads, key by key; what is still invented
+ * says REPLACE and is marked as from memory, so the lint warns of it. It refuses motion verbs:
+ * those come when the manual has been read.
  */
 
 /** The text of a new profile. */

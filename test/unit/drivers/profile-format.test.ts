@@ -115,7 +115,13 @@ points:
   lamp: ${bool("read: { fc: 1, address: 9 }, write: { fc: 5, address: 9 }", "full")}
   horn: ${bool("read: { fc: 1, address: 11 }, write: { fc: 15, address: 11 }", "full")}
 blocks:
-  signals: { fc: 15, address: 9, registers: 10, fields: [lamp, horn], atomic: true, evidence: { by: page, confidence: A } }
+  signals:
+    fc: 15
+    address: 9
+    registers: 10
+    fields: [lamp, horn]
+    atomic: true
+    evidence: { by: page, confidence: A }
 operations:
   hold:
     text: Signals
