@@ -123,14 +123,15 @@ export class Endpoint {
   #carryOut(effect: LanesEffect): void {
     switch (effect.kind) {
       case "send": {
-        const { key, attempt, unit, pdu, timeoutMs, firstByteMs } = effect;
+        const { key, attempt, unit, pdu, timeoutMs, firstByteMs, path } = effect;
         const lane = this.#state.inFlight.find((one) => one.key === key)?.lane ?? "poll";
         const recorded = this.#recorder.sent({ key, lane, unit, pdu });
         const done = (result: WireResult) => {
           recorded(result);
           this.#put({ kind: "wire", key, attempt, result });
         };
-        const how = { timeoutMs, ...(firstByteMs === undefined ? {} : { firstByteMs }) };
+        const limit = firstByteMs === undefined ? {} : { firstByteMs };
+        const how = { timeoutMs, ...limit, ...(path === "stop" && { urgent: true }) };
         void this.#wire.exchange(unit, pdu, how).then(done);
         return;
       }

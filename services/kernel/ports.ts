@@ -178,6 +178,8 @@ export interface ExchangeHow {
   readonly timeoutMs: Ms;
   /** Lines: longest wait for its first byte. @default timeoutMs */
   readonly firstByteMs?: Ms;
+  /** A stop: a line that does not fall silent is sent into, and other units' pauses are cut. */
+  readonly urgent?: boolean;
 }
 
 /** A request that came in on a lane; answered exactly once. */

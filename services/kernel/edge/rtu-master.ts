@@ -16,6 +16,13 @@ import { RtuAssembler } from "./rtu-frame.js";
 export const broadcastTurnaroundMs: Ms = 100;
 /** Longest wait for a line to fall silent, before a request or after a failed one. */
 export const lineBusyMsMax: Ms = 250;
+/** The same with a stop waiting; then the stop is sent into whatever is on the line. */
+export const urgentBusyMsMax: Ms = 60;
+/**
+ * With a stop waiting, a reply that has begun is over after so long without a byte: more than any
+ * USB adapter keeps bytes back. A drive that lost its power in the middle of one sends no more.
+ */
+export const gapMsMax: Ms = 20;
 
 /** Where the frames go. */
 export interface RtuLine {
@@ -52,7 +59,7 @@ interface Waiting {
 }
 type Phase =
   | { readonly kind: "idle" }
-  | { readonly kind: "silence"; readonly busyUntil: Ms }
+  | { readonly kind: "silence"; readonly busyUntil: Ms; readonly urgent: boolean }
   | Waiting
   | { readonly kind: "broadcast" }
   | { readonly kind: "drain"; readonly since: Ms; hurried: boolean; readonly result: WireResult };
@@ -70,6 +77,8 @@ export class RtuMaster {
   #lastByteAtMs: Ms = Number.NEGATIVE_INFINITY;
   /** Silence that the last exchange asks for. */
   #afterMs: Ms = 0;
+  /** What the unit that was written to last needs before the next frame. */
+  #wrote: { readonly unit: number; readonly pauseMs: Ms } = { unit: 0, pauseMs: 0 };
   #hurry = false;
 
   constructor(options: RtuMasterOptions) {
@@ -90,9 +99,14 @@ export class RtuMaster {
       return Promise.resolve({ kind: "notSent", why: "invalid-value" });
     }
     this.#hurry = false;
+    const urgent = request.urgent === true;
     return new Promise((resolve) => {
       this.#settle = resolve;
-      this.#phase = { kind: "silence", busyUntil: performance.now() + lineBusyMsMax };
+      const nowMs = performance.now();
+      const busyUntil = urgent
+        ? Math.max(nowMs, this.#silentAt(unit, true)) + urgentBusyMsMax
+        : nowMs + lineBusyMsMax;
+      this.#phase = { kind: "silence", busyUntil, urgent };
       this.#sendWhenSilent(request, frame);
     });
   }
@@ -118,9 +132,13 @@ export class RtuMaster {
     }
   }
 
-  /** A stop waits: the drain that is going on, or that follows, ends at t3.5 of silence. */
+  /**
+   * A stop waits: a reply that has broken off is given up, and the drain that is going on, or that
+   * follows, ends at t3.5 of silence.
+   */
   hurry(): void {
     this.#hurry = true;
+    if (this.#phase.kind === "waiting") this.#armWaiting(this.#phase);
     if (this.#phase.kind !== "drain") return;
     this.#phase.hurried = true;
     this.#drained(this.#phase);
@@ -134,23 +152,29 @@ export class RtuMaster {
     else this.#finish({ kind: kind === "silence" ? "notSent" : "noReply", why: "link-down" });
   }
 
-  #silentAt(unit: number): Ms {
+  /** A stop waits for what its own unit was written, never for what another one was. */
+  #silentAt(unit: number, urgent: boolean): Ms {
     const { frameSilenceMs } = this.#options;
     const before = this.#units.get(unit)?.silenceMs ?? 0;
-    return this.#lastByteAtMs + Math.max(frameSilenceMs, before, this.#afterMs);
+    const wroteMs = urgent && this.#wrote.unit !== unit ? 0 : this.#wrote.pauseMs;
+    return this.#lastByteAtMs + Math.max(frameSilenceMs, before, this.#afterMs, wroteMs);
   }
 
   #sendWhenSilent(request: RtuExchange, frame: Uint8Array): void {
     const phase = this.#phase;
     if (phase.kind !== "silence") return;
-    const silentAtMs = this.#silentAt(request.unit);
-    this.#cancel = this.#options.line.at(silentAtMs, () => {
+    const { urgent, busyUntil } = phase;
+    const silentAtMs = this.#silentAt(request.unit, urgent);
+    // A line that never falls silent may be one that floats while nobody drives it.
+    const atMs = urgent ? Math.min(silentAtMs, busyUntil) : silentAtMs;
+    this.#cancel = this.#options.line.at(atMs, () => {
       this.#cancel = undefined;
       if (this.#phase !== phase) return;
       const nowMs = performance.now();
       // Bytes may have come while we waited.
-      if (this.#silentAt(request.unit) <= nowMs) this.#send(request, frame);
-      else if (nowMs < phase.busyUntil) this.#sendWhenSilent(request, frame);
+      const silent = this.#silentAt(request.unit, urgent) <= nowMs;
+      if (silent || (urgent && nowMs >= busyUntil)) this.#send(request, frame);
+      else if (nowMs < busyUntil) this.#sendWhenSilent(request, frame);
       else this.#finish({ kind: "notSent", why: "not-sent" });
     });
   }
@@ -167,8 +191,8 @@ export class RtuMaster {
     }
     this.#lastByteAtMs = endAtMs;
     const timing = this.#units.get(unit);
-    const writeMs = isWrite(pdu) ? (timing?.afterWriteMs ?? 0) : 0;
-    this.#afterMs = Math.max(timing?.silenceMs ?? 0, writeMs);
+    this.#afterMs = timing?.silenceMs ?? 0;
+    this.#wrote = { unit, pauseMs: isWrite(pdu) ? (timing?.afterWriteMs ?? 0) : 0 };
     if (unit === 0) {
       this.#phase = { kind: "broadcast" };
       const ack = pdu[0] === 5 || pdu[0] === 6 || pdu[0] === 15 || pdu[0] === 16 ? 5 : pdu.length;
@@ -197,7 +221,7 @@ export class RtuMaster {
   #armWaiting(phase: Waiting): void {
     clearTimeout(this.#timer);
     const heard = phase.assembler.heardBytes > 0;
-    const by = heard ? phase.by : Math.min(phase.firstBy, phase.by);
+    const by = heard ? this.#heardBy(phase) : Math.min(phase.firstBy, phase.by);
     const leftMs = by - performance.now();
     if (leftMs > 0) {
       this.#timer = setTimeout(() => this.#armWaiting(phase), Math.ceil(leftMs));
@@ -216,6 +240,12 @@ export class RtuMaster {
     this.#drained(drain);
   }
 
+  /** How long a reply that has begun is waited for. */
+  #heardBy({ by, firstBy }: Waiting): Ms {
+    if (!this.#hurry) return by;
+    return Math.min(by, this.#lastByteAtMs + gapMsMax, firstBy + urgentBusyMsMax);
+  }
+
   /** The line has run dry, or is waited for. */
   #drained(phase: Extract<Phase, { kind: "drain" }>): void {
     clearTimeout(this.#timer);
@@ -223,7 +253,8 @@ export class RtuMaster {
     const dryAtMs = phase.hurried
       ? this.#lastByteAtMs + frameSilenceMs
       : Math.max(this.#lastByteAtMs, phase.since) + frameSilenceMs + quietMs;
-    const leftMs = Math.min(dryAtMs, phase.since + lineBusyMsMax) - performance.now();
+    const mostMs = phase.hurried ? urgentBusyMsMax : lineBusyMsMax;
+    const leftMs = Math.min(dryAtMs, phase.since + mostMs) - performance.now();
     if (leftMs <= 0) this.#finish(phase.result);
     else this.#timer = setTimeout(() => this.#drained(phase), Math.ceil(leftMs));
   }

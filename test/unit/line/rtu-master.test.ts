@@ -6,7 +6,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { UnitTiming } from "#kernel/config/cell.js";
 import { rtuFrame } from "#kernel/edge/rtu-frame.js";
-import { broadcastTurnaroundMs, lineBusyMsMax, RtuMaster } from "#kernel/edge/rtu-master.js";
+import {
+  broadcastTurnaroundMs,
+  gapMsMax,
+  lineBusyMsMax,
+  RtuMaster,
+  urgentBusyMsMax,
+} from "#kernel/edge/rtu-master.js";
 import type { WireResult } from "#kernel/ports.js";
 
 const characterMs = 1;
@@ -63,7 +69,10 @@ function lineOf(units: readonly UnitTiming[] = [], plugged = true) {
       results.push({ atMs: performance.now(), result });
     });
   };
-  return { master, sent, results, noise, ask };
+  const stop = (unit: number) => {
+    void master.exchange({ unit, pdu: write6, timeoutMs: 200, firstByteMs: 50, urgent: true });
+  };
+  return { master, sent, results, noise, ask, stop };
 }
 
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
@@ -205,6 +214,82 @@ describe("the drain", () => {
     }
     expect(results.map((r) => r.atMs)).toEqual([requestMs + 50 + lineBusyMsMax]);
   });
+});
+
+describe("a stop waits", () => {
+  it.each([
+    ["it waits before the reply breaks off", 5],
+    ["it comes after the reply has broken off", 60],
+  ])(
+    "the drive dies in its reply, %s: the stop is out a gap later, not at timeoutMs=900",
+    async (_, hurryMs) => {
+      const { master, sent, ask, stop, results } = lineOf();
+      ask(1, read1, 900, 50);
+      await pass(hurryMs === 5 ? 5 : 0);
+      if (hurryMs === 5) master.hurry();
+      await pass(requestMs + 40 - performance.now());
+      master.received(Uint8Array.of(1, 3, 2));
+      if (hurryMs === 60) {
+        await pass(20);
+        master.hurry();
+      }
+      await pass(gapMsMax + frameSilenceMs);
+      expect(results.map((r) => r.result)).toEqual([{ kind: "noReply", why: "malformed" }]);
+      stop(2);
+      await pass(frameSilenceMs);
+      expect(sent.map(({ unit }) => unit)).toEqual([1, 2]);
+    },
+  );
+
+  it("FR-09: a reply in pieces 16 ms apart is still taken with a stop waiting", async () => {
+    const { master, results, ask } = lineOf();
+    ask(1, read1, 900, 50);
+    await pass(requestMs + 1);
+    master.hurry();
+    const whole = reply(1);
+    for (const at of [0, 2, 4]) {
+      await pass(16);
+      master.received(whole.subarray(at, at === 4 ? whole.length : at + 2));
+    }
+    await pass(0);
+    expect(results.map((r) => r.result.kind)).toEqual(["reply"]);
+  });
+
+  it("bytes never end, in the wait, in the drain, before it: it is sent all the same", async () => {
+    const { master, sent, results, ask, stop } = lineOf();
+    ask(1, read1, 900, 50);
+    await pass(requestMs);
+    master.hurry();
+    for (let ms = 0; ms < 50 + 2 * urgentBusyMsMax + 2; ms += 2) {
+      master.received(Uint8Array.of(0x55));
+      await pass(2);
+    }
+    expect(results.map((r) => r.result)).toEqual([{ kind: "noReply", why: "malformed" }]);
+    stop(2);
+    for (let ms = 0; ms <= urgentBusyMsMax; ms += 2) {
+      master.received(Uint8Array.of(0x55));
+      await pass(2);
+    }
+    expect(sent.map(({ unit }) => unit)).toEqual([1, 2]);
+  });
+
+  it.each([
+    ["another unit's stop", 2, frameSilenceMs],
+    ["its own stop", 1, 200],
+  ])(
+    "a relay module was written to, which needs 200 ms: %s of unit %i waits %i ms",
+    async (_, unit, ms) => {
+      const { master, sent, ask, stop } = lineOf([timing(1, { afterWriteMs: 200 })]);
+      ask(1, write6);
+      await pass(20);
+      master.received(rtuFrame(1, write6));
+      const heardMs = performance.now();
+      await pass(0);
+      stop(unit);
+      await pass(300);
+      expect(sent[1]).toEqual({ atMs: heardMs + ms, unit });
+    },
+  );
 });
 
 describe("what is not sent", () => {
