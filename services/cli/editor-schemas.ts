@@ -67,6 +67,8 @@ function loosened(value: unknown): unknown {
         return [name, { anyOf: [loosened(one), { type: "null" }] }] as const;
       });
       loose[key] = Object.fromEntries(entries);
+    } else if (key === "additionalProperties" && typeof inner === "object") {
+      loose[key] = { anyOf: [loosened(inner), { type: "null" }] };
     } else loose[key] = loosened(inner);
   }
   return loose;
