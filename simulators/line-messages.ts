@@ -55,6 +55,8 @@ export const counterNames = [
   /** Silences that were judged, and those shorter than t3.5 [MODBUS serial 2.5.1.1]. */
   "gaps",
   "violations",
+  /** Silences not judged: this machine was so late with a reply that the master had given up. */
+  "disturbed",
   /** Silences shorter than the profile of the unit that was asked wants. */
   "unitViolations",
   "shortestGapMs",

@@ -35,6 +35,8 @@ const tunedMs = 2000;
 /** Longest piece of a reply that is handed over at once, ms. */
 const pieceMs = 4;
 const briefMs = 50;
+/** A reply that this machine delays by more than this is no longer the device's. */
+const lateMsMost = 10;
 const frameMost = 256;
 const nap = new Int32Array(new SharedArrayBuffer(4));
 
@@ -122,6 +124,8 @@ class Line {
   #bytes: number[] = [];
   #beganMs = 0;
   #gapMs = Number.POSITIVE_INFINITY;
+  /** How late this machine was with the last reply. */
+  #lateMs = 0;
   /** Counts what was weighed; a wait that another has overtaken does nothing. */
   #serial = 0;
   /** A whole frame whose last character is still on the wire. */
@@ -184,6 +188,10 @@ class Line {
 
   #judge(tMs: number, gapMs: number): void {
     if (!Number.isFinite(gapMs)) return;
+    if (this.#lateMs > lateMsMost) {
+      count("disturbed");
+      return;
+    }
     count("gaps");
     const least = counter("shortestGapMs");
     counts[least] = Math.min(counts[least] ?? gapMs, gapMs);
@@ -266,6 +274,7 @@ class Line {
       counts[lateMs] = Math.max(counts[lateMs] ?? 0, now - dueMs);
       count("replies");
       count("lateMsSum", now - dueMs);
+      this.#lateMs = now - dueMs;
       this.#transmit(bytes, Math.min(now, dueMs + 0.02));
     });
   }

@@ -161,7 +161,7 @@ async function countGaps() {
       if (!late && (gaps < gapsWanted || gaps9600 < gapsWanted9600)) continue;
       for (const one of lines) {
         const shortest = one.shortestGapMs.toFixed(3);
-        const counts = `${one.gaps} gaps, ${one.violations} below t3.5`;
+        const counts = `${one.gaps} gaps, ${one.violations} below t3.5, ${one.disturbed} not judged`;
         say(`  ${String(one.baud).padStart(6)} baud: ${counts}, the shortest ${shortest} ms`);
       }
       const violations = lines.reduce((sum, one) => sum + one.violations, 0);
