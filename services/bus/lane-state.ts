@@ -7,7 +7,7 @@
 import type { BadReason, Ms } from "#drivers/reading.js";
 import type { Silence } from "./lane-silence.js";
 
-/** Waiting requests per unit and lane; one more is answered 0x0A. */
+/** Waiting polls per client, other requests per unit and lane; one more is answered 0x0A. */
 export const queueMax = 32;
 /** A request that was not sent by then is answered 0x0A. */
 export const unsentMsMax: Ms = 1000;

@@ -111,9 +111,13 @@ export class Work {
     this.answer(request, exceptionReply(request.pdu[0] ?? 0, code));
   }
 
-  full({ unit, lane }: Request): boolean {
-    if (lane === "poll" && this.waiting.length >= waitingMax) return true;
-    return this.waiting.filter((r) => r.unit === unit && r.lane === lane).length >= queueMax;
+  /** A tool that asks without end fills its own queue, never that of a unit's driver. */
+  full({ unit, lane, client }: Request): boolean {
+    if (lane !== "poll") {
+      return this.waiting.filter((r) => r.unit === unit && r.lane === lane).length >= queueMax;
+    }
+    if (this.waiting.length >= waitingMax) return true;
+    return this.waiting.filter((r) => r.client === client && r.lane === lane).length >= queueMax;
   }
 
   /** Unit 0 is everybody on a line: written only where all units take that, read never. */

@@ -43,12 +43,12 @@ function apply(work: Work, input: LanesInput): boolean {
       settle(work, request, input.result);
       return true;
     }
-    case "clientClosed":
+    case "clientClosed": {
+      const had = work.turns.delete(input.client);
       // A stop that has left once goes on: its repeats belong to the axis, not to the caller.
-      work.turns.delete(input.client);
-      return (
-        work.drop((r) => r.client === input.client && !(r.left && r.lane === "stop")).length > 0
-      );
+      const gone = (r: Request) => r.client === input.client && !(r.left && r.lane === "stop");
+      return work.drop(gone).length > 0 || had;
+    }
     case "axis":
       return work.setAxis(input.unit, input.axis);
     case "link":
@@ -124,8 +124,11 @@ function settleNoReply(work: Work, request: Request, why: BadReason): void {
     return;
   }
   // A reply to anybody since then proves the connection: a new one would only cost the
-  // neighbours theirs.
-  const proved = work.heardAtMs >= request.sentAtMs;
+  // neighbours theirs. A line hears nobody else meanwhile, so there the others have their stops
+  // first, and only a repeat without a reply to anybody is a reason.
+  const proved = work.line
+    ? request.sends < 2 || work.heardAtMs >= request.sinceMs
+    : work.heardAtMs >= request.sentAtMs;
   if (timedOut && work.line) work.silent(request);
   const again = work.repeatStop(request);
   if (again && timedOut && work.link.up && !proved) work.reconnect();

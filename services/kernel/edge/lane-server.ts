@@ -22,6 +22,8 @@ import { type ListenAddress, type Listening, listen } from "./socket-server.js";
 const unreadBytesMax = 64 * 1024;
 /** Connections per socket: the drivers of a bus, with room for tools. */
 const connectionsMax = 300;
+/** Vendor tools at a time: each has a share of the wire and a queue, like a driver. */
+const toolsMax = 8;
 const lanes: readonly Lane[] = ["stop", "command", "poll"];
 
 export interface LaneServerOptions {
@@ -109,7 +111,7 @@ class SocketLaneServer implements LaneServer {
     if (bus.pollPort !== undefined) {
       const serve = (socket: Socket) =>
         this.#serve(socket, (handlers) => this.#serveLane(handlers, bus.id, "poll", socket));
-      await this.#listen({ host: "127.0.0.1", port: bus.pollPort }, serve);
+      await this.#listen({ host: "127.0.0.1", port: bus.pollPort }, serve, toolsMax);
     }
   }
 
@@ -129,8 +131,12 @@ class SocketLaneServer implements LaneServer {
     }
   }
 
-  async #listen(address: ListenAddress, onSocket: (socket: Socket) => void): Promise<void> {
-    this.#listening.push(await listen({ address, connectionsMax, onSocket }));
+  async #listen(
+    address: ListenAddress,
+    onSocket: (socket: Socket) => void,
+    most = connectionsMax,
+  ): Promise<void> {
+    this.#listening.push(await listen({ address, connectionsMax: most, onSocket }));
   }
 
   #serve(socket: Socket, serve: (handlers: Handlers) => void): void {
