@@ -42,6 +42,11 @@ export class VirtualLine implements Wire {
   collisions = 0;
   onFrame: (frame: LineFrame) => void = () => {};
 
+  /** An exchange is on the line, its silence included. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   constructor(options: VirtualLineOptions) {
     this.#options = options;
   }

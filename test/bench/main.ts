@@ -7,11 +7,13 @@
 import { benchBoot } from "./boot.js";
 import { benchLane } from "./lane.js";
 import { benchLine } from "./line.js";
+import { benchStop } from "./stop.js";
 
 const benches: { readonly [name: string]: () => Promise<object> } = {
   boot: benchBoot,
   lane: benchLane,
   line: benchLine,
+  stop: benchStop,
 };
 
 const name = process.argv[2];

@@ -17,16 +17,20 @@ const runs = [
   { baud: 115_200, stops: 45_000 },
 ] as const;
 
-export async function virtualStops(say: (line: string) => void): Promise<VirtualStops> {
+export async function virtualStops(
+  share: number,
+  say: (line: string) => void,
+): Promise<VirtualStops> {
   const sum = { stops: 0, inBound: 0, strangers: 0, startsAfterStop: 0 };
-  for (const { baud, stops } of runs) {
+  for (const { baud, stops: most } of runs) {
+    const stops = Math.ceil(most * share);
     const seed = Number(process.env.BENCH_SEED ?? 1) + baud;
     const one = await playLineStops({ seed, stops, baud });
     const hours = (one.virtualMs / 3_600_000).toFixed(1);
     say(
       `virtual, ${baud} baud, 8 axes, 1 dead, seed ${seed}: ${one.inBound} of ${one.stops} stops ` +
         `within ${one.boundMs.toFixed(0)} ms, the longest ${one.longestMs.toFixed(0)} ms; ` +
-        `${one.frames} frames in ${hours} h, ${one.strangers} between order and last stop frame, ` +
+        `${one.frames} frames (${one.others} polls and commands, ${one.metTraffic} of them under an order) in ${hours} h, ${one.strangers} between order and last stop frame, ` +
         `${one.startsAfterStop} starts after a stop, ${one.collisions} collisions`,
     );
     sum.stops += one.stops;

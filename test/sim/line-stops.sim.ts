@@ -22,6 +22,9 @@ test.each([
       collisions: 0,
     });
     expect(outcome.longestMs).toBeGreaterThan(0);
+    // The line was loaded: without traffic between and under the orders this would prove nothing.
+    expect(outcome.others).toBeGreaterThan(2 * stops);
+    expect(outcome.metTraffic).toBeGreaterThan(stops / 2);
   },
   60_000,
 );

@@ -37,6 +37,10 @@ export interface LineStopsOutcome {
   readonly startsAfterStop: number;
   readonly collisions: number;
   readonly frames: number;
+  /** Polls and commands among the frames. */
+  readonly others: number;
+  /** Orders that came while a poll or a command was on the line. */
+  readonly metTraffic: number;
   readonly virtualMs: number;
 }
 
@@ -45,6 +49,8 @@ const dead = 8;
 const firstByteMs = 50;
 /** From the first driver that has the order to the last [PROTOCOL, figures over local sockets]. */
 const spreadMs = 2;
+/** The bus learns which unit is dead. */
+const warmUpMs = 3000;
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Runs in a macrotask of its own, so that promises drain inside the clock. */
@@ -139,6 +145,10 @@ class LineStops {
   #settled = { stops: 0, inBound: 0, longestMs: 0, strangers: 0 };
   #starts = 0;
   #frames = 0;
+  #others = 0;
+  #metTraffic = 0;
+  /** Stop requests that are not answered yet, repeats of the dead unit included. */
+  #openStops = 0;
 
   constructor(options: LineStopsOptions) {
     this.#options = options;
@@ -180,8 +190,12 @@ class LineStops {
       this.#poll(unit);
       this.#command(unit);
     }
+    this.clock.run(warmUpMs);
     while (this.#settled.stops < this.#options.stops) {
-      this.clock.run(this.clock.nowMs + this.#random.between(5, 60));
+      // Only when the last order is over is the line loaded again.
+      this.clock.run(this.clock.nowMs + 3000, () => this.#openStops === 0);
+      if (this.#openStops > 0) throw new Error("a stop was never answered");
+      this.clock.run(this.clock.nowMs + this.#random.between(20, 150));
       this.#giveOrder();
       const before = this.#settled.stops;
       const limitMs = this.clock.nowMs + 3 * this.#boundMs + 1000;
@@ -198,6 +212,8 @@ class LineStops {
       startsAfterStop: this.#starts,
       collisions: this.#line.collisions,
       frames: this.#frames,
+      others: this.#others,
+      metTraffic: this.#metTraffic,
       virtualMs: this.clock.nowMs,
     };
   }
@@ -222,6 +238,8 @@ class LineStops {
     this.#strange = [];
     this.#order = { atMs: this.clock.nowMs, arrivedMs: new Map(), done: new Map() };
     const order = this.#order;
+    // No stop is open here, so what is on the line is a poll or a command.
+    if (this.#line.busy) this.#metTraffic += 1;
     const first = this.#random.pick(units) ?? 1;
     for (const unit of units) {
       const delayMs = unit === first ? 0 : this.#random.between(0, spreadMs);
@@ -240,12 +258,17 @@ class LineStops {
       this.clock.schedule(this.#random.between(1, 5), () => this.#endpoint.axis(unit, "moving"));
       return;
     }
-    const next = () => this.#stop(order, unit, index + 1);
+    this.#openStops += 1;
+    const next = () => {
+      this.#openStops -= 1;
+      this.#stop(order, unit, index + 1);
+    };
     this.#endpoint.request({ lane: "stop", unit, pdu: marked(pdu), client: unit, answer: next });
   }
 
   #saw(frame: LineFrame): void {
     this.#frames += 1;
+    if (!isMarked(frame.pdu)) this.#others += 1;
     const order = this.#order;
     if (order === undefined) return;
     if (!isMarked(frame.pdu)) {

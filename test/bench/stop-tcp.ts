@@ -1,0 +1,179 @@
+/**
+ * From the HTTP request to the last stop frame on sixteen TCP drives.
+ *
+ * The idea: a whole cell as `servocell up` makes it, with a driver process for each of sixteen
+ * simulated drives; each stop is timed from before the request is written to the moment at which
+ * the simulator has heard the last drive's stop frame, both on the machine's monotonic clock. A
+ * bare loop (one process, HTTP in, sixteen frames out, nothing else) stands beside it. It refuses
+ * to judge.
+ */
+import { rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import net from "node:net";
+import {
+  type CellFolder,
+  CellProcess,
+  freePorts,
+  makeCellFolder,
+  monotonicMs,
+  sleep,
+} from "../fixtures/cell-process.js";
+import { TapReader } from "./tap-reader.js";
+
+const drives = 16;
+const lateMs = 400;
+
+export interface TcpStops {
+  readonly p99Ms: number;
+  readonly startsAfterStop: number;
+}
+
+interface Timed {
+  readonly times: readonly number[];
+  readonly missing: number;
+}
+
+export async function tcpStops(stops: number, say: (line: string) => void): Promise<TcpStops> {
+  const ports = await freePorts(drives);
+  const folder = await makeCellFolder(() => "");
+  const [gateway = 0, broker = 0] = await freePorts(2);
+  writeFileSync(folder.cellFile, cellText({ ports, gateway, broker }));
+  const own = { ...folder, api: `http://127.0.0.1:${gateway}/api/v1` };
+  const cell = new CellProcess(own);
+  try {
+    await cell.ready(drives);
+    await sleep(2000);
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const order = (i: number) => post(agent, gateway, { kind: "stop", reason: `bench ${i}` });
+    const ours = await timed(own, stops, order);
+    tell("servocell, 16 driver processes", ours, say);
+    const bare = await bareLoop(ports);
+    const theirs = await timed(own, stops, () => post(agent, bare.port, {}));
+    tell("bare loop, one process", theirs, say);
+    bare.close();
+    agent.destroy();
+    const starts = cell.tap().filter(({ pdu }) => pdu !== undefined && isStart(pdu)).length;
+    return { p99Ms: percentile(ours.times, 0.99), startsAfterStop: starts };
+  } finally {
+    await cell.close();
+    rmSync(own.dir, { recursive: true, force: true });
+  }
+}
+
+/** One order after the other, at random moments; the tap tells when the frames were heard. */
+async function timed(
+  folder: CellFolder,
+  stops: number,
+  order: (i: number) => Promise<void>,
+): Promise<Timed> {
+  const tap = new TapReader(folder.tapFile);
+  const times: number[] = [];
+  let missing = 0;
+  for (let i = 0; i < stops; i += 1) {
+    await sleep(220 + 60 * Math.random());
+    tap.skip();
+    const heard = new Map<string, number>();
+    const atMs = monotonicMs();
+    await order(i);
+    const untilMs = atMs + lateMs;
+    while (heard.size < drives && monotonicMs() < untilMs) {
+      await sleep(10);
+      for (const { device, pdu, tMs } of tap.take()) {
+        const first = pdu !== undefined && isStop(pdu) && tMs >= atMs && !heard.has(device);
+        if (first) heard.set(device, tMs);
+      }
+    }
+    if (heard.size < drives) missing += 1;
+    times.push(heard.size < drives ? lateMs : Math.max(...heard.values()) - atMs);
+  }
+  return { times, missing };
+}
+
+function post(agent: http.Agent, port: number, body: object): Promise<void> {
+  const text = JSON.stringify(body);
+  const headers = { "content-type": "application/json", "content-length": text.length };
+  const options = { agent, host: "127.0.0.1", port, method: "POST", path: "/api/v1/stop", headers };
+  return new Promise((resolve, reject) => {
+    const request = http.request(options, (reply) => {
+      reply.resume();
+      reply.on("end", resolve);
+    });
+    request.on("error", reject);
+    request.end(text);
+  });
+}
+
+/** Halt, quick stop, shutdown: words that stop a CiA 402 drive [devices.md 1.2]. */
+function isStop(pdu: string): boolean {
+  if (!pdu.startsWith("063100")) return false;
+  const word = Number.parseInt(pdu.slice(6, 10), 16);
+  return (word & 0x0100) !== 0 || [0x0b, 0x06, 0x02, 0x07, 0x00].includes(word);
+}
+
+/** A rising set-point bit without halt. */
+function isStart(pdu: string): boolean {
+  if (!pdu.startsWith("063100")) return false;
+  const word = Number.parseInt(pdu.slice(6, 10), 16);
+  return (word & 0x10) !== 0 && (word & 0x0100) === 0;
+}
+
+function tell(what: string, { times, missing }: Timed, say: (line: string) => void): void {
+  const at = (share: number) => `${percentile(times, share).toFixed(2)} ms`;
+  const rest = missing === 0 ? "" : `; ${missing} stops did not reach all drives`;
+  say(
+    `tcp, 16 drives, ${times.length} stops, ${what}: p50 ${at(0.5)}, p99 ${at(0.99)}, ` +
+      `longest ${at(1)}${rest}`,
+  );
+}
+
+function percentile(times: readonly number[], share: number): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** HTTP in, one stop frame to each drive out. */
+async function bareLoop(ports: readonly number[]): Promise<{ port: number; close(): void }> {
+  const sockets = ports.map((port) => net.connect({ host: "127.0.0.1", port, noDelay: true }));
+  for (const socket of sockets) socket.resume();
+  await Promise.all(sockets.map((s) => new Promise((resolve) => s.once("connect", resolve))));
+  let transaction = 0;
+  const server = http.createServer((request, reply) => {
+    transaction = (transaction + 1) & 0xffff;
+    const pdu = [6, 0x31, 0, 1, 0x0f];
+    const frame = Uint8Array.of(transaction >> 8, transaction & 0xff, 0, 0, 0, 6, 1, ...pdu);
+    for (const socket of sockets) socket.write(frame);
+    request.resume();
+    reply.end("{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function cellText(ports: {
+  readonly ports: readonly number[];
+  readonly gateway: number;
+  readonly broker: number;
+}): string {
+  const axis = "{ kind: linear, countsPerRev: 65536, pitch: 10 mm, travel: [0 mm, 500 mm], ";
+  const limits = "velocityMax: 400 mm/s, accelerationMax: 2000 mm/s2, whenOff: stays }";
+  const numbers = Array.from({ length: drives }, (_, i) => i + 1);
+  return `${[
+    "servocell: 1",
+    "cell: { name: sixteen, prefix: bench }",
+    "simulation: true",
+    `brokerPort: ${ports.broker}`,
+    `gateway: { host: 127.0.0.1, port: ${ports.gateway} }`,
+    "buses:",
+    ...ports.ports.map((port, i) => `  d${i + 1}: { tcp: "127.0.0.1:${port}" }`),
+    "devices:",
+    ...numbers.map(
+      (i) => `  a${i}: { profile: kinco/fd5p, bus: d${i}, unit: 1, axis: ${axis}${limits} }`,
+    ),
+  ].join("\n")}\n`;
+}
