@@ -84,6 +84,7 @@ export class RtuAssembler {
   #noiseBytes = 0;
   #refused = 0;
   #strangers = 0;
+  #ownHeard = false;
 
   constructor(request: RtuRequest) {
     this.#request = request;
@@ -109,6 +110,11 @@ export class RtuAssembler {
   /** Valid frames of others, or answers to another request. */
   get strangers(): number {
     return this.#strangers;
+  }
+
+  /** Our own request has come back, and not as the echo that was expected. */
+  get ownHeard(): boolean {
+    return this.#ownHeard;
   }
 
   /** The own frame has not come back although the line is said to echo. */
@@ -217,11 +223,18 @@ export class RtuAssembler {
         const { unit, pdu } = this.#request;
         // Our own request, heard again, is no answer to it.
         const request = fc <= 4 && length === 8 && this.#kept[at + 2] !== 3;
+        this.#ownHeard ||= this.#isOwn(at, length);
         if (this.#kept[at] === unit && (fc & 0x7f) === pdu[0] && !request) this.#refused += 1;
         return length;
       }
     }
     return open ? -1 : 0;
+  }
+
+  #isOwn(at: number, length: number): boolean {
+    const { unit, pdu } = this.#request;
+    if (this.#kept[at] !== unit || length !== pdu.length + 3) return false;
+    return pdu.every((byte, i) => this.#kept[at + 1 + i] === byte);
   }
 
   #crcHolds(at: number, length: number): boolean {

@@ -80,9 +80,12 @@ export class RtuMaster {
   /** What the unit that was written to last needs before the next frame. */
   #wrote: { readonly unit: number; readonly pauseMs: Ms } = { unit: 0, pauseMs: 0 };
   #hurry = false;
+  /** The adapter hears itself: it is said so, or it was noticed. */
+  #echoes: boolean;
 
   constructor(options: RtuMasterOptions) {
     this.#options = options;
+    this.#echoes = options.echo;
     this.#units = new Map(options.units.map((unit) => [unit.unit, unit]));
   }
 
@@ -123,6 +126,7 @@ export class RtuMaster {
     const pdu = assembler.push(bytes);
     if (pdu !== undefined) {
       const noise = assembler.noiseBytes;
+      this.#noteEcho(assembler);
       this.#finish({ kind: "reply", pdu });
       if (noise > 0) this.#options.onNoise(noise, false);
     } else if (assembler.refused > 0) {
@@ -180,7 +184,7 @@ export class RtuMaster {
   }
 
   #send(request: RtuExchange, frame: Uint8Array): void {
-    const { line, echo } = this.#options;
+    const { line } = this.#options;
     const { unit, pdu, timeoutMs } = request;
     const endAtMs = line.send(frame);
     // A line that fails while it is written to has called `lost` already.
@@ -207,7 +211,7 @@ export class RtuMaster {
       assembler: new RtuAssembler({
         unit,
         pdu,
-        ...(echo && { echo: frame }),
+        ...(this.#echoes && { echo: frame }),
         functionBytes: timing?.functionBytes,
       }),
       firstBy: endAtMs + firstByteMs,
@@ -228,6 +232,7 @@ export class RtuMaster {
       return;
     }
     const { noiseBytes, echoMissing } = phase.assembler;
+    this.#noteEcho(phase.assembler);
     const why = heard ? "malformed" : "timeout";
     const drain = {
       kind: "drain",
@@ -238,6 +243,15 @@ export class RtuMaster {
     this.#phase = drain;
     if (noiseBytes > 0 || echoMissing) this.#options.onNoise(noiseBytes, echoMissing);
     this.#drained(drain);
+  }
+
+  /**
+   * An adapter that echoes although nobody said so would acknowledge every single write itself,
+   * the stop of a dead drive too. A read shows it, and the first frame to any device is one.
+   */
+  #noteEcho({ ownHeard, echoMissing }: RtuAssembler): void {
+    if (ownHeard) this.#echoes = true;
+    else if (echoMissing) this.#echoes = this.#options.echo;
   }
 
   /** How long a reply that has begun is waited for. */

@@ -292,6 +292,52 @@ describe("a stop waits", () => {
   );
 });
 
+describe("an adapter that echoes, with echo=false in the cell file", () => {
+  const echoed = (unit: number, pdu: Uint8Array) => rtuFrame(unit, pdu);
+
+  it.each([
+    ["a living drive was read", reply(1)],
+    ["a dead one was", new Uint8Array(0)],
+  ])(
+    "FR-05: %s: the echo of the next write is no acknowledgement of a dead drive",
+    async (_, read) => {
+      const { master, results, ask } = lineOf();
+      ask(1, read1, 200, 50);
+      await pass(requestMs);
+      master.received(echoed(1, read1));
+      if (read.length > 0) master.received(read);
+      await pass(300);
+      ask(1, write6, 200, 50);
+      await pass(frameSilenceMs + requestMs);
+      master.received(echoed(1, write6));
+      await pass(300);
+      expect(results[1]?.result).toEqual({ kind: "noReply", why: "timeout" });
+      ask(1, write6, 200, 50);
+      await pass(frameSilenceMs + requestMs);
+      master.received(echoed(1, write6));
+      master.received(echoed(1, write6));
+      await pass(0);
+      expect(results[2]?.result).toEqual({ kind: "reply", pdu: write6 });
+    },
+  );
+
+  it("it echoes no more: one read is missed, then all is as before", async () => {
+    const { master, results, ask } = lineOf();
+    ask(1);
+    await pass(requestMs);
+    master.received(echoed(1, read1));
+    master.received(reply(1));
+    for (const _ of [1, 2]) {
+      await pass(300);
+      ask(1, read1, 200, 50);
+      await pass(frameSilenceMs + requestMs);
+      master.received(reply(1));
+    }
+    await pass(300);
+    expect(results.map((r) => r.result.kind)).toEqual(["reply", "noReply", "reply"]);
+  });
+});
+
 describe("what is not sent", () => {
   it("a second request while one is open", async () => {
     const { results, ask, sent } = lineOf();
