@@ -3,13 +3,15 @@
  *
  * The idea: the bus service asks here and the thread keeps the times. The line is claimed by its
  * real path, so one physical line has one owner. Requests given while one is out wait in order,
- * a few at most. It refuses to send later what was asked for while the port was away.
+ * a few at most. It refuses to send later what was asked for while the port was away, and to live
+ * on without its thread.
  *
  * When this runs from TypeScript source (the tests), the thread comes from the build in `dist/`.
  */
 import { Worker } from "node:worker_threads";
 import type { Ms } from "#drivers/reading.js";
 import type { BusLink, UnitTiming } from "../config/cell.js";
+import { ServocellError } from "../errors.js";
 import type { ExchangeHow, Log, Wire, WireResult } from "../ports.js";
 import { claimLine } from "./line-claims.js";
 import type { FromLine, LineSetup, ToLine } from "./line-worker.js";
@@ -69,6 +71,7 @@ class LineWire implements Wire {
         this.#down();
         release();
         resolve();
+        if (!this.#closed) throw new ServocellError("INTERNAL", deadThread(path), { path });
       });
     });
   }
@@ -166,6 +169,14 @@ class LineWire implements Wire {
     this.#connected = connected;
     for (const listener of this.#listeners) listener(connected);
   }
+}
+
+/**
+ * Nobody could stop anything on the line any more, and the thread has taken the port's lock with
+ * it: only a new process has the line again.
+ */
+function deadThread(path: string): string {
+  return `The thread of the serial line ${path} has ended; the process has to start anew.`;
 }
 
 function workerUrl(): URL {

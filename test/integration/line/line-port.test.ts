@@ -148,6 +148,25 @@ describe("the port cannot be had", () => {
   });
 });
 
+describe("the thread of a line", () => {
+  it("dies: what was out is unknown, and the process does not live on without its line", async () => {
+    const others = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    try {
+      const thrown = new Promise<Error>((resolve) => process.once("uncaughtException", resolve));
+      const { wire } = await line(healthy);
+      // Whatever a thread dies of; here of a request that is none.
+      const out = await wire.exchange(1, undefined as never, { timeoutMs: 100 });
+      expect(out).toEqual({ kind: "noReply", why: "link-down" });
+      expect((await thrown).message).toContain("has ended");
+      expect(wire.connected).toBe(false);
+    } finally {
+      process.removeAllListeners("uncaughtException");
+      for (const listener of others) process.on("uncaughtException", listener);
+    }
+  });
+});
+
 describe("one owner", () => {
   it("ST-03: two names of one terminal: the second is refused and names both", async () => {
     const { peer, wire } = await line(healthy);
