@@ -41,10 +41,19 @@ const image = (ccon: string, cpos: string, rest = "000000000000") =>
 
 describe("festo/cmmo-st: enable, disable, reset, home", () => {
   it("enable: enable, stop and direct mode in one image, START = 0", () => {
-    const walk = Walk.of(model(), "enable", {}, words(off));
+    const walk = Walk.of(model(), "enable", {}, words(off)).read(words(off));
     expect(walk.lines()).toEqual([`level:${image("43", "01")}`]);
     walk.wrote().read(words(off)).tick().read(words());
     expect(walk.verdict?.verdict).toBe("done");
+  });
+  it("enable of a controller that a stop has left under power clears before it lets go", () => {
+    const stopped = words({ open: 0, mc: 0 });
+    const walk = Walk.of(model(), "enable", {}, stopped).read(stopped).read(stopped).settle();
+    expect(walk.frames).toEqual([
+      `level:${image("41", "40")}`,
+      `level:${image("41", "00")}`,
+      `level:${image("43", "01")}`,
+    ]);
   });
   it("disable: enable = 0, stop = 0, seen to be off", () => {
     const walk = Walk.of(model(), "disable", {}, words());

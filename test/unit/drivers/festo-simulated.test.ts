@@ -50,15 +50,24 @@ describe("festo/cmmo-st, simulated", () => {
     expect(walk.run("moveTo", { position: 5, velocity: 500 })).toMatchObject(done);
   });
 
-  it("STOP alone holds the path: enabled again without CLEAR it would go on", () => {
+  it.each([
+    ["by its bits alone it goes on", false],
+    ["by enable it stays: the rest is cleared first", true],
+  ])("STOP alone holds the path (a stop that died on its way); let go %s", (_, byVerb) => {
     const walk = homed();
     setOff(walk);
-    walk.exchange(Uint8Array.from(Buffer.from("170000000400000004084100000000000000", "hex")));
+    const send = (ccon: string, cpos: string) => {
+      const image = `17000000040000000408${ccon}${cpos}000000000000`;
+      walk.exchange(Uint8Array.from(Buffer.from(image, "hex")));
+    };
+    send("41", "00");
     walk.pass(1000);
     const before = walk.position();
-    expect(walk.run("enable")).toMatchObject(done);
+    if (byVerb) expect(walk.run("enable")).toMatchObject(done);
+    else send("43", "01");
     walk.pass(5000);
-    expect(walk.position() - before).toBeGreaterThan(10);
+    if (byVerb) expect(Math.abs(walk.position() - before)).toBeLessThan(0.05);
+    else expect(walk.position() - before).toBeGreaterThan(10);
   });
 
   it.each([true, false])("a stop of a controller that is off writes no enable (known=%s)", (k) => {
