@@ -66,12 +66,14 @@ export interface RtuRequest {
   readonly pdu: Uint8Array;
   /** The frame that was sent, where the adapter hears itself: it has to come back first. */
   readonly echo?: Uint8Array | undefined;
+  /** The unit may still owe such a reply to an earlier request: the first that comes is held. */
+  readonly owed?: boolean | undefined;
   /** Function bytes that this unit also puts on exceptions (profile: functionBytes). */
   readonly functionBytes?: readonly number[] | undefined;
 }
 
 /** What stands at one place of the stream. */
-type Found = { readonly pdu: Uint8Array } | "wait" | "no";
+type Found = { readonly pdu: Uint8Array; readonly length: number } | "wait" | "no";
 
 /** Collects the bytes that follow one request. Linear in what is pushed. */
 export class RtuAssembler {
@@ -85,6 +87,7 @@ export class RtuAssembler {
   #refused = 0;
   #strangers = 0;
   #ownHeard = false;
+  #held: Uint8Array | undefined;
 
   constructor(request: RtuRequest) {
     this.#request = request;
@@ -110,6 +113,11 @@ export class RtuAssembler {
   /** Valid frames of others, or answers to another request. */
   get strangers(): number {
     return this.#strangers;
+  }
+
+  /** The first of two replies that are due; it may be the one to the earlier request. */
+  get held(): Uint8Array | undefined {
+    return this.#held;
   }
 
   /** Our own request has come back, and not as the echo that was expected. */
@@ -165,7 +173,12 @@ export class RtuAssembler {
     let at = 0;
     while (at < this.#end) {
       const own = this.#ownAt(at);
-      if (typeof own === "object") return own.pdu;
+      if (typeof own === "object") {
+        if (this.#request.owed !== true || this.#held !== undefined) return own.pdu;
+        this.#held = own.pdu;
+        at += own.length;
+        continue;
+      }
       if (own === "wait") break;
       const length = this.#otherAt(at);
       if (length > 0) {
@@ -192,9 +205,9 @@ export class RtuAssembler {
     const length = exception ? exceptionBytes : this.#length;
     if (there < length) return "wait";
     if (!this.#crcHolds(at, length)) return "no";
-    if (exception) return { pdu: Uint8Array.of(fc | 0x80, byte(2)) };
+    if (exception) return { pdu: Uint8Array.of(fc | 0x80, byte(2)), length };
     const reply = this.#kept.slice(at + 1, at + length - crcBytes);
-    return matchReply(pdu, reply).kind === "malformed" ? "no" : { pdu: reply };
+    return matchReply(pdu, reply).kind === "malformed" ? "no" : { pdu: reply, length };
   }
 
   /** Whether what is there of byte count or echo is as it must be. */

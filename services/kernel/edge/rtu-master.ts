@@ -10,7 +10,7 @@ import { isReadFunction } from "#drivers/pdu.js";
 import type { Ms } from "#drivers/reading.js";
 import type { UnitTiming } from "../config/cell.js";
 import type { ExchangeHow, WireResult } from "../ports.js";
-import { RtuAssembler } from "./rtu-frame.js";
+import { RtuAssembler, replyBytes } from "./rtu-frame.js";
 
 /** How long units have to carry out a broadcast before the next frame [MODBUS serial 2.4.1]. */
 export const broadcastTurnaroundMs: Ms = 100;
@@ -23,6 +23,10 @@ export const urgentBusyMsMax: Ms = 60;
  * USB adapter keeps bytes back. A drive that lost its power in the middle of one sends no more.
  */
 export const gapMsMax: Ms = 20;
+/** So long after a request without a reply its unit may still answer it. */
+export const owedMsMax: Ms = 500;
+/** How long the second of two replies is waited for. */
+const secondMsMax: Ms = 50;
 
 /** Where the frames go. */
 export interface RtuLine {
@@ -52,6 +56,7 @@ export interface RtuExchange extends ExchangeHow {
 
 interface Waiting {
   readonly kind: "waiting";
+  readonly request: RtuExchange;
   readonly assembler: RtuAssembler;
   readonly firstBy: Ms;
   readonly firstByteMs: Ms;
@@ -80,6 +85,8 @@ export class RtuMaster {
   /** What the unit that was written to last needs before the next frame. */
   #wrote: { readonly unit: number; readonly pauseMs: Ms } = { unit: 0, pauseMs: 0 };
   #hurry = false;
+  /** Replies that have not come, by unit. */
+  readonly #owed = new Map<number, { readonly request: Uint8Array; readonly untilMs: Ms }>();
   /** The adapter hears itself: it is said so, or it was noticed. */
   #echoes: boolean;
 
@@ -127,11 +134,13 @@ export class RtuMaster {
     if (pdu !== undefined) {
       const noise = assembler.noiseBytes;
       this.#noteEcho(assembler);
+      if (assembler.held !== undefined) this.#owed.delete(phase.request.unit);
       this.#finish({ kind: "reply", pdu });
       if (noise > 0) this.#options.onNoise(noise, false);
-    } else if (assembler.refused > 0) {
+    } else if (assembler.refused > 0 || assembler.held !== undefined) {
       // The unit has answered something else; it may still answer this, but not much later.
-      phase.by = Math.min(phase.by, nowMs + phase.firstByteMs);
+      const moreMs = assembler.held === undefined ? phase.firstByteMs : secondMsMax;
+      phase.by = Math.min(phase.by, nowMs + Math.min(phase.firstByteMs, moreMs));
       this.#armWaiting(phase);
     }
   }
@@ -208,9 +217,11 @@ export class RtuMaster {
     const firstByteMs = Math.min(request.firstByteMs ?? timeoutMs, timeoutMs);
     const phase: Waiting = {
       kind: "waiting",
+      request,
       assembler: new RtuAssembler({
         unit,
         pdu,
+        owed: this.#owes(request),
         ...(this.#echoes && { echo: frame }),
         functionBytes: timing?.functionBytes,
       }),
@@ -231,8 +242,15 @@ export class RtuMaster {
       this.#timer = setTimeout(() => this.#armWaiting(phase), Math.ceil(leftMs));
       return;
     }
-    const { noiseBytes, echoMissing } = phase.assembler;
+    const { noiseBytes, echoMissing, held } = phase.assembler;
     this.#noteEcho(phase.assembler);
+    const { unit, pdu } = phase.request;
+    // Nothing more has come, so it was the reply to this; with a stop waiting nobody knows.
+    if (held !== undefined && !this.#hurry) {
+      this.#finish({ kind: "reply", pdu: held });
+      return;
+    }
+    this.#owed.set(unit, { request: pdu, untilMs: performance.now() + owedMsMax });
     const why = heard ? "malformed" : "timeout";
     const drain = {
       kind: "drain",
@@ -246,6 +264,21 @@ export class RtuMaster {
   }
 
   /**
+   * Whether a late reply to an earlier request could be taken for the one to this: RTU names
+   * neither. Of a stop either acknowledgement will do.
+   */
+  #owes({ unit, pdu, urgent }: RtuExchange): boolean {
+    const owed = this.#owed.get(unit);
+    if (owed === undefined || urgent === true) return false;
+    if (performance.now() >= owed.untilMs) {
+      this.#owed.delete(unit);
+      return false;
+    }
+    const { request } = owed;
+    return request[0] === pdu[0] && replyBytes(request) === replyBytes(pdu);
+  }
+
+  /**
    * An adapter that echoes although nobody said so would acknowledge every single write itself,
    * the stop of a dead drive too. A read shows it, and the first frame to any device is one.
    */
@@ -255,8 +288,9 @@ export class RtuMaster {
   }
 
   /** How long a reply that has begun is waited for. */
-  #heardBy({ by, firstBy }: Waiting): Ms {
+  #heardBy({ by, firstBy, assembler }: Waiting): Ms {
     if (!this.#hurry) return by;
+    if (assembler.held !== undefined) return 0;
     return Math.min(by, this.#lastByteAtMs + gapMsMax, firstBy + urgentBusyMsMax);
   }
 

@@ -4,24 +4,19 @@
  * real clocks.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { UnitTiming } from "#kernel/config/cell.js";
 import { rtuFrame } from "#kernel/edge/rtu-frame.js";
+import { broadcastTurnaroundMs, lineBusyMsMax } from "#kernel/edge/rtu-master.js";
 import {
-  broadcastTurnaroundMs,
-  gapMsMax,
-  lineBusyMsMax,
-  RtuMaster,
-  urgentBusyMsMax,
-} from "#kernel/edge/rtu-master.js";
-import type { WireResult } from "#kernel/ports.js";
-
-const characterMs = 1;
-const frameSilenceMs = 4;
-const quietMs = 10;
-const requestMs = 8 * characterMs;
-const read1 = Uint8Array.of(3, 0, 0x20, 0, 1);
-const write6 = Uint8Array.of(6, 0, 0x20, 0, 3);
-const reply = (unit: number) => rtuFrame(unit, Uint8Array.of(3, 2, 0x12, 0x34));
+  frameSilenceMs,
+  lineOf,
+  pass,
+  quietMs,
+  read1,
+  reply,
+  requestMs,
+  timing,
+  write6,
+} from "./master-rig.js";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
@@ -29,53 +24,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
 });
-
-const timing = (unit: number, wish: Partial<UnitTiming> = {}): UnitTiming => ({
-  unit,
-  silenceMs: 0,
-  afterWriteMs: 0,
-  firstByteMs: 50,
-  turnaroundMs: 1,
-  broadcast: false,
-  ...wish,
-});
-
-function lineOf(units: readonly UnitTiming[] = [], plugged = true) {
-  const sent: { readonly atMs: number; readonly unit: number }[] = [];
-  const noise: number[] = [];
-  const master = new RtuMaster({
-    line: {
-      encode: (unit, pdu) => (pdu.length === 0 ? undefined : rtuFrame(unit, pdu)),
-      send: (frame) => {
-        if (!plugged) return undefined;
-        sent.push({ atMs: performance.now(), unit: frame[0] ?? 0 });
-        return performance.now() + frame.length * characterMs;
-      },
-      at: (moment, then) => {
-        const timer = setTimeout(then, Math.max(0, moment - performance.now()));
-        return () => clearTimeout(timer);
-      },
-    },
-    units,
-    frameSilenceMs,
-    quietMs,
-    echo: false,
-    onNoise: (bytes) => noise.push(bytes),
-  });
-  const results: { readonly atMs: number; readonly result: WireResult }[] = [];
-  const ask = (unit: number, pdu = read1, timeoutMs = 200, firstByteMs?: number) => {
-    const how = { timeoutMs, ...(firstByteMs !== undefined && { firstByteMs }) };
-    void master.exchange({ unit, pdu, ...how }).then((result) => {
-      results.push({ atMs: performance.now(), result });
-    });
-  };
-  const stop = (unit: number) => {
-    void master.exchange({ unit, pdu: write6, timeoutMs: 200, firstByteMs: 50, urgent: true });
-  };
-  return { master, sent, results, noise, ask, stop };
-}
-
-const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 describe("silence before a frame", () => {
   it.each([
@@ -213,128 +161,6 @@ describe("the drain", () => {
       if (performance.now() > requestMs + 50) master.received(Uint8Array.of(0x55));
     }
     expect(results.map((r) => r.atMs)).toEqual([requestMs + 50 + lineBusyMsMax]);
-  });
-});
-
-describe("a stop waits", () => {
-  it.each([
-    ["it waits before the reply breaks off", 5],
-    ["it comes after the reply has broken off", 60],
-  ])(
-    "the drive dies in its reply, %s: the stop is out a gap later, not at timeoutMs=900",
-    async (_, hurryMs) => {
-      const { master, sent, ask, stop, results } = lineOf();
-      ask(1, read1, 900, 50);
-      await pass(hurryMs === 5 ? 5 : 0);
-      if (hurryMs === 5) master.hurry();
-      await pass(requestMs + 40 - performance.now());
-      master.received(Uint8Array.of(1, 3, 2));
-      if (hurryMs === 60) {
-        await pass(20);
-        master.hurry();
-      }
-      await pass(gapMsMax + frameSilenceMs);
-      expect(results.map((r) => r.result)).toEqual([{ kind: "noReply", why: "malformed" }]);
-      stop(2);
-      await pass(frameSilenceMs);
-      expect(sent.map(({ unit }) => unit)).toEqual([1, 2]);
-    },
-  );
-
-  it("FR-09: a reply in pieces 16 ms apart is still taken with a stop waiting", async () => {
-    const { master, results, ask } = lineOf();
-    ask(1, read1, 900, 50);
-    await pass(requestMs + 1);
-    master.hurry();
-    const whole = reply(1);
-    for (const at of [0, 2, 4]) {
-      await pass(16);
-      master.received(whole.subarray(at, at === 4 ? whole.length : at + 2));
-    }
-    await pass(0);
-    expect(results.map((r) => r.result.kind)).toEqual(["reply"]);
-  });
-
-  it("bytes never end, in the wait, in the drain, before it: it is sent all the same", async () => {
-    const { master, sent, results, ask, stop } = lineOf();
-    ask(1, read1, 900, 50);
-    await pass(requestMs);
-    master.hurry();
-    for (let ms = 0; ms < 50 + 2 * urgentBusyMsMax + 2; ms += 2) {
-      master.received(Uint8Array.of(0x55));
-      await pass(2);
-    }
-    expect(results.map((r) => r.result)).toEqual([{ kind: "noReply", why: "malformed" }]);
-    stop(2);
-    for (let ms = 0; ms <= urgentBusyMsMax; ms += 2) {
-      master.received(Uint8Array.of(0x55));
-      await pass(2);
-    }
-    expect(sent.map(({ unit }) => unit)).toEqual([1, 2]);
-  });
-
-  it.each([
-    ["another unit's stop", 2, frameSilenceMs],
-    ["its own stop", 1, 200],
-  ])(
-    "a relay module was written to, which needs 200 ms: %s of unit %i waits %i ms",
-    async (_, unit, ms) => {
-      const { master, sent, ask, stop } = lineOf([timing(1, { afterWriteMs: 200 })]);
-      ask(1, write6);
-      await pass(20);
-      master.received(rtuFrame(1, write6));
-      const heardMs = performance.now();
-      await pass(0);
-      stop(unit);
-      await pass(300);
-      expect(sent[1]).toEqual({ atMs: heardMs + ms, unit });
-    },
-  );
-});
-
-describe("an adapter that echoes, with echo=false in the cell file", () => {
-  const echoed = (unit: number, pdu: Uint8Array) => rtuFrame(unit, pdu);
-
-  it.each([
-    ["a living drive was read", reply(1)],
-    ["a dead one was", new Uint8Array(0)],
-  ])(
-    "FR-05: %s: the echo of the next write is no acknowledgement of a dead drive",
-    async (_, read) => {
-      const { master, results, ask } = lineOf();
-      ask(1, read1, 200, 50);
-      await pass(requestMs);
-      master.received(echoed(1, read1));
-      if (read.length > 0) master.received(read);
-      await pass(300);
-      ask(1, write6, 200, 50);
-      await pass(frameSilenceMs + requestMs);
-      master.received(echoed(1, write6));
-      await pass(300);
-      expect(results[1]?.result).toEqual({ kind: "noReply", why: "timeout" });
-      ask(1, write6, 200, 50);
-      await pass(frameSilenceMs + requestMs);
-      master.received(echoed(1, write6));
-      master.received(echoed(1, write6));
-      await pass(0);
-      expect(results[2]?.result).toEqual({ kind: "reply", pdu: write6 });
-    },
-  );
-
-  it("it echoes no more: one read is missed, then all is as before", async () => {
-    const { master, results, ask } = lineOf();
-    ask(1);
-    await pass(requestMs);
-    master.received(echoed(1, read1));
-    master.received(reply(1));
-    for (const _ of [1, 2]) {
-      await pass(300);
-      ask(1, read1, 200, 50);
-      await pass(frameSilenceMs + requestMs);
-      master.received(reply(1));
-    }
-    await pass(300);
-    expect(results.map((r) => r.result.kind)).toEqual(["reply", "noReply", "reply"]);
   });
 });
 
