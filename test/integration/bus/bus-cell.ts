@@ -12,7 +12,7 @@ import type { CloudEvent } from "#kernel/contract/payloads.js";
 import { openFieldLink } from "#kernel/edge/lane-link.js";
 import { openLaneServer } from "#kernel/edge/lane-server.js";
 import { openModbusWire } from "#kernel/edge/modbus-wire.js";
-import type { App, FieldLink, Lane, Log, MessageLink } from "#kernel/ports.js";
+import type { App, FieldLink, Lane, LaneServer, Log, MessageLink } from "#kernel/ports.js";
 import { guardPath, lanePath } from "#kernel/run-dir.js";
 import { buildBus } from "../../../services/bus/app.js";
 import { type PeerRequest, RawPeer, until } from "./raw-peer.js";
@@ -30,6 +30,8 @@ export class BusCell {
   readonly avail: string[] = [];
   readonly #links: FieldLink[] = [];
   readonly #sockets: Socket[] = [];
+  /** Units whose driver the bus service has heard of: it passes no writes for others. */
+  readonly #greeted = new Set<number>();
   #connected = true;
   #ids = 0;
   app: App | undefined;
@@ -46,6 +48,7 @@ export class BusCell {
     const cell = new BusCell(await RawPeer.open(script), await freePort());
     await cell.startBus(given.replyTimeoutMs);
     await until(() => cell.peer.connections === 1, "the wire's connection");
+    await until(() => cell.lines.some(({ text }) => text.includes("is connected")), "its word");
     return cell;
   }
 
@@ -58,7 +61,7 @@ export class BusCell {
       pollPort: this.pollPort,
       replyTimeoutMs,
     };
-    const lanes = await openLaneServer({ runDir, buses: [bus], log });
+    const lanes = this.#watched(await openLaneServer({ runDir, buses: [bus], log }));
     const wires = new Map([
       ["gantry", openModbusWire({ host: "127.0.0.1", port: this.peer.port, log })],
     ]);
@@ -68,6 +71,20 @@ export class BusCell {
     const { main } = this;
     this.app = buildBus({ wires, lanes, main, log, boot, newId }, config);
     await this.app.start();
+  }
+
+  #watched(lanes: LaneServer): LaneServer {
+    return {
+      onRequest: (handler) => lanes.onRequest(handler),
+      onClientClosed: (handler) => lanes.onClientClosed(handler),
+      onGuard: (handler) =>
+        lanes.onGuard((bus, client, message, reply) => {
+          handler(bus, client, message, reply);
+          if (message.kind === "hello") this.#greeted.add(message.unit);
+        }),
+      onGuardClosed: (handler) => lanes.onGuardClosed(handler),
+      close: () => lanes.close(),
+    };
   }
 
   get log(): Log {
@@ -98,7 +115,7 @@ export class BusCell {
     const { runDir, log } = this;
     const link = openFieldLink({ runDir, bus: "gantry", unit, device, log });
     this.#links.push(link);
-    await until(() => link.connected, "the field link");
+    await until(() => link.connected && this.#greeted.has(unit), "the field link");
     return link;
   }
 

@@ -1,5 +1,5 @@
 /**
- * The table of the lane scheduler: full queues, silent units, late requests, and the first two lines.
+ * The table of the lane scheduler: full queues, silent units, late requests, two first lines.
  * The idea: one line a cell, written as in lanes-situations.ts. Refuses prose.
  */
 import type { LanesTable } from "./lanes-table.js";

@@ -1,5 +1,5 @@
 /**
- * The table of the lane scheduler: a line: stops in order, units that are busy, silent or coming back.
+ * The table of the lane scheduler: a line, its stops in order, units busy, silent, coming back.
  * The idea: one line a cell, written as in lanes-situations.ts. Refuses prose.
  */
 import type { LanesTable } from "./lanes-table.js";
