@@ -75,6 +75,9 @@ function argsOf(operation: OperationSpec, given: Args): Args | string {
   return args;
 }
 
+/** Quantities of which a little is not the same as none. */
+const ramps: ReadonlySet<ArgumentSpec["quantity"]> = new Set(["velocity", "acceleration"]);
+
 interface Limit {
   readonly text: string;
   readonly detail: Args;
@@ -116,6 +119,11 @@ function limitOf(
   const range = rangeOf(codec.spec);
   if (!raw.ok) return { text: `${name} ${value}: ${raw.why}`, detail: { [name]: value } };
   const sent = BigInt(raw.value);
+  // MO-21: 0 means "as fast as it goes", or a ramp that never ends, to one drive or another.
+  if (sent === 0n && value !== 0 && ramps.has(spec.quantity)) {
+    const text = `${name} ${value} would be written as 0 (${spec.point}), and 0 means something else`;
+    return { text, detail: { [name]: value } };
+  }
   // A distance is not what is written: it may point either way as far as the register is wide.
   const least = spec.quantity === "distance" ? range.min - range.max : range.min;
   const most = spec.quantity === "distance" ? range.max - range.min : range.max;
