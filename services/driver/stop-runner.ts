@@ -65,6 +65,7 @@ export class StopRunner {
   readonly #own = new Set<string>();
   #state: StopState = stopAtBoot([], []);
   #restored = false;
+  readonly #aftermath = new Aftermath();
   #readingAtMs = Number.NEGATIVE_INFINITY;
   #last: { readonly id: string; readonly status: "stopping" | "confirmed" | "owed" } | undefined;
 
@@ -212,7 +213,8 @@ export class StopRunner {
     }
     for (const effect of step.effects) if (effect.kind !== "send") this.#run(effect);
     this.#note();
-    if (input.kind !== "tick" || step.effects.length > 0) this.#parts.onChange();
+    if (input.kind === "order") this.#aftermath.later(() => this.#parts.onChange());
+    else if (input.kind !== "tick" || step.effects.length > 0) this.#parts.onChange();
   }
 
   #note(): void {
@@ -236,12 +238,16 @@ export class StopRunner {
         for (const id of effect.ids) this.#ack(id, effect.status);
         return;
       case "persist":
-        this.#persist();
+        this.#aftermath.later(() => this.#persist());
         return;
-      case "began":
-        parts.log.warn({ mark: "stop.began", stop: effect.id, reason: effect.reason }, "stopping");
-        parts.outbox.emit("axis", "stop.began", { stop: effect.id, reason: effect.reason });
+      case "began": {
+        const { id: stop, reason } = effect;
+        this.#aftermath.later(() => {
+          parts.log.warn({ mark: "stop.began", stop, reason }, "stopping");
+          parts.outbox.emit("axis", "stop.began", { stop, reason });
+        });
         return;
+      }
       case "confirmed":
         this.#confirmed(effect.ids);
         return;
@@ -305,6 +311,12 @@ export class StopRunner {
       ...(status === "unconfirmed" ? { text: "not confirmed: use the hardware stop" } : {}),
     };
     for (const answer of this.#answers.get(id) ?? []) answer(ack);
+    if (status === "received") {
+      this.#aftermath.later(() => publishAck(ack));
+      return;
+    }
+    // Nobody hears of the end before the beginning.
+    this.#aftermath.now();
     publishAck(ack);
   }
 
