@@ -35,7 +35,7 @@ import { verbs as allVerbs, stopClasses } from "./device-model.js";
 import { compileMeaning } from "./device-view.js";
 import type { PointCodec } from "./frame.js";
 import { codecOf } from "./frame.js";
-import { refusedWithoutStop } from "./no-stop.js";
+import { refusedWithoutStop, starts } from "./no-stop.js";
 import { nextOperation } from "./operation.machine.js";
 import { prepare } from "./operation-begin.js";
 import { matchReply } from "./pdu.js";
@@ -68,6 +68,7 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
     kind: profile.kind,
     setup,
     verbs,
+    movers: moversOf(profile, verbs),
     stops: stopFacts(context),
     watchdog,
     judgeWatchdog: (points) => judgeWatchdog(profile, watchdog, points),
@@ -117,6 +118,15 @@ function contextOf(profile: Profile, setup: DeviceSetup): CompileContext {
   const { fault } = profile.status.flags;
   const told = fault === undefined ? [] : compileCondition(fault.when, bare).points;
   return { ...bare, always: [profile.status.state.point, ...told] };
+}
+
+function moversOf(profile: Profile, verbs: ReadonlySet<Verb>): ReadonlySet<Verb> {
+  return new Set(
+    [...verbs].filter((verb) => {
+      const operation = operationOf(profile, verb);
+      return operation !== undefined && starts(operation);
+    }),
+  );
 }
 
 function operationOf(profile: Profile, verb: Verb): OperationSpec | undefined {

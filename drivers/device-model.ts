@@ -229,6 +229,8 @@ export interface DeviceModel {
   readonly setup: DeviceSetup;
   /** Operations that the profile has, and that the setup allows. */
   readonly verbs: ReadonlySet<Verb>;
+  /** Those of them with a step that may move something, whatever they are called. */
+  readonly movers?: ReadonlySet<Verb>;
   readonly stops: { readonly [C in StopClass]?: StopFacts };
   readonly watchdog: WatchdogFacts;
   /** The register that counts the position, where it is one that may wrap. */

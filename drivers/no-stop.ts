@@ -14,8 +14,8 @@ export function canBeStopped({ kind, stops }: Pick<Profile, "kind" | "stops">): 
   return kind === "io" || stops.controlled !== undefined || stops.fast !== undefined;
 }
 
-/** True when a step of it may move something. */
-function starts(operation: OperationSpec): boolean {
+/** True when a step of it may move something: of some grippers enable does. */
+export function starts(operation: OperationSpec): boolean {
   return stepsIn(operation.steps, []).some(({ value }) => {
     return value.trigger === true || value.edge?.trigger === true;
   });

@@ -121,7 +121,7 @@ function limitOf(
   const sent = BigInt(raw.value);
   // MO-21: 0 means "as fast as it goes", or a ramp that never ends, to one drive or another.
   if (sent === 0n && value !== 0 && ramps.has(spec.quantity)) {
-    const text = `${name} ${value} would be written as 0 (${spec.point}), and 0 means something else`;
+    const text = `${name} ${value} would be written as 0, which is not the same as a little`;
     return { text, detail: { [name]: value } };
   }
   // A distance is not what is written: it may point either way as far as the register is wide.

@@ -71,6 +71,11 @@ export function isMotion(verb: string): boolean {
   return motion.has(verb);
 }
 
+/** A gripper may be enabled or reset by a full stroke: then permits are asked for that, too. */
+export function mayMove(model: DeviceModel, verb: string): boolean {
+  return isMotion(verb) || [...(model.movers ?? [])].some((one) => one === verb);
+}
+
 /** Verbs after whose end the axis goes on moving. */
 export function isUnbounded(verb: string): boolean {
   return unbounded.has(verb);
@@ -156,7 +161,7 @@ function checkReady(facts: CommandFacts): Verdict | undefined {
     return refuse("NOT_HOMED", `${name} has no position reference; home it first`);
   }
   const { commissioning } = facts;
-  if (isMotion(verb) && commissioning?.ok === false) {
+  if (mayMove(model, verb) && commissioning?.ok === false) {
     return refuse("NOT_COMMISSIONED", `${name} is not set up for motion: ${commissioning.text}`);
   }
   return isUnbounded(verb) ? checkWatchdog(facts) : undefined;
@@ -234,7 +239,7 @@ function outside(
 function checkSurroundings(facts: CommandFacts): Verdict | undefined {
   const { model, verb } = facts;
   const name = model.setup.device;
-  if (isMotion(verb) && facts.interlock !== undefined) {
+  if (mayMove(model, verb) && facts.interlock !== undefined) {
     return refuse("INTERLOCKED", facts.interlock);
   }
   if (facts.breaker !== "closed") {

@@ -10,7 +10,7 @@ import { splitRead } from "#drivers/read-split.js";
 import type { Ms } from "#drivers/reading.js";
 import type { StopAck } from "#kernel/contract/payloads.js";
 import { AxisFrame, frameListeners } from "./axis-frame.js";
-import { isMotion, isUnbounded } from "./command-checks.js";
+import { isUnbounded, mayMove } from "./command-checks.js";
 import { CommandRunner } from "./command-runner.js";
 import { DeviceIo } from "./device-io.js";
 import type { DriverConfig, DriverPorts } from "./driver-ports.js";
@@ -201,7 +201,8 @@ export class DriverParts {
   #watchPermits(nowMs: Ms): void {
     if (this.stops.active) return;
     const running = this.commands.running;
-    const motion = running !== undefined && this.commands.triggered && isMotion(running.verb);
+    const { triggered } = this.commands;
+    const motion = running !== undefined && triggered && mayMove(this.#model, running.verb);
     if (!motion && !this.#goesOn && !this.#movesOn) return;
     const text = this.permits.forbids(nowMs);
     if (text === undefined) return;
@@ -232,7 +233,7 @@ export class DriverParts {
     if (this.stops.latched || this.stops.active) {
       return { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: "a stop came first" };
     }
-    const interlock = isMotion(verb) ? this.permits.forbids(nowMs) : undefined;
+    const interlock = mayMove(this.#model, verb) ? this.permits.forbids(nowMs) : undefined;
     if (interlock === undefined) return undefined;
     this.#watchPermits(nowMs);
     return { code: "INTERLOCKED", fault: "INTERLOCKED", text: interlock };
@@ -344,6 +345,7 @@ export class DriverParts {
     return new PollLoop({
       ...{ io, readings, breaker: this.#ports.breaker },
       periodMs: () => session.periodMs,
+      insist: () => this.stops.owed,
       plan: (done) => session.plan(done),
       onOutcome: (plan, outcome, before) => {
         session.onOutcome(plan, outcome, before);

@@ -71,6 +71,16 @@ const cases: readonly (readonly [string, Partial<CommandFacts>, string])[] = [
   ["not homed", { view: { ...view, homed: yes(false) } }, "NOT_HOMED"],
   ["velocity 0 (MO-21)", { args: { position: 100, velocity: 0 } }, "LIMIT_EXCEEDED"],
   ["an interlock forbids it", { interlock: "z is low" }, "INTERLOCKED"],
+  [
+    "an interlock forbids a gripper's enable, which is a full stroke",
+    {
+      verb: "enable",
+      args: {},
+      interlock: "z is low",
+      model: { ...scriptedModel(), movers: new Set(["enable" as const]) },
+    },
+    "INTERLOCKED",
+  ],
   ["the breaker is half-open", { breaker: "half-open" }, "BREAKER_OPEN"],
   ["the status is 61 ms old at 20 ms polls", { statusAtMs: 939 }, "NOT_READY"],
   ["another command runs", { running: { id: "a", verb: "home" } }, "BUSY"],

@@ -107,6 +107,18 @@ describe("every profile that moves something", () => {
     }
   });
 
+  it("says of each verb whether it may move something, also of a gripper's enable", () => {
+    const own: { readonly [id: string]: readonly string[] } = {
+      "dh/ag-95": ["enable"],
+      "robotiq/2f": ["enable", "resetFault"],
+    };
+    for (const profile of moving) {
+      const motions = motionsOf(profile).map(({ verb }) => verb);
+      const movers = [...(setUp(profile).model.movers ?? [])];
+      expect(movers.sort(), profile.id).toEqual([...motions, ...(own[profile.id] ?? [])].sort());
+    }
+  });
+
   const all = moving.flatMap((profile) => {
     return classesOf(profile).map((stopClass) => ({ id: profile.id, stopClass, profile }));
   });
