@@ -11,6 +11,7 @@ import type { Ms } from "#drivers/reading.js";
 import type { StopAck, StopOrder } from "#kernel/contract/payloads.js";
 import { textOf } from "#kernel/errors.js";
 import type { Log, NewId } from "#kernel/ports.js";
+import { Aftermath } from "./aftermath.js";
 import { type DeviceIo, writeOutcome } from "./device-io.js";
 import type { Journal } from "./journal.js";
 import type { Outbox } from "./outbox.js";
