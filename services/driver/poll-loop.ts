@@ -29,6 +29,8 @@ export interface PollParts {
   readonly breaker: Breaker;
   readonly readings: Readings;
   readonly periodMs: () => Ms;
+  /** A stop is owed: the bus may not ration its probes, for its axis may move. */
+  readonly insist: () => boolean;
   /** What to read next; undefined: nothing is due in this cycle any more. */
   readonly plan: (done: readonly PollPlan["name"][]) => PollPlan | undefined;
   readonly onOutcome: (plan: PollPlan, outcome: ReadOutcome, before: PointTable) => void;
@@ -127,9 +129,10 @@ export class PollLoop {
   }
 
   async #read(plan: PollPlan): Promise<ReadOutcome> {
-    const { io, breaker, readings, onOutcome } = this.#parts;
+    const { io, breaker, readings, onOutcome, insist } = this.#parts;
     const before = new Map(readings.points);
-    const lane = plan.name === "probe" && this.#urgent ? "command" : "poll";
+    const urgent = this.#urgent || insist();
+    const lane = plan.name === "probe" && urgent ? "command" : "poll";
     this.#urgent = false;
     const outcome = await readThrough(breaker, () => io.read(plan.requests, lane));
     if (this.#stopped) return outcome;

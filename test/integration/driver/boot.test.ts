@@ -54,7 +54,7 @@ describe("boot", () => {
     rig.now.field.silent = false;
     await rig.advance(5000);
     const seen = rig.frames.slice(back).map(({ lane, hex }) => `${lane} ${hex}`);
-    expect(seen.slice(0, 2)).toEqual(["poll 0300000003", "stop 0600220002"]);
+    expect(seen.slice(0, 2)).toEqual(["command 0300000003", "stop 0600220002"]);
     expect(seen).toContain("poll 0300640002");
   });
 
