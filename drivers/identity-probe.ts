@@ -3,7 +3,8 @@
  *
  * The idea: a profile is tried with a made-up installation (scales do not matter here): its
  * status and the points of its probe are read, and the answer is certain, possible or no. It
- * refuses profiles that cannot be driven, and it has no writes.
+ * refuses profiles that cannot be driven, to be certain of what a blank slave would say as well,
+ * and it has no writes.
  */
 import { compileDevice, setupProblems } from "./compile.js";
 import type { AxisSetup, DeviceModel, DeviceSetup, ReadRequest } from "./device-model.js";
@@ -12,7 +13,10 @@ import { planReads, pollGroup } from "./read-plan.js";
 import type { Reading } from "./reading.js";
 
 export interface Fit {
-  /** certain: the probe holds; possible: nothing contradicts it; no: it is something else. */
+  /**
+   * certain: the probe holds, and would not for a slave that says the same at every address;
+   * possible: nothing contradicts it; no: it is something else.
+   */
   readonly fit: "certain" | "possible" | "no";
   readonly text: string;
 }
@@ -36,7 +40,36 @@ export function identityProbe(profile: Profile): IdentityProbe | undefined {
   const readable = asked.filter((name) => profile.points[name]?.read !== undefined);
   const requests = planReads(profile, [...readable, ...pollGroup(profile, "fast")]);
   if (requests.length === 0) return undefined;
-  return { profile, requests, judge: (replies) => judge(model, requests, replies) };
+  const weak = blanks.some((word) => {
+    return (
+      judge(
+        model,
+        requests,
+        requests.map((one) => blankReply(one, word)),
+      ).fit !== "no"
+    );
+  });
+  return {
+    profile,
+    requests,
+    judge: (replies) => {
+      const found = judge(model, requests, replies);
+      return weak && found.fit === "certain" ? { ...found, fit: "possible" } : found;
+    },
+  };
+}
+
+/** What every register holds of a slave that is nothing in particular. */
+const blanks = [0, 1, 0xffff] as const;
+
+function blankReply({ fc, count }: ReadRequest, word: number): Uint8Array {
+  const bits = fc <= 2;
+  const size = bits ? Math.ceil(count / 8) : 2 * count;
+  const bytes = Array.from({ length: size }, (_, i) => {
+    if (bits) return (word & 1) * 0xff;
+    return i % 2 === 0 ? word >> 8 : word & 0xff;
+  });
+  return Uint8Array.of(fc, size, ...bytes);
 }
 
 function madeUp(profile: Profile): DeviceModel | undefined {
