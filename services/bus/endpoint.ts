@@ -69,6 +69,7 @@ export class Endpoint {
       this.#recorder.decided("link", undefined, up ? "up" : "down");
       this.#put({ kind: "link", up });
     });
+    wire.onLate?.((unit) => this.#put({ kind: "late", unit }));
     if (wire.connected) this.#put({ kind: "link", up: true });
   }
 

@@ -3,8 +3,9 @@
  *
  * The idea: three timeouts in a row make a unit silent; from then on one request per interval is
  * let through as a probe, and the interval grows with what a probe costs, so that all silent units
- * together use at most two hundredths of a wire that others share (ST-01). The first good reply
- * lets its requests through again, three in a row make it a unit like any other (ST-04). Pure. It
+ * together use at most two hundredths of a wire that others share (ST-01). What a probe costs ends
+ * where its wire is heard again: a gateway may hold its port far longer than anybody waits. The
+ * first good reply lets its requests through again, three in a row make it a unit like any other (ST-04). Pure. It
  * refuses to know lanes and clocks.
  */
 import type { Ms } from "#drivers/reading.js";
@@ -17,6 +18,8 @@ export const backAfter = 3;
 export const probeMs: Ms = 2000;
 /** What the probes of all silent units may use of a shared wire. */
 export const probeShare = 0.02;
+/** The same where requests queue behind a probe: what gives up there is lost to its asker, too. */
+export const queuedProbeShare = 0.01;
 
 /** A unit that owes replies. */
 export interface Silence {
@@ -29,6 +32,19 @@ export interface Silence {
   readonly costMs: Ms;
 }
 
+/** So long a probe may keep the port of a gateway while others wait behind it. */
+export const heldMsMax: Ms = 2000;
+/** A probe is charged no more: the unit is asked once in a while in any case. */
+export const costMsMax: Ms = 1000;
+
+/** A wire that queues has not been heard since a request to this unit had no reply. */
+export interface Held {
+  readonly unit: number;
+  readonly sinceMs: Ms;
+  /** Until when its time is charged. */
+  readonly atMs: Ms;
+}
+
 export type Silences = ReadonlyMap<number, Silence>;
 
 /** Whether a unit is left alone but for probes. */
@@ -36,12 +52,32 @@ export function isSilent(silence: Silence | undefined): boolean {
   return silence !== undefined && silence.timeouts >= silentAfter && silence.good === 0;
 }
 
-/** From one probe of a unit to the next. */
-export function probeIntervalMs(silences: Silences, unit: number, shared: boolean): Ms {
+/** From one probe of a unit to the next; `share` is what all may use, absent: all of the wire. */
+export function probeIntervalMs(silences: Silences, unit: number, share?: number): Ms {
   const costMs = silences.get(unit)?.costMs ?? 0;
-  if (!shared) return probeMs;
+  if (share === undefined) return probeMs;
   const silent = [...silences.values()].filter(isSilent).length;
-  return Math.max(probeMs, (silent * costMs) / probeShare);
+  return Math.max(probeMs, (silent * costMs) / share);
+}
+
+/** Whether a request without a reply only waited behind the probe of another unit. */
+export function isBehind(
+  silences: Silences,
+  held: Held | undefined,
+  { unit, nowMs }: { readonly unit: number; readonly nowMs: Ms },
+): boolean {
+  if (held === undefined || held.unit === unit || nowMs >= held.sinceMs + heldMsMax) return false;
+  return isSilent(silences.get(held.unit)) && !isSilent(silences.get(unit));
+}
+
+/** Charges a probe with the time in which a neighbour's request waited behind it. */
+export function afterWait(
+  before: Silence,
+  held: Held,
+  { sentAtMs, nowMs }: { readonly sentAtMs: Ms; readonly nowMs: Ms },
+): Silence {
+  const costMs = before.costMs + nowMs - Math.max(held.atMs, sentAtMs);
+  return { ...before, costMs: Math.min(costMs, costMsMax) };
 }
 
 /** What a request without a reply makes of its unit. */

@@ -5,7 +5,7 @@
  * It refuses to decide anything but when a waiting request is due.
  */
 import type { BadReason, Ms } from "#drivers/reading.js";
-import type { Silence } from "./lane-silence.js";
+import type { Held, Silence } from "./lane-silence.js";
 
 /** Waiting polls per client, other requests per unit and lane; one more is answered 0x0A. */
 export const queueMax = 32;
@@ -85,6 +85,8 @@ export interface LanesState {
   readonly turns: ReadonlyMap<number, number>;
   readonly turn: number;
   readonly silence: ReadonlyMap<number, Silence>;
+  /** Over TCP: the unit behind which a shared wire may be held. */
+  readonly held?: Held | undefined;
   /** Until when a unit that said "busy" is not read. */
   readonly busy: ReadonlyMap<number, Ms>;
   readonly axes: ReadonlyMap<number, Axis>;
@@ -118,6 +120,8 @@ export type LanesInput =
       readonly attempt: number;
       readonly result: WireOutcome;
     }
+  /** A reply has come that nobody waited for any more: its unit is there. */
+  | { readonly kind: "late"; readonly nowMs: Ms; readonly unit: number }
   | { readonly kind: "clientClosed"; readonly nowMs: Ms; readonly client: number }
   /** Undefined: no driver looks after the axis any more. */
   | {

@@ -16,8 +16,13 @@ import { firstOf, orderOf } from "./lane-order.js";
 import {
   afterReply,
   afterTimeout,
+  afterWait,
+  type Held,
+  isBehind,
   isSilent,
   probeIntervalMs,
+  probeShare,
+  queuedProbeShare,
   type Silence,
 } from "./lane-silence.js";
 import {
@@ -57,6 +62,7 @@ export class Work {
   readonly #axes: Map<number, Axis>;
   #window: LanesState["stops"];
   #turn: number;
+  #heldBy: Held | undefined;
   link: LanesState["link"];
   heardAtMs: Ms;
 
@@ -72,6 +78,7 @@ export class Work {
     this.#axes = new Map(state.axes);
     this.#window = state.stops;
     this.#turn = state.turn;
+    this.#heldBy = state.held;
     this.link = state.link;
     this.heardAtMs = state.heardAtMs;
   }
@@ -90,6 +97,7 @@ export class Work {
       turns: this.turns,
       turn: this.#turn,
       silence: this.silence,
+      held: this.#heldBy,
       busy: this.#busy,
       axes: this.#axes,
       stops: this.#window,
@@ -100,6 +108,10 @@ export class Work {
   /** One exchange at a time, and a limit for the first byte. */
   get line(): boolean {
     return this.#options.firstByteMs !== undefined;
+  }
+
+  get #shared(): boolean {
+    return (this.#options.unitCount ?? 1) > 1;
   }
 
   answer(request: Request, pdu: Uint8Array): void {
@@ -174,6 +186,7 @@ export class Work {
   setLink(up: boolean): void {
     this.link = up ? { up } : { up, sinceMs: this.nowMs };
     this.heardAtMs = -1;
+    this.#heldBy = undefined;
     // The driver has to know that the connection broke before it writes again.
     if (!up) this.refuse((r) => r.lane === "command");
   }
@@ -199,8 +212,12 @@ export class Work {
     }
     const silence = this.silence.get(request.unit);
     if (request.lane === "command" || !silence || !isSilent(silence)) return true;
-    const shared = (this.#options.unitCount ?? 1) > 1;
-    const intervalMs = probeIntervalMs(this.silence, request.unit, shared);
+    const share = this.line ? probeShare : queuedProbeShare;
+    const intervalMs = probeIntervalMs(
+      this.silence,
+      request.unit,
+      this.#shared ? share : undefined,
+    );
     if (this.nowMs - silence.probedAtMs < intervalMs) return false;
     this.silence.set(request.unit, { ...silence, probedAtMs: this.nowMs });
     return true;
@@ -208,9 +225,15 @@ export class Work {
 
   /** One more timeout in a row; from the third on the unit's other polls are not sent. */
   silent({ unit, sentAtMs }: Request): void {
+    this.waited({ unit, sentAtMs }, false);
+    if (isBehind(this.silence, this.#heldBy, { unit, nowMs: this.nowMs })) return;
     const before = this.silence.get(unit);
     const after = afterTimeout(before, { sentAtMs, nowMs: this.nowMs });
     this.silence.set(unit, after);
+    if (!this.line && this.#shared) {
+      const sinceMs = this.#heldBy?.unit === unit ? this.#heldBy.sinceMs : this.nowMs;
+      this.#heldBy = { unit, sinceMs, atMs: this.nowMs };
+    }
     if (!isSilent(after)) return;
     if (before === undefined || before.timeouts < after.timeouts) {
       this.#effects.push({ kind: "unit", unit, up: false });
@@ -218,18 +241,33 @@ export class Work {
     this.refuse((r) => r.unit === unit && r.lane === "poll");
   }
 
-  /** The unit itself has replied. */
-  heard(unit: number): void {
-    this.#busy.delete(unit);
+  /**
+   * A request has ended: if it waited behind a probe, that is the probe's cost. A gateway that
+   * holds its port for a silent unit is heard again long after nobody waits for that any more.
+   */
+  waited({ unit, sentAtMs }: Pick<Request, "unit" | "sentAtMs">, heard: boolean): void {
+    const held = this.#heldBy;
+    if (held === undefined) return;
+    const silence = this.silence.get(held.unit);
+    if (silence !== undefined && unit !== held.unit) {
+      this.silence.set(held.unit, afterWait(silence, held, { sentAtMs, nowMs: this.nowMs }));
+    }
+    this.#heldBy = heard || silence === undefined ? undefined : { ...held, atMs: this.nowMs };
+  }
+
+  /** The unit itself has replied; whether that changes anything. */
+  heard(unit: number): boolean {
+    const wasBusy = this.#busy.delete(unit);
     const before = this.silence.get(unit);
-    if (before === undefined) return;
+    if (before === undefined) return wasBusy;
     const after = afterReply(before);
     if (after !== undefined) {
       this.silence.set(unit, after);
-      return;
+      return true;
     }
     this.silence.delete(unit);
     if (before.good > 0) this.#effects.push({ kind: "unit", unit, up: true });
+    return true;
   }
 
   /** A busy unit is left alone for a while; a read of it waits, and goes again a few times. */

@@ -43,6 +43,9 @@ function apply(work: Work, input: LanesInput): boolean {
       settle(work, request, input.result);
       return true;
     }
+    case "late":
+      work.waited({ unit: input.unit, sentAtMs: 0 }, true);
+      return work.heard(input.unit);
     case "clientClosed": {
       const had = work.turns.delete(input.client);
       // A stop that has left once goes on: its repeats belong to the axis, not to the caller.
@@ -102,6 +105,7 @@ function settle(work: Work, request: Request, result: WireOutcome): void {
 
 function settleReply(work: Work, request: Request, pdu: Uint8Array): void {
   work.heardAtMs = work.nowMs;
+  work.waited(request, true);
   // A gateway that says 0x0A or 0x0B has looked for this unit in vain, as we would have (EX-02).
   if (isException(pdu, exceptionNoValidReply) || isException(pdu, exceptionNeverSent)) {
     work.silent(request);

@@ -167,6 +167,8 @@ export interface Wire {
   exchange(unit: number, pdu: Uint8Array, how: ExchangeHow): Promise<WireResult>;
   /** A stop waits: a line ends the drain that it is in at t3.5 of silence [PROTOCOL 9]. */
   hurry?(): void;
+  /** Calls with the unit of each reply that nobody waits for any more. */
+  onLate?(listener: (unit: number) => void): void;
   /** Drops the connection and opens another (a stop got no reply, PROTOCOL 9). */
   reconnect(): void;
   onChange(listener: (connected: boolean) => void): void;

@@ -8,7 +8,7 @@
  * without a connection nothing is sent, and nothing is sent later.
  */
 import modbusSerial from "modbus-serial";
-import { matchReply } from "#drivers/pdu.js";
+import { exceptionNeverSent, exceptionNoValidReply, matchReply } from "#drivers/pdu.js";
 import type { Ms } from "#drivers/reading.js";
 import type { Log, Wire, WireResult } from "#kernel/ports.js";
 import type { MbapFrame } from "./mbap.js";
@@ -51,6 +51,7 @@ class ModbusWire implements Wire {
   readonly #options: ModbusWireOptions;
   readonly #address: MbapAddress;
   readonly #listeners: ((connected: boolean) => void)[] = [];
+  readonly #lateListeners: ((unit: number) => void)[] = [];
   readonly #pending = new Map<number, Pending>();
   #port: MbapPort | undefined;
   #library: Library | undefined;
@@ -78,6 +79,10 @@ class ModbusWire implements Wire {
 
   onChange(listener: (connected: boolean) => void): void {
     this.#listeners.push(listener);
+  }
+
+  onLate(listener: (unit: number) => void): void {
+    this.#lateListeners.push(listener);
   }
 
   exchange(unit: number, pdu: Uint8Array, how: { readonly timeoutMs: Ms }): Promise<WireResult> {
@@ -208,6 +213,10 @@ class ModbusWire implements Wire {
     const pending = this.#pending.get(frame.transaction);
     if (pending === undefined) {
       this.#lateFrames += 1;
+      // A gateway that says so late has looked for the unit in vain.
+      const own = frame.pdu[1] !== exceptionNoValidReply && frame.pdu[1] !== exceptionNeverSent;
+      const itself = own || ((frame.pdu[0] ?? 0) & 0x80) === 0;
+      if (itself) for (const listener of this.#lateListeners) listener(frame.unit);
       return false;
     }
     if (pending.unit !== frame.unit) {

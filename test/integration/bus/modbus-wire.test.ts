@@ -252,6 +252,20 @@ describe("connections", () => {
     expect(libraries.map((library) => Object.keys(library._transactions))).toEqual([[]]);
   });
 
+  it("ST-01: a late reply names its unit, a gateway's late 0x0A and 0x0B do not", async () => {
+    const held: PeerRequest[] = [];
+    const { wire } = await connected((request) => {
+      if (held.length < 3) held.push(request);
+      else healthy(request);
+    });
+    const late: number[] = [];
+    wire.onLate?.((unit) => late.push(unit));
+    for (const unit of [7, 8, 9]) expect(await ask(wire, read2, unit, 50)).toBe("noReply timeout");
+    for (const [i, pdu] of ["83 0a", "83 0b", "03 04 0001 0002"].entries()) held[i]?.reply(pdu);
+    expect(await ask(wire)).toBe("030400000001");
+    expect(late).toEqual([9]);
+  });
+
   it("the peer hangs up with a request out: noReply at once; then nothing leaves until it is back", async () => {
     const { peer, wire } = await connected((request) => {
       if (request.connection === 1) request.hangUp();

@@ -256,6 +256,7 @@ export const inputs: { readonly [name: string]: Input } = {
   "not sent, link down": outcome(1, 1, { kind: "notSent", why: "link-down" }),
   "not sent, refused": outcome(1, 1, { kind: "notSent", why: "invalid-value" }),
   "fourth attempt times out": outcome(1, 4, timeout),
+  "late reply": { kind: "late", unit: 1 },
   "caller gone": { kind: "clientClosed", client: owner },
   "another gone": { kind: "clientClosed", client: stranger },
   "link up": up(true),
