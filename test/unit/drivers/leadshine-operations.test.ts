@@ -153,6 +153,16 @@ describe("leadshine/cs2rs: frames", () => {
   });
 });
 
+describe.each(["leadshine/el7-rs", "leadshine/eld2-rs"])("%s: alarms", (id) => {
+  // "Homing done" stays set until the next homing, so the drive itself does not say it.
+  it.each([0x150, 0x151, 0x152, 0x153, 0x170])("encoder alarm %i loses the reference", (code) => {
+    expect(model(id).alarm?.(code)).toMatchObject({ positionLost: true });
+  });
+  it.each([0x0c0, 0x100, 0x180])("alarm %i leaves it", (code) => {
+    expect(model(id).alarm?.(code)).toMatchObject({ positionLost: false });
+  });
+});
+
 describe("leadshine: stops", () => {
   it("blind frames are the quick stop; disable takes the enable back", () => {
     const { controlled, fast, coast, disable } = model().stops;
