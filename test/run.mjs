@@ -1,8 +1,8 @@
 /**
  * Runs all tests and ends with one plain line: `N passed, N failed`.
  *
- * The idea: pure suites share the cores, suites with real processes and sockets run one file at a
- * time so that they judge the product and not the machine. A test file that needs a program of the
+ * The idea: pure suites share the cores, suites with sockets run two files at a time, those with
+ * whole cells or with time on a wire one, so that they judge the product and not the machine. A test file that needs a program of the
  * system says so in a line `needs: mosquitto`. It refuses silent skips: every suite left out is
  * named, and in CI a skip is a failure.
  */
@@ -15,7 +15,10 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const inCi = process.env.CI === "true";
 const wanted = process.argv.slice(2);
-const alone = /^test\/(integration|hil|chaos|e2e)\//;
+/** Whole cells, and lines whose silences are judged: one file at a time. */
+const alone = /^test\/(hil|chaos|e2e|integration\/(line|bus))\//;
+/** Sockets and processes that mostly wait: two files at a time. */
+const pairs = /^test\/integration\//;
 
 function filesBelow(folder) {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
@@ -62,10 +65,12 @@ function runGroup(name, files, flags) {
   };
 }
 
-const together = chosen.filter((path) => !alone.test(path));
 const oneByOne = chosen.filter((path) => alone.test(path));
+const twoByTwo = chosen.filter((path) => pairs.test(path) && !alone.test(path));
+const together = chosen.filter((path) => !alone.test(path) && !pairs.test(path));
 const groups = [
   runGroup("together", together, []),
+  runGroup("two-by-two", twoByTwo, ["--maxWorkers=2"]),
   runGroup("one-by-one", oneByOne, ["--no-file-parallelism"]),
 ];
 const sum = (field) => groups.reduce((total, group) => total + group[field], 0);
