@@ -2,9 +2,9 @@
  * Runs all tests and ends with one plain line: `N passed, N failed`.
  *
  * The idea: pure suites share the cores, suites with sockets run two files at a time, those with
- * whole cells or with time on a wire one, so that they judge the product and not the machine. A test file that needs a program of the
- * system says so in a line `needs: mosquitto`. It refuses silent skips: every suite left out is
- * named, and in CI a skip is a failure.
+ * whole cells or with time on a wire one, so that they judge the product and not the machine. A
+ * test file that needs a program of the system says so in a line `needs: mosquitto`. It refuses
+ * silent skips: every suite left out is named, and in CI a skip is a failure.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";

@@ -59,8 +59,10 @@ const shuttle = `
 saga: shuttle
 title: There and back
 steps:
-  - { name: there, do: x.moveTo, with: { position: 400 mm, velocity: 100 mm/s }, timeout: 20 s, makeSafe: still }
-  - { name: back, do: x.moveTo, with: { position: 20 mm, velocity: 100 mm/s }, timeout: 20 s, makeSafe: still }
+  - { name: there, do: x.moveTo, with: { position: 400 mm, velocity: 100 mm/s },
+      timeout: 20 s, makeSafe: still }
+  - { name: back, do: x.moveTo, with: { position: 20 mm, velocity: 100 mm/s },
+      timeout: 20 s, makeSafe: still }
 `;
 
 let folder: CellFolder;
