@@ -8,9 +8,10 @@
  */
 import { exceptionNeverSent, exceptionReply, isReadFunction } from "#drivers/pdu.js";
 import type { Detail, Ms } from "#drivers/reading.js";
+import { charMs, type LineSpeed } from "#drivers/wire-time.js";
 import { eventLevels, makeEvent } from "#kernel/cloud-event.js";
 import type { BusConfig, CellConfig } from "#kernel/config/cell.js";
-import { planBus } from "#kernel/config/wire-plan.js";
+import { type BusPlan, planBus } from "#kernel/config/wire-plan.js";
 import type { CloudEvent } from "#kernel/contract/payloads.js";
 import { ServocellError } from "#kernel/errors.js";
 import type { App, Boot, LaneServer, Log, MessageLink, NewId, Wire } from "#kernel/ports.js";
@@ -26,6 +27,8 @@ export const drainMsMax: Ms = 6000;
 export const guardianDrainMsMax: Ms = 1000;
 /** Requests of different units on the wire of a TCP endpoint together (docs/adr/0003). */
 export const tcpInFlightMax = 8;
+/** How often the use of each bus is published. */
+export const useEveryMs: Ms = 5000;
 /** Events kept while there is no broker; the oldest go first. */
 export const eventsMax = 64;
 /** The service's own requests; no connection has this number. */
@@ -48,8 +51,11 @@ export function buildBus(ports: BusPorts, config: CellConfig): App {
   return new BusApp(ports, config);
 }
 
-/** What the scheduler of a bus is told of it. */
-export function lanesOptionsOf({ link, units, replyTimeoutMs }: BusConfig): LanesOptions {
+/** What the scheduler of a bus is told of it, and of the line that the plan reckons with. */
+export function lanesOptionsOf(
+  { link, units, replyTimeoutMs }: BusConfig,
+  line: LineSpeed | undefined,
+): LanesOptions {
   const unitCount = units.length;
   if (link.kind === "tcp") {
     return { replyTimeoutMs, inFlightMax: tcpInFlightMax, stopBeside: true, unitCount };
@@ -61,6 +67,7 @@ export function lanesOptionsOf({ link, units, replyTimeoutMs }: BusConfig): Lane
     stopBeside: false,
     unitCount,
     firstByteMs: new Map(units.map(({ unit, firstByteMs }) => [unit, firstByteMs])),
+    ...(line !== undefined && { charMs: charMs(line) }),
     unit0: everybody ? "broadcast" : "refused",
     reconnects: link.kind !== "serial",
   };
@@ -72,6 +79,8 @@ class BusApp implements App {
   readonly #guardians: Guardians;
   readonly #presence: Presence;
   readonly #events: CloudEvent[] = [];
+  readonly #recorders = new Map<string, EndpointRecorder>();
+  #useTimer: ReturnType<typeof setInterval> | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(ports: BusPorts, config: CellConfig) {
@@ -84,8 +93,10 @@ class BusApp implements App {
       }
       const onUnit = (unit: number, up: boolean) =>
         this.#tellUnit(config, { bus: bus.id, unit, up });
-      const recorder = this.#recorderOf(bus, config);
-      const options = lanesOptionsOf(bus);
+      const plan = planBus(bus, config.devices);
+      const recorder = this.#recorderOf(bus, plan, config);
+      this.#recorders.set(bus.id, recorder);
+      const options = lanesOptionsOf(bus, plan.line);
       const parts = { id: bus.id, wire, options, log: ports.log, onUnit, recorder };
       this.#endpoints.set(bus.id, new Endpoint(parts));
     }
@@ -106,6 +117,7 @@ class BusApp implements App {
       if (connected) void this.#flush();
     });
     this.#presence.start();
+    this.#useTimer = setInterval(() => this.#tellUse(), useEveryMs);
   }
 
   stop(reason: string): Promise<void> {
@@ -138,6 +150,7 @@ class BusApp implements App {
 
   async #drain(reason: string): Promise<void> {
     const { lanes, log, main, wires, records } = this.#ports;
+    clearInterval(this.#useTimer);
     log.info({ reason }, "stopping: serving until the drivers have left");
     if (!(await this.#guardians.quiet(drainMsMax))) {
       log.warn({ drivers: this.#guardians.connections }, "drivers stayed: the guardian acts");
@@ -154,9 +167,21 @@ class BusApp implements App {
     await main.close();
   }
 
+  #tellUse(): void {
+    const { main } = this.#ports;
+    for (const [bus, recorder] of this.#recorders) {
+      const utilisation = recorder.takeUse();
+      const { stopWaitMsMax } = recorder;
+      const use = utilisation === undefined ? {} : { utilisation };
+      const payload = { v: 1, ts: Date.now(), ...use, stopWaitMsMax } as const;
+      // Nobody keeps it: the next one says more.
+      if (main.connected) main.publish("telemetryBus", { bus }, payload).catch(() => undefined);
+    }
+  }
+
   /** The bound is the plan's own: a stop that waits longer is an alarm [PROTOCOL 9]. */
-  #recorderOf(bus: BusConfig, { devices }: CellConfig): EndpointRecorder {
-    const { boundMs } = planBus(bus, devices).stop;
+  #recorderOf(bus: BusConfig, plan: BusPlan, { devices }: CellConfig): EndpointRecorder {
+    const { boundMs } = plan.stop;
     const { records, log } = this.#ports;
     const onLateStop = ({ unit, waitedMs }: LateStop) => {
       log.error({ bus: bus.id, unit, waitedMs, boundMs }, "a stop waited longer than its bound");

@@ -50,6 +50,8 @@ export interface LanesOptions {
   readonly unitCount?: number;
   /** A line: the longest wait for the first byte, per unit. */
   readonly firstByteMs?: ReadonlyMap<number, Ms>;
+  /** A line: what a byte costs there; a read on the poll lane may not take longer than a frame. */
+  readonly charMs?: Ms;
   /** What unit 0 means. @default "ordinary" */
   readonly unit0?: "ordinary" | "broadcast" | "refused";
   /** Whether there is a connection that can be renewed. @default true */

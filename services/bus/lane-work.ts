@@ -12,6 +12,7 @@ import {
   isReadFunction,
 } from "#drivers/pdu.js";
 import type { Ms } from "#drivers/reading.js";
+import { dataBytes, frameMsMax, readReplyBytes } from "#drivers/wire-time.js";
 import { firstOf, orderOf } from "./lane-order.js";
 import {
   afterReply,
@@ -137,6 +138,15 @@ export class Work {
     const { unit0 } = this.#options;
     if (unit !== 0 || unit0 === undefined || unit0 === "ordinary") return true;
     return unit0 === "broadcast" && !isReadFunction(pdu[0] ?? 0);
+  }
+
+  /** A read whose reply takes the line longer than a stop may wait for one frame [PROTOCOL 9]. */
+  tooLong(pdu: Uint8Array): boolean {
+    const { charMs } = this.#options;
+    const fc = pdu[0] ?? 0;
+    if (charMs === undefined || fc < 1 || fc > 4) return false;
+    const count = 256 * (pdu[3] ?? 0) + (pdu[4] ?? 0);
+    return (readReplyBytes + dataBytes(fc, count)) * charMs > frameMsMax;
   }
 
   setAxis(unit: number, axis: Axis | undefined): boolean {

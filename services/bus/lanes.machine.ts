@@ -20,6 +20,8 @@ import type { LanesInput, LanesState, LanesStep, Request, WireOutcome } from "./
 import { Work } from "./lane-work.js";
 
 const exceptionIllegalFunction = 0x01;
+/** What a device says that cannot give so many values at once [MODBUS 6.3]. */
+const exceptionIllegalValue = 0x03;
 const exceptionBusy = 0x06;
 
 export function next(state: LanesState, input: LanesInput): LanesStep | undefined {
@@ -76,6 +78,8 @@ function admit(work: Work, { lane, unit, ...rest }: Request): void {
   if (lane === "stop") work.stopCame(unit);
   if (lane === "poll" && !isReadFunction(fc)) {
     work.answer(request, exceptionReply(fc, exceptionIllegalFunction));
+  } else if (lane === "poll" && work.tooLong(request.pdu)) {
+    work.answer(request, exceptionReply(fc, exceptionIllegalValue));
   } else if (work.overtaken(request) || work.full(request)) {
     work.answer(request, exceptionReply(fc, exceptionNeverSent));
   } else if (!work.reachable(request)) {

@@ -7,11 +7,17 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { CellConfig } from "#kernel/config/cell.js";
+import { planBus } from "#kernel/config/wire-plan.js";
 import type { StopAxisResource } from "#kernel/contract/resources.js";
+import type { Payload } from "#kernel/contract/topics.js";
 import type { Mirror } from "./mirror.js";
 import type { Stream } from "./stream.js";
 import { axisIds, axisView, cellView, deviceView } from "./views.js";
 
+type Telemetry = Payload<"telemetryBus">;
+
+/** What a bus said longer ago is not known any more. */
+const busSilenceMsMax = 15_000;
 const deliveryBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5];
 
 export class Metrics {
@@ -37,6 +43,7 @@ export class Metrics {
     });
     this.#axisGauges(parts.mirror, parts.config);
     this.#deviceGauges(parts.mirror, parts.config);
+    this.#busGauges(parts.mirror, parts.config);
     this.#ownGauges(parts);
   }
 
@@ -101,6 +108,39 @@ export class Metrics {
           this.set({ device: device.id, state: deviceView(mirror, device).breaker }, 1);
         }
       },
+    });
+  }
+
+  #busGauges(mirror: Mirror, { buses, devices }: CellConfig): void {
+    const registers = [this.registry];
+    const bound = new Gauge({
+      name: "servocell_bus_stop_bound_ms",
+      help: "How long a stop waits for the wire and its last frame at most, by the plan.",
+      labelNames: ["bus"],
+      registers,
+    });
+    for (const bus of buses) bound.set({ bus: bus.id }, planBus(bus, devices).stop.boundMs);
+    const told = (name: string, help: string, value: (bus: Telemetry) => number | undefined) =>
+      new Gauge({
+        name,
+        help,
+        labelNames: ["bus"],
+        registers,
+        collect() {
+          this.reset();
+          for (const { id } of buses) {
+            const known = mirror.buses.get(id);
+            if (known === undefined || performance.now() - known.atMs > busSilenceMsMax) continue;
+            const now = value(known.value);
+            if (now !== undefined) this.set({ bus: id }, now);
+          }
+        },
+      });
+    told("servocell_bus_utilisation", "Share of time in which the wire had an exchange.", (bus) => {
+      return bus.utilisation;
+    });
+    told("servocell_bus_stop_wait_max_ms", "Longest wait of a stop for the wire so far.", (bus) => {
+      return bus.stopWaitMsMax;
     });
   }
 

@@ -38,6 +38,8 @@ export interface MirrorListener {
 
 export type Freshness = { readonly ok: true } | { readonly ok: false; readonly because: string };
 
+type TelemetryBus = Payload<"telemetryBus">;
+
 interface Kept<T> {
   readonly value: T;
   readonly service: string;
@@ -53,6 +55,7 @@ export class Mirror {
   readonly devices = new Map<string, Kept<StateDevice>>();
   readonly metas = new Map<string, Payload<"metaDevice">>();
   readonly telemetry = new Map<string, Payload<"telemetryAxis">>();
+  readonly buses = new Map<string, { readonly value: TelemetryBus; readonly atMs: number }>();
   info: Payload<"metaInfo"> | undefined;
   cell: Kept<StateCell> | undefined;
   runs: Kept<Payload<"stateRun">> | undefined;
@@ -149,6 +152,9 @@ export class Mirror {
     main.subscribe("telemetryAxis", {}, ({ levels, payload }) => {
       this.telemetry.set(levels.axis, payload);
       this.#listener.touched({ kind: "axis", id: levels.axis });
+    });
+    main.subscribe("telemetryBus", {}, ({ levels, payload }) => {
+      this.buses.set(levels.bus, { value: payload, atMs: performance.now() });
     });
     main.subscribe("event", {}, ({ payload }) => {
       this.#listener.touched({ kind: "event", event: payload });

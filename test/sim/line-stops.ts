@@ -177,7 +177,7 @@ class LineStops {
       return new Endpoint({
         id: "rail",
         wire,
-        options: lanesOptionsOf(bus),
+        options: lanesOptionsOf(bus, undefined),
         log,
         onUnit: () => {},
       });

@@ -21,6 +21,7 @@ import type { DeviceDraft } from "./cell-devices.js";
 import { parseEndpoint } from "./endpoints.js";
 import type { Path } from "./file-problems.js";
 import type { FileReader } from "./file-reader.js";
+import { stopWindowMs } from "./wire-plan.js";
 
 const replyTimeoutMsDefault = 200;
 /** The bus must answer before the driver's own timeout of 2 s, one retry of the link included. */
@@ -245,7 +246,8 @@ function differs<T>(factory: T | undefined, line: T): boolean {
 /** What a frame waits at most before it leaves: the rule of PROTOCOL 9, one exchange an axis. */
 function lineBoundMs(line: LineSpeed, axes: number): number {
   const exchange = frameMs(line, readRequestBytes) * 2 + firstByteMsDefault;
-  return Math.max(frameMsMax, firstByteMsDefault) + silenceMs(line) + axes * exchange;
+  const window = axes > 1 ? stopWindowMs : 0;
+  return Math.max(frameMsMax, firstByteMsDefault) + silenceMs(line) + window + axes * exchange;
 }
 
 /** A wait that ends before a slow unit has begun to answer would never see it answer (ST-07). */

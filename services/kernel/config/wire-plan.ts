@@ -31,6 +31,12 @@ export const tcpStopReplyMs: Ms = 100;
 export const tcpConnectMs: Ms = 60;
 /** Requests of different units under way together (docs/adr/0003). */
 export const tcpTogetherMax = 8;
+/**
+ * On a line nothing but stops is sent for so long after a stop frame, while another axis of the
+ * line may move and has not had its own: an order reaches the last driver 5 to 8 ms after the
+ * first [PROTOCOL 9].
+ */
+export const stopWindowMs: Ms = 10;
 /** Unit and CRC around a PDU on a line. */
 const frameBytesExtra = 3;
 /** Unit, PDU and CRC of the acknowledgement of a write. */
@@ -198,9 +204,12 @@ function lineStop(placed: readonly Placed[], line: LineSpeed): StopBound {
   const first = Math.max(0, ...placed.map(({ timing }) => timing.firstByteMs));
   const quiet = Math.max(silenceMs(line), ...placed.map(({ timing }) => timing.silenceMs));
   const stops = axes.reduce((sum, one) => sum + stopExchangeMs(one, line), 0);
-  const boundMs = Math.max(frame, first) + quiet + stops;
+  // The last driver may hear of the order so long after the first, with the line idle meanwhile.
+  const window = axes.length > 1 ? stopWindowMs : 0;
+  const boundMs = Math.max(frame, first) + quiet + window + stops;
   const other = frame >= first ? `a frame of ${whole(frame)}` : `a first byte of ${whole(first)}`;
-  const text = `${other}, ${quiet.toFixed(1)} ms of silence, ${axes.length} stops of ${whole(stops)}`;
+  const silences = `${quiet.toFixed(1)} ms of silence${window > 0 ? `, ${window} ms of order` : ""}`;
+  const text = `${other}, ${silences}, ${axes.length} stops of ${whole(stops)}`;
   return { boundMs, text };
 }
 

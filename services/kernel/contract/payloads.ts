@@ -223,6 +223,16 @@ export const telemetryAxisSchema = z.object({
   q: quality,
 });
 
+/** How a bus fares; what is not known yet is left out. */
+export const telemetryBusSchema = z.object({
+  v,
+  ts,
+  /** Share of the time since the last one in which the wire had an exchange; 0 to 1. */
+  utilisation: z.number().optional(),
+  /** What a stop has waited for the wire at most since the start of the service. */
+  stopWaitMsMax: z.number(),
+});
+
 /** CloudEvents 1.0, structured JSON. `id` is unique; events arrive at least once. */
 export const eventSchema = z.object({
   specversion: z.literal("1.0"),

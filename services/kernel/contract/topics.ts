@@ -37,6 +37,7 @@ export const topics = {
   stateRun: topic("state/run", p.stateRunSchema, 1, true),
   stateStop: topic("state/stop", p.stateStopSchema, 1, true),
   telemetryAxis: topic("telemetry/axis/{axis}", p.telemetryAxisSchema, 0, false),
+  telemetryBus: topic("telemetry/bus/{bus}", p.telemetryBusSchema, 0, false),
   event: topic("event/{kind}/{id}/{type}", p.eventSchema, 1, false),
   permit: topic("permit/{name}", p.permitSchema, 0, false),
   beat: topic("cmd/lease/{holder}/beat", p.beatSchema, 0, false),

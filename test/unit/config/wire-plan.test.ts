@@ -11,7 +11,8 @@ import { planReads, pollGroup } from "#drivers/read-plan.js";
 import { frameMs, silenceMs } from "#drivers/wire-time.js";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { parseCell } from "#kernel/config/cell-file.js";
-import { planBus } from "#kernel/config/wire-plan.js";
+import { planBus, stopWindowMs } from "#kernel/config/wire-plan.js";
+import * as lanes from "../../../services/bus/lane-state.js";
 
 const axis = `{ kind: linear, countsPerRev: 65536, pitch: 5 mm, travel: [0 mm, 800 mm],
             velocityMax: 400 mm/s, accelerationMax: 2 m/s2, whenOff: stays }`;
@@ -120,13 +121,17 @@ test("wire plan: over TCP units share an endpoint, and one unit is asked one thi
   expect(problems(check('tcp: "10.0.0.1:502"', 1, "5 ms")).join()).toMatch(/error.*polls take/);
 });
 
-test("stop bound: a line waits for the longest frame, the silence, and one stop for each axis", () => {
+test("stop bound: a line waits for the longest frame, the silence, the order, and each axis' stop", () => {
   const one = planOf(cellOf(check(line(19_200), 1, "500 ms"))).stop.boundMs;
   const eight = planOf(cellOf(check(line(19_200), 8, "500 ms"))).stop.boundMs;
-  const each = (eight - one) / 7;
+  const each = (eight - one - stopWindowMs) / 7;
   expect(one).toBeCloseTo(60 + 2.0052 + each, 3);
   // At least a frame of 8 bytes, its acknowledgement and the first-byte limit of 50 ms.
   expect(each).toBeGreaterThanOrEqual((16 * 11) / 19.2 + 50);
+});
+
+test("stop bound: the order's window is the one that the lanes keep", () => {
+  expect(stopWindowMs).toBe(lanes.stopWindowMs);
 });
 
 test("stop bound: over TCP it does not grow with the axes, since stops go side by side", () => {
