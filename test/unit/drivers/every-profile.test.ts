@@ -119,6 +119,21 @@ describe("every profile that moves something", () => {
     }
   });
 
+  it.each(moving.map((profile) => ({ id: profile.id, profile })))(
+    "$id sends the trigger of a motion once, also when its reply is lost",
+    ({ profile }) => {
+      for (const { verb, args } of motionsOf(profile)) {
+        const walk = ready(profile, profile, verb === "release" ? "grip" : "home");
+        walk.writes.length = 0;
+        const [trigger, ...more] = walk.runDeaf(verb, args);
+        expect(trigger, verb).toBeDefined();
+        expect(more, verb).toEqual([]);
+        const sent = walk.writes.filter((pdu) => pdu === trigger);
+        expect(sent, verb).toHaveLength(1);
+      }
+    },
+  );
+
   const all = moving.flatMap((profile) => {
     return classesOf(profile).map((stopClass) => ({ id: profile.id, stopClass, profile }));
   });
@@ -160,6 +175,29 @@ describe("every profile that moves something", () => {
 
 /** Drives that are under power as soon as they have their supply. */
 const selfEnabling = new Set(["leadshine/iem-rs", "leadshine/cs2rs", "oriental-motor/az"]);
+
+describe("a reset", () => {
+  const able = moving.filter(({ id, kind, operations }) => {
+    return kind !== "gripper" && operations.resetFault !== undefined && id !== "oriental-motor/az";
+  });
+  // The AZ has no enable of its own: it is under power whenever it has no alarm.
+  it.each(able.map((profile) => ({ id: profile.id, profile })))(
+    "$id: of a fault on the way brings no power back, and nothing moves",
+    ({ profile }) => {
+      const motion = motionsOf(profile).find(({ verb }) => verb !== "home");
+      if (motion === undefined) throw new TypeError("no motion");
+      const { walk } = underWay(profile, motion);
+      walk.sim.setFault("trip", undefined, walk.nowMs);
+      walk.pass(3000);
+      walk.sim.clearFaults();
+      const before = walk.sim.position;
+      expect(walk.run("resetFault")).toMatchObject(done);
+      walk.pass(3000);
+      expect(walk.view().enabled).toMatchObject({ value: false });
+      expect(Math.abs(walk.sim.position - before)).toBeLessThanOrEqual(settles);
+    },
+  );
+});
 
 describe("profiles that are broken on purpose", () => {
   type Stop = NonNullable<Profile["stops"][StopClass]>;

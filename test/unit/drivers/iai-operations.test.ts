@@ -70,14 +70,15 @@ describe("iai/robo-cylinder: enable, disable, reset, home", () => {
       .read(words(ready | servo));
     expect(walk.verdict?.verdict).toBe("done");
   });
-  it("edges are held for 20 ms on both sides", () => {
+  it("the reset takes the servo back first; edges are held for 20 ms on both sides", () => {
     const walk = Walk.of(model(), "resetFault", {}, words(ready | major)).read(
       words(ready | major),
     );
-    expect(walk.wrote().lines()).toEqual(["wake:20"]);
+    expect(walk.lines()).toEqual(["level:0504030000"]);
+    expect(walk.wrote().wrote().lines()).toEqual(["wake:20"]);
     expect(walk.tick().wrote().lines()).toEqual(["wake:20"]);
     walk.tick().wrote().read(words(ready));
-    expect(walk.frames).toEqual(resetPulse);
+    expect(walk.frames).toEqual(["level:0504030000", ...resetPulse]);
     expect(walk.verdict?.verdict).toBe("done");
   });
   it("an enabled axis that is not paused gets nothing written", () => {

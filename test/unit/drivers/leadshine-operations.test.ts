@@ -120,6 +120,8 @@ describe("leadshine/cs2rs: frames", () => {
   it("MO-10: resetFault writes 0x1111 once and believes only the status", () => {
     const walk = Walk.of(model(), "resetFault", {}, drive(0x01));
     walk.read(drive(0x01));
+    expect(walk.lines()).toEqual(["level:06000f0000"]);
+    walk.wrote();
     expect(walk.lines()).toEqual(["level:0618011111"]);
     walk.wrote().settle().poll(drive(0x01));
     expect(walk.verdict).toMatchObject({ verdict: "faulted", code: "DRIVE_FAULT" });
