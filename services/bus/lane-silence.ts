@@ -5,8 +5,8 @@
  * let through as a probe, and the interval grows with what a probe costs, so that all silent units
  * together use at most two hundredths of a wire that others share (ST-01). What a probe costs ends
  * where its wire is heard again: a gateway may hold its port far longer than anybody waits. The
- * first good reply lets its requests through again, three in a row make it a unit like any other (ST-04). Pure. It
- * refuses to know lanes and clocks.
+ * first good reply lets the unit's requests through again, three in a row make it a unit like any
+ * other (ST-04). Pure. It refuses to know lanes and clocks.
  */
 import type { Ms } from "#drivers/reading.js";
 
