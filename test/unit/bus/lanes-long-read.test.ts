@@ -12,7 +12,7 @@ const read = (fc: number, count: number) =>
   bytes(`0${fc}0000${count.toString(16).padStart(4, "0")}`);
 const asked = (
   state: ReturnType<typeof line>,
-  pdu: Uint8Array,
+  pdu: ReturnType<typeof bytes>,
   lane: "poll" | "command" = "poll",
 ) => written(play(state, [0, request(1, lane, 1, pdu)]));
 
