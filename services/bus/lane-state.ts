@@ -73,6 +73,8 @@ export interface Request {
   readonly left: boolean;
   /** How often the unit said that it is busy. @default 0 */
   readonly busy?: number;
+  /** The longest that a request sent after it took to its reply: it held none any longer. */
+  readonly heldMs?: Ms;
 }
 
 export interface LanesState {

@@ -234,13 +234,15 @@ export class Work {
   }
 
   /** One more timeout in a row; from the third on the unit's other polls are not sent. */
-  silent({ unit, sentAtMs }: Request): void {
+  silent({ unit, sentAtMs, heldMs }: Request): void {
     this.waited({ unit, sentAtMs }, false);
     if (isBehind(this.silence, this.#heldBy, { unit, nowMs: this.nowMs })) return;
     const before = this.silence.get(unit);
-    const after = afterTimeout(before, { sentAtMs, nowMs: this.nowMs });
+    // Who is overtaken by its neighbours' replies keeps no wire from them.
+    const endMs = heldMs === undefined ? this.nowMs : sentAtMs + heldMs;
+    const after = afterTimeout(before, { sentAtMs, nowMs: endMs });
     this.silence.set(unit, after);
-    if (!this.line && this.#shared) {
+    if (!this.line && this.#shared && heldMs === undefined) {
       const sinceMs = this.#heldBy?.unit === unit ? this.#heldBy.sinceMs : this.nowMs;
       this.#heldBy = { unit, sinceMs, atMs: this.nowMs };
     }
@@ -263,6 +265,16 @@ export class Work {
       this.silence.set(held.unit, afterWait(silence, held, { sentAtMs, nowMs: this.nowMs }));
     }
     this.#heldBy = heard || silence === undefined ? undefined : { ...held, atMs: this.nowMs };
+  }
+
+  /** A reply has come: what was sent before its request stands in nobody's way. */
+  passed({ unit, sentAtMs, key }: Request): void {
+    const heldMs = this.nowMs - sentAtMs;
+    for (const [i, other] of this.inFlight.entries()) {
+      const earlier = other.sentAtMs < sentAtMs || (other.sentAtMs === sentAtMs && other.key < key);
+      if (other.unit === unit || !earlier) continue;
+      this.inFlight[i] = { ...other, heldMs: Math.max(heldMs, other.heldMs ?? 0) };
+    }
   }
 
   /** The unit itself has replied; whether that changes anything. */
@@ -358,7 +370,8 @@ export class Work {
   }
 
   #send(request: Request): void {
-    const sent = { ...request, sends: request.sends + 1, sentAtMs: this.nowMs };
+    const { heldMs: _before, ...fresh } = request;
+    const sent = { ...fresh, sends: request.sends + 1, sentAtMs: this.nowMs };
     this.waiting.splice(this.waiting.indexOf(request), 1);
     this.inFlight.push(sent);
     this.#served[request.lane] = request.unit;

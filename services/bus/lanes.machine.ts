@@ -110,6 +110,7 @@ function settle(work: Work, request: Request, result: WireOutcome): void {
 function settleReply(work: Work, request: Request, pdu: Uint8Array): void {
   work.heardAtMs = work.nowMs;
   work.waited(request, true);
+  work.passed(request);
   // A gateway that says 0x0A or 0x0B has looked for this unit in vain, as we would have (EX-02).
   if (isException(pdu, exceptionNoValidReply) || isException(pdu, exceptionNeverSent)) {
     work.silent(request);

@@ -13,7 +13,7 @@ import { CommandJudge } from "./command-judge.js";
 import { type JudgeFacts, judges } from "./judges.js";
 import { type ActOptions, actOne, actTwo, Operator } from "./world-driver.js";
 
-const seeds = Number(process.env.SIM_SEEDS ?? 40);
+const seeds = Number(process.env.SIM_SEEDS ?? 28);
 const first = Number(process.env.SIM_SEED ?? 1);
 
 interface Outcome {

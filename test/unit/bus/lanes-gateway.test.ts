@@ -161,6 +161,12 @@ describe("ST-01: a silent unit behind a gateway that queues", () => {
     expect(transitions.filter((one) => dead.some((unit) => one === `${unit} back`))).toEqual([]);
   });
 
+  it("costs its gateway nothing (8 ms) although nobody answers for 200 ms: back within 10 s", () => {
+    const gateway = new Gateway((unit, atMs) => (unit === 3 && atMs < 200_000 ? 8 : undefined));
+    gateway.run(210_000);
+    expect(gateway.transitions).toEqual(["3 silent", "3 back"]);
+  });
+
   it("is back: it is seen within a minute although a probe cost half a second", () => {
     const gateway = new Gateway((unit, atMs) => (unit === 3 && atMs < 200_000 ? 500 : undefined));
     gateway.run(260_000);
