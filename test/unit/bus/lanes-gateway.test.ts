@@ -149,7 +149,7 @@ describe("ST-01: a silent unit behind a gateway that queues", () => {
     [500, [3]],
     [1000, [3]],
     [500, [3, 5]],
-  ])("holds=%i ms, dead=%j: probes 2 %% at most, the others 98 %%", (holdMs, dead) => {
+  ])("holds=%i ms, dead=%j: probes a fiftieth at most, the others keep theirs", (holdMs, dead) => {
     const { healthy, probes, transitions } = countOf((unit) => {
       return dead.includes(unit) ? holdMs : undefined;
     }, dead);
