@@ -80,9 +80,10 @@ export class Readings {
       this.#table.set(point, { ok: true, value, atMs: sentAtMs });
       this.#failing.delete(point);
     }
-    this.#view = undefined;
     // Every reading counts here: a wrap that nobody looked at would be lost.
-    this.#frame?.observe(this.#model.view(this.#table));
+    const bare = this.#model.view(this.#table);
+    this.#frame?.observe(bare);
+    this.#view = this.#frame?.see(bare) ?? bare;
   }
 
   /** These points were asked for and did not come. */

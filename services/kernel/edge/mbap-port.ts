@@ -11,6 +11,7 @@
 import { EventEmitter } from "node:events";
 import { connect, type Socket } from "node:net";
 import { encodeMbap, type MbapFrame, MbapReader } from "./mbap.js";
+import { rtuFrame } from "./rtu-frame.js";
 
 /** Longest wait for a TCP connection. */
 export const connectMsMax = 2000;
@@ -115,7 +116,8 @@ export class MbapPort extends EventEmitter {
       if (!this.isOpen) return;
       if (!this.#options.accept(frame)) continue;
       this._transactionIdRead = frame.transaction;
-      this.emit("data", rtuFrame(frame));
+      // The library wants an RTU frame and checks its CRC.
+      this.emit("data", Buffer.from(rtuFrame(frame.unit, frame.pdu)));
     }
     if (bad !== undefined) this.#drop(`not Modbus TCP: ${bad}`);
   }
@@ -126,23 +128,4 @@ export class MbapPort extends EventEmitter {
     if (this.isOpen) this.#socket?.resetAndDestroy();
     else this.#socket?.destroy();
   }
-}
-
-/** The library wants an RTU frame and checks its CRC. */
-function rtuFrame({ unit, pdu }: MbapFrame): Buffer {
-  const frame = Buffer.alloc(1 + pdu.length + crcBytes);
-  frame[0] = unit;
-  frame.set(pdu, 1);
-  frame.writeUInt16LE(crc16(frame.subarray(0, -crcBytes)), frame.length - crcBytes);
-  return frame;
-}
-
-/** [MODBUS over serial line 6.2.2] */
-function crc16(bytes: Uint8Array): number {
-  let crc = 0xffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >> 1) ^ 0xa001 : crc >> 1;
-  }
-  return crc;
 }
