@@ -8,7 +8,8 @@
  */
 import type { Ms } from "#drivers/reading.js";
 import type { CellConfig } from "#kernel/config/cell.js";
-import { type ConditionLookup, evaluate } from "#kernel/config/condition.js";
+import type { ConditionLookup } from "#kernel/config/condition.js";
+import { evaluateExpression } from "#kernel/config/expression.js";
 import type { Boot, Log, NewId, Statement } from "#kernel/ports.js";
 import type { DriverDesk } from "./driver-desk.js";
 import type { EventOutbox } from "./event-outbox.js";
@@ -163,8 +164,15 @@ export class RunDesk {
     const { step } = run.phase;
     const action = run.saga.steps[step]?.action;
     if (action?.kind !== "waitFor") return;
-    const evaluated = evaluate(action.condition, this.#parts.lookup);
-    if (evaluated.ok && evaluated.holds) this.feed(id, { kind: "conditionMet", step });
+    const nothing = () => undefined;
+    const scope = {
+      input: nothing,
+      variable: nothing,
+      event: nothing,
+      reading: this.#parts.lookup,
+    };
+    const valued = evaluateExpression(action.condition.expression, scope);
+    if (valued.ok && valued.value === true) this.feed(id, { kind: "conditionMet", step });
   }
 
   /** A command runs: the next move of its interlock may start. */

@@ -93,7 +93,8 @@ export function enterStep(
   switch (action.kind) {
     case "dwell": {
       const state = withStep(run, index, begun);
-      const wait = { kind: "dwell", untilMs: now.ms + action.forMs } as const;
+      const forMs = typeof action.forMs === "number" ? action.forMs : definition.timeoutMs;
+      const wait = { kind: "dwell", untilMs: now.ms + forMs } as const;
       return { state: running(state, wait), effects: [started] };
     }
     case "waitFor": {
@@ -114,6 +115,15 @@ export function enterStep(
         effects: [started, { kind: "send", flight, intent }],
       };
     }
+    case "waitForEvent":
+    case "signal":
+    case "ask":
+    case "set":
+    case "parallel":
+    case "choose":
+    case "repeat":
+    case "call":
+      throw new Error(`the step ${definition.name} is of a kind that no saga file can say`);
     default:
       return action satisfies never;
   }

@@ -8,6 +8,7 @@
 import type { AxisSetup, DeviceSetup } from "#drivers/device-model.js";
 import type { Profile } from "#drivers/profile.js";
 import type { Ms } from "#drivers/reading.js";
+import type { RuleConfig, SagaDefinition, SuspendConfig, ZoneConfig } from "./saga.js";
 
 /** Character format of a serial line: data bits, parity, stop bits. */
 export type SerialFormat = "8N1" | "8N2" | "8E1" | "8O1";
@@ -119,50 +120,17 @@ export interface CellConfig {
   readonly devices: readonly DeviceConfig[];
   readonly interlocks: readonly InterlockConfig[];
   readonly sagas: readonly SagaDefinition[];
+  /** Sagas that events start. @default none */
+  readonly rules?: readonly RuleConfig[];
+  /** Failure groups. @default none */
+  readonly zones?: readonly ZoneConfig[];
+  readonly suspend?: readonly SuspendConfig[];
 }
 
-/** One request of a saga for an operation. Args in the device's user units. */
-export interface SagaOperation {
-  readonly device: string;
-  readonly verb: string;
-  readonly args: { readonly [name: string]: number };
-}
-
-/**
- * How a step is made safe: operations towards a named safe state, or `still` (the axis was
- * stopped and is seen standing still; nothing else is commanded), or `none` (nothing of it can
- * be held or moving).
- */
-export type MakeSafe =
-  | { readonly kind: "operations"; readonly operations: readonly SagaOperation[] }
-  | { readonly kind: "still" }
-  | { readonly kind: "none" };
-
-export interface SagaStepDefinition {
-  /** Stable, unique in the saga. */
-  readonly name: string;
-  /** For people. */
-  readonly text: string;
-  readonly timeoutMs: Ms;
-  readonly action:
-    | { readonly kind: "operation"; readonly operation: SagaOperation }
-    | { readonly kind: "dwell"; readonly forMs: Ms }
-    | { readonly kind: "waitFor"; readonly condition: Condition };
-  readonly makeSafe: MakeSafe;
-}
-
-export interface SagaDefinition {
-  readonly name: string;
-  readonly title: string;
-  /** Hash of its content: another text is another version. */
-  readonly version: string;
-  readonly file: string;
-  /** Devices leased, all or none, sorted. */
-  readonly uses: readonly string[];
-  /** A saga to run first when an axis of `uses` is not homed or not enabled. */
-  readonly prepare?: string;
-  readonly onRestart: "makeSafe";
-  readonly steps: readonly SagaStepDefinition[];
-}
-
+export type {
+  MakeSafe,
+  SagaDefinition,
+  SagaOperation,
+  SagaStepDefinition,
+} from "./saga.js";
 export type { AxisSetup, DeviceSetup };

@@ -13,7 +13,7 @@ import type { MakeSafe, SagaDefinition, SagaOperation, SagaStepDefinition } from
 import type { DeviceDraft } from "./cell-devices.js";
 import { fieldsOf } from "./cell-interlocks.js";
 import { sagaFileSchema } from "./cell-schema.js";
-import { parseCondition } from "./condition.js";
+import { parseCondition, writtenOf } from "./condition.js";
 import { FileProblems, listed, type Path } from "./file-problems.js";
 import { FileReader } from "./file-reader.js";
 import { resolveOperation } from "./saga-operation.js";
@@ -146,7 +146,7 @@ function waitOf(read: FileReader, path: Path, devices: readonly DeviceDraft[]): 
   if (text === undefined) return undefined;
   const parsed = parseCondition(text, fieldsOf(devices));
   if (parsed.ok) {
-    const action = { kind: "waitFor", condition: parsed.condition } as const;
+    const action = { kind: "waitFor", condition: writtenOf(parsed.condition) } as const;
     return { text: `wait for ${parsed.condition.text}`, action };
   }
   return read.problems.at(where, parsed.problems.join("; "), { value: text });

@@ -6,6 +6,7 @@
  * fields are ignored by readers. It refuses to know topics (topics.ts) and transports (edge/).
  */
 import * as z from "zod";
+import { cellModes } from "../config/saga.js";
 
 const v = z.literal(1);
 const ts = z.number();
@@ -73,6 +74,17 @@ export const metaDeviceSchema = z.object({
   leaseMs: z.number(),
 });
 
+/** What a saga asks for when it is started. */
+export const sagaInputSchema = z.object({
+  kind: z.enum(["number", "boolean", "text"]),
+  unit: z.string().optional(),
+  min: z.number().optional(),
+  max: z.number().optional(),
+  choices: z.array(z.string()).optional(),
+  default: z.union([z.number(), z.boolean(), z.string()]).optional(),
+  text: z.string().optional(),
+});
+
 export const metaSagasSchema = z.object({
   v,
   ts,
@@ -83,23 +95,54 @@ export const metaSagasSchema = z.object({
       version: z.string(),
       uses: z.array(idSchema),
       prepare: idSchema.optional(),
-      steps: z.array(z.object({ name: z.string(), text: z.string() })),
+      mode: z.enum(cellModes).optional(),
+      priority: z.number().optional(),
+      inputs: z.record(z.string(), sagaInputSchema).optional(),
+      steps: z.array(
+        z.object({
+          name: z.string(),
+          text: z.string(),
+          /** The container it stands in, by index. */
+          parent: z.number().optional(),
+        }),
+      ),
     }),
   ),
 });
 
+/** The states of PackML; their numbers as PackTags are the index here plus 1. */
 export const cellStates = [
-  "Idle",
-  "Execute",
-  "Completing",
-  "Complete",
-  "Stopping",
+  "Clearing",
   "Stopped",
+  "Starting",
+  "Idle",
+  "Suspended",
+  "Execute",
+  "Stopping",
   "Aborting",
   "Aborted",
+  "Holding",
+  "Held",
+  "Unholding",
+  "Suspending",
+  "Unsuspending",
   "Resetting",
+  "Completing",
+  "Complete",
 ] as const;
-export const cellCommands = ["start", "stop", "quickStop", "abort", "reset", "clear"] as const;
+export const cellCommands = [
+  "start",
+  "stop",
+  "quickStop",
+  "abort",
+  "reset",
+  "clear",
+  "hold",
+  "unhold",
+  "suspend",
+  "unsuspend",
+  "mode",
+] as const;
 
 export const stateCellSchema = z.object({
   v,
@@ -108,10 +151,14 @@ export const stateCellSchema = z.object({
   bootId: z.string(),
   q: quality,
   state: z.enum(cellStates),
-  mode: z.literal("Production"),
+  mode: z.enum(cellModes),
+  /** The state as a PackTags number, for readers that count. */
+  packml: z.number().int().optional(),
   since: ts,
   reason: z.object({ code: z.string(), text: z.string() }),
   allowed: z.array(z.enum(cellCommands)),
+  /** Devices that a person has taken out of use. */
+  excluded: z.array(idSchema).optional(),
 });
 
 export const deviceStates = ["unconfigured", "inactive", "active", "faulted"] as const;
@@ -188,6 +235,12 @@ export const runStepSchema = z.object({
   safe: z.enum(["none", "pending", "running", "done", "failed"]),
   safeText: z.string().optional(),
   safeError: z.object({ code: z.string(), text: z.string() }).optional(),
+  /** The container it stands in, by index. */
+  parent: z.number().optional(),
+  /** Attempts of the newest time it was begun, where more than one. */
+  attempts: z.number().optional(),
+  /** How often it was begun, where more than once. */
+  times: z.number().optional(),
 });
 
 export const runSchema = z.object({
@@ -202,7 +255,14 @@ export const runSchema = z.object({
   steps: z.array(runStepSchema),
   /** What is not known, and what a person may choose; empty unless needsOperator or stopped. */
   unknowns: z.array(z.object({ device: z.string(), text: z.string() })),
-  choices: z.array(z.enum(["makeSafe", "abandon", "retry"])),
+  choices: z.array(z.enum(["makeSafe", "abandon", "retry", "skip", "resolve"])),
+  /** Why it stands still although it is running: held, suspended, waits for devices or a person. */
+  waits: z.string().optional(),
+  /** Questions to a person, each with the step that asks. */
+  asks: z
+    .array(z.object({ step: z.string(), text: z.string(), choices: z.array(z.string()) }))
+    .optional(),
+  inputs: z.record(z.string(), z.union([z.number(), z.boolean(), z.string()])).optional(),
 });
 
 /** All open runs and the newest ended ones, at most 20. */

@@ -48,9 +48,9 @@ export const topics = {
   stopAck: topic("res/stop/{axis}", p.stopAckSchema, 0, false),
   /** verb: an operation, or `lease`, `release-lease`, `query`, `reset` (of latched stops). */
   axisCommand: topic("cmd/axis/{axis}/{verb}", p.commandSchema, 1, false),
-  /** verb: reset, clear. */
+  /** verb: reset, clear, hold, unhold, suspend, unsuspend, mode, exclude, include. */
   cellCommand: topic("cmd/cell/{verb}", p.commandSchema, 1, false),
-  /** verb: start, cancel, makeSafe, abandon, retry. */
+  /** verb: start, cancel, makeSafe, abandon, retry, skip, resolve, answer, signal, history. */
   runCommand: topic("cmd/run/{verb}", p.commandSchema, 1, false),
   response: topic("res/{client}", p.responseSchema, 1, false),
   ackSource: topic("ack/{source}", p.ackSourceSchema, 1, false),

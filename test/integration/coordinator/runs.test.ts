@@ -3,7 +3,9 @@
  *
  * The idea: what reaches the drivers is the evidence, in order. It refuses real time.
  */
+
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { writtenOf } from "#kernel/config/condition.js";
 import {
   CoordinatorCell,
   cellConfig,
@@ -192,10 +194,10 @@ test("a waitFor ends with the state that meets it, or with its deadline", async 
       step("until", {
         action: {
           kind: "waitFor",
-          condition: {
+          condition: writtenOf({
             text: "x.position >= 5",
             terms: [{ device: "x", field: "position", op: ">=", value: 5 }],
-          },
+          }),
         },
       }),
     ],

@@ -33,8 +33,9 @@ function phase(name: Name): CellPhase {
   if (name === "Aborted:clear") return { at: "Aborted", until: "clear" };
   return { at: name };
 }
-function nameOf(state: CellPhase): Name {
-  return state.at === "Aborted" ? `Aborted:${state.until}` : state.at;
+function nameOf(state: CellPhase): Name | undefined {
+  const at = state.at === "Aborted" ? `Aborted:${state.until}` : state.at;
+  return states.find((name) => name === at);
 }
 
 const alone: CellFacts = { others: 0, waiting: 0, onRunFailure: "cell" };
