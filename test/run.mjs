@@ -1,9 +1,9 @@
 /**
  * Runs all tests and ends with one plain line: `N passed, N failed`.
  *
- * The idea: pure suites share the cores, suites with sockets run two files at a time, those with
- * whole cells or with time on a wire one, so that they judge the product and not the machine. A
- * test file that needs a program of the system says so in a line `needs: mosquitto`. It refuses
+ * The idea: pure suites share the cores and their imports, suites with sockets run two files at a
+ * time, those with whole cells or with time on a wire one, so that they judge the product and not
+ * the machine. A test file that needs a program of the system says so in a line `needs: mosquitto`. It refuses
  * silent skips: every suite left out is named, and in CI a skip is a failure.
  */
 import { spawnSync } from "node:child_process";
@@ -69,7 +69,7 @@ const oneByOne = chosen.filter((path) => alone.test(path));
 const twoByTwo = chosen.filter((path) => pairs.test(path) && !alone.test(path));
 const together = chosen.filter((path) => !alone.test(path) && !pairs.test(path));
 const groups = [
-  runGroup("together", together, []),
+  runGroup("together", together, ["--no-isolate"]),
   runGroup("two-by-two", twoByTwo, ["--maxWorkers=2"]),
   runGroup("one-by-one", oneByOne, ["--no-file-parallelism"]),
 ];
