@@ -108,16 +108,15 @@ async function timed(folder: CellFolder, stops: number, trial: Trial): Promise<T
       }
     };
     const atMs = monotonicMs();
-    const answer = await trial.order();
-    const untilMs = atMs + lateMs;
-    while (heard.size < drives && monotonicMs() < untilMs) {
+    const answer = trial.order();
+    while (heard.size < drives && monotonicMs() < atMs + lateMs) {
       await sleep(10);
       look();
     }
     if (heard.size < drives) missing += 1;
     times.push(heard.size < drives ? lateMs : Math.max(...heard.values()) - atMs);
     // What a driver still has to send comes before its confirmation.
-    await trial.after(answer);
+    await trial.after(await answer);
     look();
   }
   return { times, missing, starts };
