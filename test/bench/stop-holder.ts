@@ -2,7 +2,8 @@
  * Holds the leases of all axes of a bench cell and keeps them moving, as a coordinator would.
  *
  * The idea: one MQTT client that beats every 100 ms, asks each driver for its lease and sends its
- * commands; what a driver answers settles the command. It refuses to go on after a refusal.
+ * commands; what a driver answers settles the command. It refuses to go on where
+ * a driver goes on refusing.
  */
 import { openMqttLink } from "#kernel/edge/mqtt-link.js";
 import type { Log, MessageLink } from "#kernel/ports.js";
@@ -12,6 +13,7 @@ const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const holder = "bench";
 const beatMs = 100;
 const answerMsMax = 10_000;
+const triesMax = 20;
 /** A move that lasts longer than the bench waits before its stop. */
 const slow = 50;
 const travel = { low: 20, middle: 250, high: 480 } as const;
@@ -20,6 +22,12 @@ interface Answer {
   readonly status: string;
   readonly text: string;
   readonly epoch: number;
+}
+
+interface Request {
+  readonly verb: string;
+  readonly args: object;
+  readonly until: Asked["until"];
 }
 
 interface Asked {
@@ -75,9 +83,9 @@ export class Holder {
   async lend(): Promise<void> {
     await this.#each(async (axis) => {
       const args = { holder, bootId: this.#bootId };
-      const { epoch } = await this.#ask(axis, { verb: "lease", args, until: "end" });
+      const { epoch } = await this.#insist(axis, { verb: "lease", args, until: "end" });
       this.#epochs.set(axis, epoch);
-      await this.#ask(axis, { verb: "enable", args: {}, until: "end" });
+      await this.#insist(axis, { verb: "enable", args: {}, until: "end" });
     });
   }
 
@@ -90,13 +98,25 @@ export class Holder {
     await this.#each((axis) => {
       const far = (this.#positions.get(axis) ?? 0) < travel.middle;
       const args = { position: far ? travel.high : travel.low, velocity: slow };
-      return this.#ask(axis, { verb: "moveTo", args, until: "accepted" });
+      return this.#insist(axis, { verb: "moveTo", args, until: "accepted" });
     });
   }
 
   async close(): Promise<void> {
     clearInterval(this.#beat);
     await this.#link.close();
+  }
+
+  /** A driver refuses while it is busy with the end of the last stop, or short of a fresh status. */
+  async #insist(axis: string, request: Request): Promise<Answer> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#ask(axis, request);
+      } catch (thrown) {
+        if (tries === triesMax) throw thrown;
+        await sleep(beatMs);
+      }
+    }
   }
 
   #of(id: string): Set<string> {
@@ -109,10 +129,7 @@ export class Holder {
     await Promise.all(this.#axes.map(work));
   }
 
-  async #ask(
-    axis: string,
-    { verb, args, until }: { verb: string; args: object; until: Asked["until"] },
-  ): Promise<Answer> {
+  async #ask(axis: string, { verb, args, until }: Request): Promise<Answer> {
     this.#n += 1;
     const id = `${holder}-${process.pid}-${this.#n}`;
     const epoch = this.#epochs.get(axis);
@@ -130,7 +147,11 @@ export class Holder {
     const lease = verb === "lease" || epoch === undefined ? {} : { lease: { holder, epoch } };
     const by = { user: holder, role: "operator" };
     const head = { v: 1, id, ts: Date.now(), ttlMs: 5000, by, replyTo: holder } as const;
-    await this.#link.publish("axisCommand", { axis, verb }, { ...head, ...lease, args: { ...args } });
+    await this.#link.publish(
+      "axisCommand",
+      { axis, verb },
+      { ...head, ...lease, args: { ...args } },
+    );
     const answer = await answered;
     const good = ["accepted", "running", "succeeded"].includes(answer.status);
     if (!good) throw new Error(`${axis} ${verb}: ${answer.status} ${answer.text}`);
