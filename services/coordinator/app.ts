@@ -13,9 +13,11 @@ import { Beats } from "./beats.js";
 import { CellDesk } from "./cell-desk.js";
 import { CellWatch, type WatchNews } from "./cell-watch.js";
 import { CommandDoor } from "./command-door.js";
+import { crashPoint } from "./crash-points.js";
 import { DriverDesk } from "./driver-desk.js";
 import { EventOutbox } from "./event-outbox.js";
 import { Journal } from "./journal.js";
+import { JournalArchive } from "./journal-archive.js";
 import type { Entered } from "./latch-book.js";
 import { LatchDesk } from "./latch-desk.js";
 import { LeaseDoubts } from "./lease-doubts.js";
@@ -50,6 +52,7 @@ class Coordinator implements App {
   readonly #config: CellConfig;
   readonly #queue: StoreQueue;
   readonly #journal: Journal;
+  readonly #archive: JournalArchive;
   readonly #outbox: EventOutbox;
   readonly #watch: CellWatch;
   readonly #drivers: DriverDesk;
@@ -70,7 +73,9 @@ class Coordinator implements App {
     this.#config = config;
     const { main, stop, log, boot, newId } = ports;
     this.#queue = new StoreQueue(ports.store, log);
-    this.#journal = new Journal(this.#queue);
+    this.#journal = new Journal(this.#queue, boot.version);
+    this.#archive = new JournalArchive({ queue: this.#queue, log });
+    this.#journal.onEnded = () => this.#archive.nudge();
     this.#outbox = new EventOutbox(ports, this.#queue, boot.service);
     this.#watch = new CellWatch(config);
     this.#drivers = new DriverDesk(ports);
@@ -235,12 +240,16 @@ class Coordinator implements App {
   }
 
   async start(): Promise<void> {
-    const { log } = this.#ports;
+    const { log, boot } = this.#ports;
     this.#beats.start();
-    const loaded = await this.#journal.load();
+    const loaded = await this.#journal.load(boot.bootId);
+    crashPoint("restart.loaded");
     for (const { run } of loaded.runs) this.#runs.adopt(run);
     const untrusted = new Set(loaded.runs.filter((r) => !r.trusted).map((r) => r.run.run));
     const unfinished = this.#restart.stopUnfinished(untrusted);
+    crashPoint("restart.stopped");
+    for (const run of await this.#journal.loadEnded()) this.#runs.adopt(run);
+    this.#archive.nudge();
     for (const run of untrusted) {
       log.error({ mark: "journal.untrusted", run }, "A run's journal does not agree with itself.");
     }
@@ -305,6 +314,7 @@ class Coordinator implements App {
     const untilMs = performance.now() + drainMsMax;
     while (this.#isStopping() && performance.now() < untilMs) await pause(connectLookMs);
     this.#closed = true;
+    this.#archive.close();
     this.#restart.close();
     this.#doubts.close();
     this.#cell.close();

@@ -2,42 +2,29 @@
  * The journal of the runs: every event that changed one, in order, and nothing else.
  *
  * The idea: an event of the run machine is one row, and the commands that it lets leave stand
- * beside it as `intent` rows in the same transaction: verdict n and intent n+1 are one commit.
- * A restart feeds the rows through the same machine and compares the intents; a journal that
- * gives other intents than it names is not trusted with motion. It refuses to be edited.
+ * beside it as `intent` rows in the same transaction: verdict n and intent n+1 are one commit, and
+ * so are the devices a run takes or frees. A restart takes the newest snapshot and feeds the rows
+ * after it through the same machine; a journal that gives other intents than it names is not
+ * trusted with motion. It refuses to be edited.
  */
+import { createHash } from "node:crypto";
 import type { Ms } from "#drivers/reading.js";
 import type { SagaDefinition } from "#kernel/config/cell.js";
-import type { By, CloudEvent } from "#kernel/contract/payloads.js";
+import type { CloudEvent } from "#kernel/contract/payloads.js";
 import type { Row, Statement } from "#kernel/ports.js";
-import { begin } from "./run-leasing.js";
-import type { NewRun, Run, RunEffect, RunEvent, RunTurn } from "./run-state.js";
-import { isEnded } from "./run-state.js";
-import { publishedState } from "./run-view.js";
-import { next } from "./saga.machine.js";
+import { engineVersion, type LoadedRun, Replay, rowsOf, snapshotOf } from "./journal-replay.js";
+import { isEnded, type NewRun, type Run, type RunEvent, type RunTurn } from "./run-state.js";
+import { heldDevices, publishedState } from "./run-view.js";
 import type { StoreQueue } from "./store-queue.js";
 
-/** Ended runs that are kept. */
-export const endedRunsMax = 1000;
 /** Ended runs that are shown, and so loaded at a start. */
 export const endedShownMax = 20;
-/** Old runs are cleared away once for this many that end. */
-const pruneEvery = 50;
-
-interface Intent {
-  readonly id: string;
-  readonly step: string;
-  readonly part: string;
-  readonly device: string;
-  readonly verb: string;
-}
-
-export interface LoadedRun {
-  readonly run: Run;
-  readonly seq: number;
-  /** False: the rows and the machine disagree; nothing of it may move by itself. */
-  readonly trusted: boolean;
-}
+/** A snapshot is written after so many rows: a restart reads no more of a run. */
+export const snapshotEvery = 128;
+/** Rows read at a time. */
+const pageRows = 512;
+/** Events that one packed row of the archive holds. */
+export const portionMax = 128;
 
 export interface Loaded {
   readonly runs: readonly LoadedRun[];
@@ -49,36 +36,70 @@ export interface Loaded {
   };
 }
 
+/** One row of a run's history, for people. */
+export interface HistoryRow {
+  readonly seq: number;
+  readonly type: string;
+  readonly data: string;
+  readonly at: number;
+}
+
+/** What is kept of a run whether or not it is in memory. */
+export interface StoredRun {
+  readonly run: string;
+  readonly saga: string;
+  readonly version: string;
+  readonly inputs: { readonly [name: string]: number | boolean | string };
+  readonly state: string;
+  readonly startedTs: number;
+  readonly endedTs?: number;
+}
+
+interface Tail {
+  seq: number;
+  snapshotSeq: number;
+  state: string;
+  holds: boolean;
+}
+
+const openColumns = `SELECT r.*, s.seq AS snapshot_seq, s.engine, s.state AS snapshot,
+  g.definition FROM runs r LEFT JOIN snapshots s ON s.run = r.run
+  LEFT JOIN sagas g ON g.key = r.saga`;
+
 export class Journal {
   readonly #queue: StoreQueue;
-  readonly #seqs = new Map<string, number>();
-  #ended = 0;
+  readonly #tails = new Map<string, Tail>();
+  readonly #sagas = new WeakMap<SagaDefinition, { readonly key: string; readonly text: string }>();
+  readonly #known = new Set<string>();
+  readonly #engine: string;
+  /** Told of a run whose end is on the disk. */
+  onEnded: () => void = () => undefined;
 
-  constructor(queue: StoreQueue) {
+  /** `version`: of the product; snapshots of another one are passed over. */
+  constructor(queue: StoreQueue, version: string) {
     this.#queue = queue;
+    this.#engine = `${engineVersion}/${version}`;
   }
 
-  /** Open runs whole, ended ones as far as they are shown. */
-  async load(): Promise<Loaded> {
-    const shown = `(SELECT run FROM runs WHERE ended_ts IS NULL
-      UNION SELECT run FROM (SELECT run FROM runs WHERE ended_ts IS NOT NULL
-        ORDER BY ended_ts DESC LIMIT ${endedShownMax}))`;
-    const [runs, events, outbox, requests, latches, facts] = await this.#queue.read([
-      { sql: `SELECT * FROM runs WHERE run IN ${shown} ORDER BY started_ts, run` },
-      { sql: `SELECT * FROM run_events WHERE run IN ${shown} ORDER BY run, seq` },
+  /**
+   * Takes the journal over for this start, and reads the open runs whole. Nothing of an ended
+   * run is touched, however long its history is.
+   */
+  async load(bootId: string): Promise<Loaded> {
+    const [runs, outbox, requests, latches, facts, locks] = await this.#queue.open(bootId, [
+      { sql: `${openColumns} WHERE r.ended_ts IS NULL ORDER BY r.started_ts, r.run` },
       { sql: "SELECT id, event FROM outbox ORDER BY seq" },
       { sql: "SELECT id, body, answer, at FROM requests ORDER BY at" },
       { sql: "SELECT id, latch FROM latches" },
       { sql: "SELECT name, value FROM facts" },
+      { sql: "SELECT device, run FROM locks ORDER BY device" },
     ]);
-    const rowsOf = new Map<string, Row[]>();
-    for (const row of events ?? []) {
-      const rows = rowsOf.get(String(row.run)) ?? [];
-      rowsOf.set(String(row.run), rows);
-      rows.push(row);
+    const loaded = await this.#replayAll(runs ?? []);
+    for (const { run, seq, snapshotSeq } of loaded) {
+      const holds = heldDevices(run).length > 0;
+      this.#tails.set(run.run, { seq, snapshotSeq, state: publishedState(run), holds });
     }
-    const loaded = (runs ?? []).map((row) => replay(row, rowsOf.get(String(row.run)) ?? []));
-    for (const { run, seq } of loaded) this.#seqs.set(run.run, seq);
+    this.#mendLocks(loaded, locks ?? []);
     return {
       runs: loaded,
       outbox: (outbox ?? []).map((row) => ({
@@ -89,63 +110,136 @@ export class Journal {
     };
   }
 
+  /** The newest ended runs, as they are shown; read once whatever may move has been stopped. */
+  async loadEnded(): Promise<readonly Run[]> {
+    const sql = `${openColumns} WHERE r.ended_ts IS NOT NULL
+      ORDER BY r.ended_ts DESC LIMIT ${endedShownMax}`;
+    const [rows] = await this.#queue.read([{ sql }]);
+    return (await this.#replayAll((rows ?? []).reverse())).map(({ run }) => run);
+  }
+
+  /** A run by its id, in memory or not; undefined: there is no such run. */
+  async stored(run: string): Promise<StoredRun | undefined> {
+    const sql = `SELECT r.*, g.definition FROM runs r LEFT JOIN sagas g ON g.key = r.saga
+      WHERE r.run = ?`;
+    const [rows] = await this.#queue.read([{ sql, params: [run] }]);
+    const row = rows?.[0];
+    if (row === undefined) return undefined;
+    const { name, version } = definitionOf(row);
+    return {
+      run,
+      saga: name,
+      version,
+      inputs: JSON.parse(String(row.inputs)) as StoredRun["inputs"],
+      state: String(row.state),
+      startedTs: Number(row.started_ts),
+      ...(row.ended_ts === null ? {} : { endedTs: Number(row.ended_ts) }),
+    };
+  }
+
   /** The saga of a run that has left the memory; undefined: there is no such run. */
   async sagaOf(run: string): Promise<string | undefined> {
-    const sql = "SELECT saga FROM runs WHERE run = ?";
-    const [rows] = await this.#queue.read([{ sql, params: [run] }]);
-    const saga = rows?.[0]?.saga;
-    return saga === undefined ? undefined : (JSON.parse(String(saga)) as SagaDefinition).name;
+    return (await this.stored(run))?.saga;
+  }
+
+  /** Up to `limit` rows of a run after `after`, from the archive and from the journal. */
+  async history(run: string, after: number, limit: number): Promise<readonly HistoryRow[]> {
+    const rows = await this.#page(run, after, limit);
+    return rows.map(({ seq, type, data, at }) => {
+      return { seq: Number(seq), type: String(type), data: String(data), at: Number(at) };
+    });
   }
 
   /** A new run, with whatever has to be true together with it. Rejects when the disk is full. */
-  create(input: NewRun, turn: RunTurn, nowMs: Ms, beside: readonly Statement[]): Promise<void> {
+  async create(
+    input: NewRun,
+    turn: RunTurn,
+    nowMs: Ms,
+    beside: readonly Statement[],
+  ): Promise<void> {
     const { run, key, saga, by, ts } = input;
-    this.#seqs.set(run, 0);
+    const { state } = turn;
+    const shown = publishedState(state);
+    const holds = heldDevices(state).length > 0;
+    this.#tails.set(run, { seq: 0, snapshotSeq: 0, state: shown, holds });
+    const kept = this.#sagaText(saga);
+    const inputs = "inputs" in input ? JSON.stringify(input.inputs) : "{}";
     const row: Statement = {
-      sql: `INSERT OR IGNORE INTO runs (run, key, saga, by, started_ts, started_ms, state)
-        VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      sql: `INSERT INTO runs (run, key, saga, by, started_ts, started_ms, state, inputs, claim)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       params: [
         run,
         key,
-        JSON.stringify(saga),
+        kept.key,
         JSON.stringify(by),
         ts,
         nowMs,
-        publishedState(turn.state),
+        shown,
+        inputs,
+        this.#queue.epoch ?? 0,
       ],
     };
     // Left over from a start of the same name that never reached the disk.
     const strays: Statement = { sql: "DELETE FROM run_events WHERE run = ?", params: [run] };
-    const intents = this.#rows(run, intentsOf(turn.effects).map(rowOf), ts);
-    return this.#queue.write([strays, row, ...intents, ...beside], {
-      durable: true,
-      mayFail: true,
-    });
+    const rows = this.#rows(run, rowsOf(undefined, turn.effects), ts);
+    const locks = holds ? lock(state) : [];
+    const statements = [...kept.statements, strays, row, ...locks, ...rows, ...beside];
+    try {
+      await this.#queue.write(statements, { durable: true, mayFail: true, point: "start" });
+    } catch (thrown) {
+      this.#tails.delete(run);
+      throw thrown;
+    }
+    this.#known.add(kept.key);
   }
 
   /** One decision: the event, the intents it lets leave, and whatever stands beside them. */
   append(event: RunEvent, turn: RunTurn, nowMs: Ms, beside: readonly Statement[]): Promise<void> {
-    const { state } = turn;
-    const { kind, ...data } = event;
-    const first = { type: kind, data: JSON.stringify({ ...data, nowMs }) };
-    const rows = [first, ...intentsOf(turn.effects).map(rowOf)];
-    const statements = this.#rows(state.run, rows, event.ts);
+    const { state, effects } = turn;
+    const ended = isEnded(state);
+    const rows = this.#rows(state.run, rowsOf({ ...event, nowMs }, effects), event.ts);
+    const statements = [...rows, ...this.#changes(state), ...beside];
+    if (ended) this.#tails.delete(state.run);
+    const intent = effects.find((effect) => effect.kind === "send" && effect.intent !== undefined);
+    const isSafe = intent?.kind === "send" && intent.intent?.part === "makeSafe";
+    const intended = isSafe ? "makeSafe" : intent === undefined ? "decision" : "intent";
+    const point = ended ? "end" : intended;
     // An acceptance changes no decision after a crash: it need not wait for the disk.
-    const durable = kind !== "accepted";
-    return this.#queue.write([...statements, ...this.#state(state), ...beside], { durable });
+    const accepted = event.kind === "accepted";
+    const committed = this.#queue.write(statements, { durable: !accepted, lazy: accepted, point });
+    if (ended) void committed.then(() => this.onEnded());
+    return committed;
   }
 
-  #state(run: Run): Statement[] {
+  /** What a decision changes beside the journal: the run's row, its locks, its snapshot. */
+  #changes(run: Run): Statement[] {
+    const tail = this.#tails.get(run.run);
+    if (tail === undefined) return [];
     const { phase } = run;
+    const state = publishedState(run);
     const endedTs = "endedTs" in phase ? phase.endedTs : null;
+    const changed = state !== tail.state || endedTs !== null;
     const update: Statement = {
       sql: "UPDATE runs SET state = ?, ended_ts = ? WHERE run = ?",
-      params: [publishedState(run), endedTs, run.run],
+      params: [state, endedTs, run.run],
     };
-    if (!isEnded(run)) return [update];
-    this.#seqs.delete(run.run);
-    this.#ended += 1;
-    return this.#ended % pruneEvery === 1 ? [update, ...prune] : [update];
+    const holds = heldDevices(run).length > 0;
+    const locks = holds === tail.holds ? [] : holds ? lock(run) : [unlock(run)];
+    const waits = changed && (state === "stopped" || state === "needsOperator");
+    const snapshot = waits || tail.seq - tail.snapshotSeq >= snapshotEvery;
+    tail.state = state;
+    tail.holds = holds;
+    if (snapshot) tail.snapshotSeq = tail.seq;
+    return [
+      ...(changed ? [update] : []),
+      ...locks,
+      ...(snapshot ? [this.#snapshot(run, tail.seq)] : []),
+    ];
+  }
+
+  #snapshot(run: Run, seq: number): Statement {
+    const sql = "INSERT OR REPLACE INTO snapshots (run, seq, engine, state) VALUES (?, ?, ?, ?)";
+    return { sql, params: [run.run, seq, this.#engine, snapshotOf(run)] };
   }
 
   #rows(
@@ -153,67 +247,98 @@ export class Journal {
     rows: readonly { readonly type: string; readonly data: string }[],
     at: number,
   ): Statement[] {
-    let seq = this.#seqs.get(run) ?? 0;
-    const statements = rows.map(({ type, data }) => {
-      seq += 1;
+    const tail = this.#tails.get(run);
+    return rows.map(({ type, data }) => {
+      const seq = (tail?.seq ?? 0) + 1;
+      if (tail !== undefined) tail.seq = seq;
       return {
         sql: "INSERT INTO run_events (run, seq, type, data, at) VALUES (?, ?, ?, ?, ?)",
         params: [run, seq, type, data, at],
       };
     });
-    this.#seqs.set(run, seq);
-    return statements;
   }
-}
 
-const prune: readonly Statement[] = [
-  {
-    sql: `DELETE FROM runs WHERE run IN (SELECT run FROM runs WHERE ended_ts IS NOT NULL
-      ORDER BY ended_ts DESC LIMIT -1 OFFSET ${endedRunsMax})`,
-  },
-  { sql: "DELETE FROM run_events WHERE run NOT IN (SELECT run FROM runs)" },
-];
+  /** The saga's text is kept once for all runs of it. */
+  #sagaText(saga: SagaDefinition) {
+    const text = this.#sagas.get(saga)?.text ?? JSON.stringify(saga);
+    const key = this.#sagas.get(saga)?.key ?? keyOf(saga, text);
+    this.#sagas.set(saga, { key, text });
+    const sql = "INSERT OR IGNORE INTO sagas (key, definition) VALUES (?, ?)";
+    return { key, statements: this.#known.has(key) ? [] : [{ sql, params: [key, text] }] };
+  }
 
-function intentsOf(effects: readonly RunEffect[]): Intent[] {
-  return effects.flatMap((effect) => {
-    if (effect.kind !== "send" || effect.intent === undefined) return [];
-    const { id, device, verb } = effect.flight;
-    return [{ id, ...effect.intent, device, verb }];
-  });
-}
-
-function rowOf(intent: Intent): { readonly type: string; readonly data: string } {
-  return { type: "intent", data: JSON.stringify(intent) };
-}
-
-/** The same function that decided then decides now; only the effects are not carried out. */
-export function replay(row: Row, events: readonly Row[]): LoadedRun {
-  const input: NewRun = {
-    run: String(row.run),
-    key: String(row.key),
-    saga: JSON.parse(String(row.saga)) as SagaDefinition,
-    by: JSON.parse(String(row.by)) as By,
-    ts: Number(row.started_ts),
-  };
-  const first = begin(input, Number(row.started_ms));
-  let run = first.state;
-  let expected = intentsOf(first.effects);
-  let trusted = true;
-  for (const { type, data } of events) {
-    if (type === "intent") {
-      const [wanted, ...rest] = expected;
-      trusted &&= wanted !== undefined && JSON.stringify(wanted) === data;
-      expected = rest;
-      continue;
+  async #replayAll(rows: readonly Row[]): Promise<LoadedRun[]> {
+    const loaded: LoadedRun[] = [];
+    const sagas = new Map<string, SagaDefinition>();
+    for (const row of rows) {
+      const key = String(row.saga);
+      const saga = sagas.get(key) ?? definitionOf(row);
+      sagas.set(key, saga);
+      const replay = new Replay(row, saga, this.#engine);
+      for (;;) {
+        const page = await this.#page(String(row.run), replay.seq, pageRows);
+        replay.feed(page);
+        if (page.length === 0) break;
+      }
+      loaded.push(replay.result());
     }
-    trusted &&= expected.length === 0;
-    const { nowMs, ...body } = JSON.parse(String(data)) as { nowMs: Ms };
-    const turn = next(run, { kind: type, ...body } as RunEvent, nowMs);
-    trusted &&= turn !== undefined;
-    if (turn === undefined) continue;
-    run = turn.state;
-    expected = intentsOf(turn.effects);
+    return loaded;
   }
-  const seq = Number(events.at(-1)?.seq ?? 0);
-  return { run, seq, trusted: trusted && expected.length === 0 };
+
+  async #page(run: string, after: number, limit: number): Promise<readonly Row[]> {
+    const packs = Math.ceil(limit / portionMax) + 1;
+    const [old, hot] = await this.#queue.read([
+      {
+        sql: `SELECT json_extract(e.value, '$[0]') AS seq, json_extract(e.value, '$[1]') AS type,
+            json_extract(e.value, '$[2]') AS data, json_extract(e.value, '$[3]') AS at
+          FROM (SELECT events FROM archive WHERE run = ? AND last > ? ORDER BY first LIMIT ?) a,
+            json_each(unpack(a.events)) e
+          WHERE json_extract(e.value, '$[0]') > ? ORDER BY seq LIMIT ?`,
+        params: [run, after, packs, after, limit],
+      },
+      {
+        sql: `SELECT seq, type, data, at FROM run_events WHERE run = ? AND seq > ?
+          ORDER BY seq LIMIT ?`,
+        params: [run, after, limit],
+      },
+    ]);
+    const last = old?.at(-1);
+    if (old === undefined || last === undefined) return hot ?? [];
+    const joins = hot?.[0] !== undefined && Number(hot[0].seq) === Number(last.seq) + 1;
+    return joins ? [...old, ...(hot ?? [])].slice(0, limit) : old;
+  }
+
+  /** Locks are true by construction; a file from before them gets those of its open runs. */
+  #mendLocks(loaded: readonly LoadedRun[], locks: readonly Row[]): void {
+    const held = loaded.flatMap(({ run }) => heldDevices(run).map((device) => [device, run.run]));
+    const said = locks.map(({ device, run }) => `${device} ${run}`);
+    const right = held.map((pair) => pair.join(" ")).sort();
+    const statements: Statement[] = [
+      { sql: "DELETE FROM sagas WHERE key NOT IN (SELECT saga FROM runs)" },
+    ];
+    if (said.join() !== right.join()) {
+      const sql = "INSERT OR IGNORE INTO locks (device, run) VALUES (?, ?)";
+      statements.push({ sql: "DELETE FROM locks" }, ...held.map((params) => ({ sql, params })));
+    }
+    void this.#queue.write(statements, { durable: false, lazy: true });
+  }
+}
+
+/** The devices a run takes. Two runs that hold one contradict each other: nothing is written. */
+function lock(run: Run): Statement[] {
+  const sql = "INSERT INTO locks (device, run) VALUES (?, ?)";
+  return heldDevices(run).map((device) => ({ sql, params: [device, run.run] }));
+}
+
+function unlock(run: Run): Statement {
+  return { sql: "DELETE FROM locks WHERE run = ?", params: [run.run] };
+}
+
+function keyOf(saga: SagaDefinition, text: string): string {
+  return `${saga.name}/${createHash("sha256").update(text).digest("base64url").slice(0, 22)}`;
+}
+
+/** Runs from before the table of sagas have the text in their own row. */
+function definitionOf(row: Row): SagaDefinition {
+  return JSON.parse(String(row.definition ?? row.saga)) as SagaDefinition;
 }

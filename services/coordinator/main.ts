@@ -11,7 +11,11 @@ import { runService } from "#kernel/edge/process.js";
 import { openStore } from "#kernel/edge/sqlite-store.js";
 import { openStopFanOut } from "#kernel/edge/stop-fan-out.js";
 import { buildCoordinator } from "./app.js";
+import { armCrashPoints } from "./crash-points.js";
 import { coordinatorSchema } from "./schema.js";
+
+// Only tests ask for this: the process ends itself as `kill -9` would.
+armCrashPoints(process.env.SERVOCELL_CRASH_AT, () => process.kill(process.pid, "SIGKILL"));
 
 await runService({
   service: "coordinator",

@@ -7,6 +7,7 @@
  */
 import type { Row } from "#kernel/ports.js";
 import type { CellWatch } from "./cell-watch.js";
+import { crashPoint } from "./crash-points.js";
 import type { LatchBook } from "./latch-book.js";
 import { type Alive, ruleRestart } from "./restart-rule.js";
 import type { RunDesk } from "./run-desk.js";
@@ -89,6 +90,7 @@ export class RestartDesk {
       trusted: !this.#untrusted.has(run.run),
     });
     runs().feed(run.run, { kind: "ruled", ...ruling });
+    crashPoint("restart.ruled");
   }
 
   /** From now on the sign of life is this start's. */

@@ -11,6 +11,7 @@ import type { CellConfig } from "#kernel/config/cell.js";
 import type { ConditionLookup } from "#kernel/config/condition.js";
 import { evaluateExpression } from "#kernel/config/expression.js";
 import type { Boot, Log, NewId, Statement } from "#kernel/ports.js";
+import { crashPoint } from "./crash-points.js";
 import type { DriverDesk } from "./driver-desk.js";
 import type { EventOutbox } from "./event-outbox.js";
 import { endedShownMax, type Journal } from "./journal.js";
@@ -136,6 +137,7 @@ export class RunDesk {
   ): { readonly committed: Promise<void> } | undefined {
     const run = this.#runs.get(id);
     if (run === undefined) return undefined;
+    heard(news);
     const event: RunEvent = { ...news, ts: Date.now() };
     const nowMs = performance.now();
     const turn = next(run, event, nowMs);
@@ -220,6 +222,7 @@ export class RunDesk {
     const { id, how, axes } = effect;
     const by = { user: this.#parts.boot.service, role: "service" };
     this.#parts.stops.order({ id, how, axes, reason: run.cause.text, by });
+    crashPoint("stop.ordered");
   }
 
   #carryOut(run: Run, effects: readonly RunEffect[]): void {
@@ -241,10 +244,13 @@ export class RunDesk {
         void this.#release(id, effect.leases);
         return;
       case "send": {
-        const { flight } = effect;
+        const { flight, intent } = effect;
         const go = () => {
           if (this.#closed || !this.#isAwaited(flight.id)) return;
           drivers.send(flight);
+          if (intent !== undefined) {
+            crashPoint(intent.part === "makeSafe" ? "makeSafe.sent" : "intent.sent");
+          }
           this.#arm(id);
         };
         // A repeat of what has not left yet would overtake the moves before it.
@@ -271,7 +277,9 @@ export class RunDesk {
 
   async #lease(run: string, effect: RunEffect & { kind: "lease" }): Promise<void> {
     const { id, device } = effect;
-    const answer = await this.#parts.drivers.lease(id, device);
+    const asked = this.#parts.drivers.lease(id, device);
+    crashPoint("lease.asked");
+    const answer = await asked;
     if (this.#closed) return;
     if (!answer.ok) {
       const { code, text } = answer;
@@ -284,7 +292,10 @@ export class RunDesk {
   async #release(run: string, leases: { readonly [device: string]: number }): Promise<void> {
     const { drivers, newId } = this.#parts;
     const given = Object.entries(leases);
-    await Promise.all(given.map(([device, epoch]) => drivers.release(newId(), device, epoch)));
+    crashPoint("release.before");
+    const gone = given.map(([device, epoch]) => drivers.release(newId(), device, epoch));
+    crashPoint("release.sent");
+    await Promise.all(gone);
     if (!this.#closed) this.feed(run, { kind: "released" });
   }
 
@@ -322,4 +333,11 @@ export class RunDesk {
     clearTimeout(this.#timers.get(run.run));
     this.#timers.delete(run.run);
   }
+}
+
+/** Where a test may let the process die: what it has heard is known to nobody else yet. */
+function heard({ kind }: RunNews): void {
+  if (kind === "verdict") crashPoint("verdict.heard");
+  else if (kind === "still") crashPoint("still.heard");
+  else if (kind === "leased") crashPoint("lease.granted");
 }

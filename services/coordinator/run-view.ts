@@ -6,7 +6,7 @@
  */
 import type { MakeSafe } from "#kernel/config/cell.js";
 import type { RunRecord, RunState, RunStep } from "#kernel/contract/payloads.js";
-import type { Run, StepRecord, Unknown } from "./run-state.js";
+import { isEnded, type Run, type StepRecord, type Unknown } from "./run-state.js";
 
 export function publishedState(run: Run): RunState {
   const { phase } = run;
@@ -29,6 +29,11 @@ export function publishedState(run: Run): RunState {
     default:
       return phase satisfies never;
   }
+}
+
+/** The devices that no other run may have: all of the saga's, from the first lease to the end. */
+export function heldDevices(run: Run): readonly string[] {
+  return isEnded(run) ? [] : run.saga.uses;
 }
 
 function choicesOf(run: Run): RunRecord["choices"] {

@@ -211,6 +211,12 @@ export const errors = {
     "The database of the service failed.",
     "Look at the disk and at the log of the service.",
   ),
+  STORE_FENCED: e(
+    409,
+    "no",
+    "Another start of the service has taken over its database.",
+    "See which instance runs; this one has written nothing and ends.",
+  ),
   STORE_LOCKED: e(
     409,
     "yes",

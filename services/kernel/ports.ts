@@ -72,6 +72,12 @@ export interface FieldLink {
 export interface Statement {
   readonly sql: string;
   readonly params?: readonly (string | number | null)[];
+  /**
+   * How many rows it has to give or to change; another number undoes the transaction. So a
+   * writer proves in the same transaction that nobody has taken its place.
+   * @throws STORE_FENCED
+   */
+  readonly rows?: number;
 }
 export type Row = { readonly [column: string]: string | number | null };
 

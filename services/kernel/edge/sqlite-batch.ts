@@ -5,6 +5,7 @@
  * savepoint, so each keeps its own success or failure. Synchronous from begin to end, so no
  * transaction can span an await. It refuses statements that would end or leave the transaction.
  */
+import { deflateRawSync, inflateRawSync } from "node:zlib";
 import Database from "better-sqlite3";
 import type { ErrorCode } from "../errors.js";
 import type { Row, Statement } from "../ports.js";
@@ -31,6 +32,23 @@ const preparedMax = 256;
 const forbidden =
   /^\s*(begin|commit|end|rollback|savepoint|release|attach|detach|vacuum|pragma)\b/i;
 
+/** A statement gave or changed another number of rows than it had to. */
+class OtherRows extends Error {}
+
+/**
+ * `pack(text)` and `unpack(blob)` in SQL: old rows are put away and read within the database, and
+ * nothing of them crosses the thread's border. Nothing is nothing.
+ */
+function addPacking(db: Database.Database): void {
+  const options = { deterministic: true, directOnly: true };
+  db.function("pack", options, (text: unknown) => {
+    return typeof text === "string" ? deflateRawSync(text) : null;
+  });
+  db.function("unpack", options, (blob: unknown) => {
+    return Buffer.isBuffer(blob) ? inflateRawSync(blob).toString("utf8") : null;
+  });
+}
+
 /** What SQLite said, as a code of ours and a sentence. */
 export function storeFailure(
   thrown: unknown,
@@ -38,6 +56,9 @@ export function storeFailure(
 ): { readonly code: ErrorCode; readonly text: string; readonly sqlite: string } {
   const sqlite = thrown instanceof Database.SqliteError ? thrown.code : "";
   const said = thrown instanceof Error ? thrown.message : String(thrown);
+  if (thrown instanceof OtherRows) {
+    return { code: "STORE_FENCED", text: `${file} was taken over: ${said}.`, sqlite };
+  }
   if (sqlite === "SQLITE_FULL" || sqlite === "SQLITE_IOERR_WRITE") {
     return { code: "STORE_FULL", text: `No space left for ${file}; free disk space.`, sqlite };
   }
@@ -45,6 +66,11 @@ export function storeFailure(
     return { code: "STORE_LOCKED", text: `${file} is used by another process.`, sqlite };
   }
   return { code: "STORE_FAILED", text: `The database ${file} failed: ${said}.`, sqlite };
+}
+
+function expectRows(wanted: number | undefined, got: number): void {
+  if (wanted === undefined || wanted === got) return;
+  throw new OtherRows(`a statement met ${got} rows and not ${wanted}`);
 }
 
 export class SqliteConnection {
@@ -56,6 +82,7 @@ export class SqliteConnection {
   constructor(db: Database.Database, file: string) {
     this.#db = db;
     this.#file = file;
+    addPacking(db);
   }
 
   /**
@@ -95,6 +122,11 @@ export class SqliteConnection {
     }
   }
 
+  /** Moves what the log holds into the file, so that the log starts again at its beginning. */
+  checkpoint(): void {
+    this.#db.pragma("wal_checkpoint(PASSIVE)");
+  }
+
   close(): void {
     this.#prepared.clear();
     this.#db.close();
@@ -130,10 +162,15 @@ export class SqliteConnection {
     }
   }
 
-  #statement({ sql, params }: Statement): Row[] {
+  #statement({ sql, params, rows }: Statement): Row[] {
     const statement = this.#prepare(sql);
-    if (statement.reader) return statement.all(...(params ?? [])) as Row[];
-    statement.run(...(params ?? []));
+    if (statement.reader) {
+      const found = statement.all(...(params ?? [])) as Row[];
+      expectRows(rows, found.length);
+      return found;
+    }
+    const { changes } = statement.run(...(params ?? []));
+    expectRows(rows, changes);
     return [];
   }
 

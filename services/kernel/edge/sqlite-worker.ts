@@ -28,6 +28,12 @@ export type FromStore =
 
 /** Requests that share one commit at most. */
 const groupMax = 256;
+/**
+ * After so many commits the log is moved into the file once nobody has asked for anything for a
+ * moment: then a busy hour seldom meets a checkpoint, and the log stays short.
+ */
+const tidyAfter = 200;
+const quietMs = 200;
 /** How long an ending predecessor may still hold the file. */
 const lockWaitMs = 250;
 
@@ -62,6 +68,16 @@ function serve(port: NonNullable<typeof parentPort>, setup: StoreSetup): void {
     return;
   }
   say({ kind: "open" });
+  let commits = 0;
+  const quiet = setTimeout(() => {
+    if (commits < tidyAfter) return;
+    commits = 0;
+    try {
+      connection.checkpoint();
+    } catch {
+      // A full disk: the next commit says so, and the log keeps what it has.
+    }
+  }, quietMs).unref();
   port.on("message", (first: ToStore) => {
     const group: StoreRequest[] = [];
     let closing = false;
@@ -76,7 +92,10 @@ function serve(port: NonNullable<typeof parentPort>, setup: StoreSetup): void {
       next = receiveMessageOnPort(port)?.message as ToStore | undefined;
     }
     if (group.length > 0) say({ kind: "outcomes", outcomes: connection.run(group) });
+    commits += 1;
+    quiet.refresh();
     if (closing) {
+      clearTimeout(quiet);
       connection.close();
       port.close();
     }
