@@ -107,7 +107,7 @@ export class Holder {
     await this.#link.close();
   }
 
-  /** A driver refuses while it is busy with the end of the last stop, or short of a fresh status. */
+  /** A driver refuses while busy with the end of the last stop, or short of a fresh status. */
   async #insist(axis: string, request: Request): Promise<Answer> {
     for (let tries = 1; ; tries += 1) {
       try {
