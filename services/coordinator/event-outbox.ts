@@ -104,6 +104,6 @@ export class EventOutbox {
       sql: "DELETE FROM outbox WHERE id = ?",
       params: [event.id],
     });
-    return this.#queue.write(events.map(drop), { durable: false });
+    return this.#queue.write(events.map(drop), { durable: false, lazy: true });
   }
 }

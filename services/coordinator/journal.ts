@@ -73,7 +73,7 @@ export class Journal {
   readonly #known = new Set<string>();
   readonly #engine: string;
   /** Told of a run whose end is on the disk. */
-  onEnded: () => void = () => undefined;
+  onEnded: (run: string) => void = () => undefined;
 
   /** `version`: of the product; snapshots of another one are passed over. */
   constructor(queue: StoreQueue, version: string) {
@@ -204,10 +204,12 @@ export class Journal {
     const isSafe = intent?.kind === "send" && intent.intent?.part === "makeSafe";
     const intended = isSafe ? "makeSafe" : intent === undefined ? "decision" : "intent";
     const point = ended ? "end" : intended;
-    // An acceptance changes no decision after a crash: it need not wait for the disk.
-    const accepted = event.kind === "accepted";
-    const committed = this.#queue.write(statements, { durable: !accepted, lazy: accepted, point });
-    if (ended) void committed.then(() => this.onEnded());
+    // An acceptance changes no decision after a crash: it need not wait for the disk. Nor does the
+    // return of the leases: after a crash of the PC the run ends again, the same way.
+    const lazy = event.kind === "accepted";
+    const durable = !lazy && event.kind !== "released";
+    const committed = this.#queue.write(statements, { durable, lazy, point });
+    if (ended) void committed.then(() => this.onEnded(state.run));
     return committed;
   }
 

@@ -7,12 +7,14 @@
 import { benchBoot } from "./boot.js";
 import { benchLane } from "./lane.js";
 import { benchLine } from "./line.js";
+import { benchSaga } from "./saga.js";
 import { benchStop } from "./stop.js";
 
 const benches: { readonly [name: string]: () => Promise<object> } = {
   boot: benchBoot,
   lane: benchLane,
   line: benchLine,
+  saga: benchSaga,
   stop: benchStop,
 };
 

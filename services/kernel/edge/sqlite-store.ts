@@ -14,6 +14,7 @@ import { Worker } from "node:worker_threads";
 import { type ErrorCode, ServocellError } from "../errors.js";
 import type { Row, Statement, Store } from "../ports.js";
 import type { StoreOutcome, StoreRequest } from "./sqlite-batch.js";
+import { RequestWriter } from "./sqlite-wire.js";
 import type { FromStore, StoreSetup, ToStore } from "./sqlite-worker.js";
 
 /** Requests that may wait for the disk at a time. */
@@ -57,6 +58,7 @@ class SqliteStore implements Store {
   readonly #file: string;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #requests = new RequestWriter();
   readonly #ended: Promise<void>;
   #nextId = 0;
   #closing = false;
@@ -86,8 +88,9 @@ class SqliteStore implements Store {
     this.#nextId += 1;
     const request: StoreRequest = { id: this.#nextId, statements, durable: how.durable };
     return new Promise((resolve, reject) => {
+      const text = this.#requests.write(request);
       this.#waiting.set(request.id, { resolve, reject });
-      this.#worker.postMessage({ kind: "tx", request } satisfies ToStore);
+      this.#worker.postMessage(text satisfies ToStore);
     });
   }
 

@@ -13,14 +13,14 @@ import {
   type StoreRequest,
   storeFailure,
 } from "./sqlite-batch.js";
+import { RequestReader } from "./sqlite-wire.js";
 
 export interface StoreSetup {
   readonly file: string;
   readonly schema: readonly string[];
 }
-export type ToStore =
-  | { readonly kind: "tx"; readonly request: StoreRequest }
-  | { readonly kind: "close" };
+/** A request as sqlite-wire.ts writes it, or the wish to close. */
+export type ToStore = string | { readonly kind: "close" };
 export type FromStore =
   | { readonly kind: "open" }
   | { readonly kind: "refused"; readonly failure: ReturnType<typeof storeFailure> }
@@ -68,6 +68,7 @@ function serve(port: NonNullable<typeof parentPort>, setup: StoreSetup): void {
     return;
   }
   say({ kind: "open" });
+  const requests = new RequestReader();
   let commits = 0;
   const quiet = setTimeout(() => {
     if (commits < tidyAfter) return;
@@ -83,11 +84,11 @@ function serve(port: NonNullable<typeof parentPort>, setup: StoreSetup): void {
     let closing = false;
     let next: ToStore | undefined = first;
     while (next !== undefined) {
-      if (next.kind === "close") {
+      if (typeof next !== "string") {
         closing = true;
         break;
       }
-      group.push(next.request);
+      group.push(requests.read(next));
       if (group.length >= groupMax) break;
       next = receiveMessageOnPort(port)?.message as ToStore | undefined;
     }

@@ -225,3 +225,44 @@ it("durable requests commit with synchronous FULL, others with NORMAL", async ()
   expect(level()).toBe(2);
   connection.close();
 });
+
+it("more SQL texts than are known by number keep their meaning, first and second time", async () => {
+  const store = await open();
+  await store.tx([insert(7)], durable);
+  for (let turn = 0; turn < 2; turn += 1) {
+    for (let from = 0; from < 600; from += 100) {
+      const statements = Array.from({ length: 100 }, (_, i) => ({
+        sql: `SELECT ${from + i} AS n`,
+      }));
+      const rows = await store.tx(statements, { durable: false });
+      expect(rows.map(([row]) => row?.n)).toEqual(statements.map((_, i) => from + i));
+    }
+  }
+});
+
+it("a number that is none is refused, and harms nothing that comes after", async () => {
+  const store = await open();
+  const fresh = "SELECT ? AS fresh";
+  const bad = [{ sql: fresh, params: [1] }, insert(Number.NaN)];
+  await expect(store.tx(bad, durable)).rejects.toThrow(RangeError);
+  const [rows] = await store.tx([{ sql: fresh, params: [2] }], durable);
+  expect(rows).toEqual([{ fresh: 2 }]);
+});
+
+it("a statement that meets another number of rows undoes its transaction (rows=0, 1, 2)", async () => {
+  const store = await open();
+  await store.tx([insert(1)], durable);
+  for (const [rows, ok] of [
+    [0, false],
+    [1, true],
+    [2, false],
+  ] as const) {
+    const tx = store.tx(
+      [insert(10 + rows), { sql: "SELECT 1 FROM t WHERE id = 1", rows }],
+      durable,
+    );
+    if (ok) await tx;
+    else await expect(tx).rejects.toMatchObject({ code: "STORE_FENCED" });
+  }
+  expect(await ids(store)).toEqual([1, 11]);
+});
