@@ -59,6 +59,8 @@ export class BenchDesk {
   readonly runs: RunDesk;
   /** Called with every command that leaves. */
   onSend: (flight: Flight) => void = () => undefined;
+  /** False: the driver of this command has died, and says nothing. */
+  takes: (flight: Flight) => boolean = () => true;
   readonly #dir: string;
   readonly #ends = new Map<string, () => void>();
   #epoch = 0;
@@ -124,15 +126,21 @@ export class BenchDesk {
     await ended;
   }
 
-  async close(): Promise<void> {
+  /** Ends the process' part; the file stays as it is. */
+  async leave(): Promise<void> {
     this.archive.close();
     this.runs.close();
     await this.queue.close();
+  }
+
+  async close(): Promise<void> {
+    await this.leave();
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
   #send(flight: Flight): void {
     this.onSend(flight);
+    if (!this.takes(flight)) return;
     queueMicrotask(() => {
       const run = this.runs.owner(flight.id);
       const verdict = { verdict: "done", result: {} } as const;

@@ -10,6 +10,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { BenchDesk, noopSaga } from "./saga-desk.js";
+import { openLongJournal } from "./saga-history.js";
+import { benchDbos, type PeerTimes } from "./saga-peers.js";
 
 const quick = process.argv.includes("--quick");
 const steps = quick ? 100 : 1000;
@@ -30,6 +32,14 @@ export async function benchSaga(): Promise<object> {
     say(`a run of three steps, alone: ${spread(run)}`);
     const perSecond = await runsPerSecond(desk);
     say(`runs of three steps, ${inFlight} at a time: ${Math.round(perSecond)} a second`);
+    const history = await openLongJournal(quick ? 20_000 : 1_000_000);
+    say(`a journal of ${history.events} events: open after ${Math.round(history.openMs)} ms`);
+    const dbos = await benchDbos(quick ? 0.1 : 1, say);
+    if (dbos !== undefined) {
+      say(`DBOS on PostgreSQL, one step: ${spread(dbos.steps)}`);
+      say(`DBOS, a workflow of three steps, alone: ${spread(dbos.runs)}`);
+      say(`DBOS, ${inFlight} at a time: ${Math.round(dbos.perSecond)} a second`);
+    }
     return {
       bareP50Ms: round(at(floor, 0.5)),
       stepP50Ms: round(at(step, 0.5)),
@@ -37,6 +47,8 @@ export async function benchSaga(): Promise<object> {
       runP50Ms: round(at(run, 0.5)),
       runP99Ms: round(at(run, 0.99)),
       runsPerSecond: Math.round(perSecond),
+      openMillionMs: Math.round(history.openMs),
+      ...(dbos === undefined ? {} : peerFigures(dbos, at(step, 0.5), perSecond)),
     };
   } finally {
     await desk.close();
@@ -101,6 +113,17 @@ async function runsPerSecond(desk: BenchDesk): Promise<number> {
     }),
   );
   return together / ((performance.now() - fromMs) / 1000);
+}
+
+/** How many times faster a step is here, and how many times more runs a second there are. */
+function peerFigures(dbos: PeerTimes, stepMs: number, perSecond: number): object {
+  return {
+    dbosStepP50Ms: round(at(dbos.steps, 0.5)),
+    dbosRunP50Ms: round(at(dbos.runs, 0.5)),
+    dbosRunsPerSecond: Math.round(dbos.perSecond),
+    ratioToDbos: round(at(dbos.steps, 0.5) / stepMs),
+    ratioOfRunsToDbos: round(perSecond / dbos.perSecond),
+  };
 }
 
 function at(times: readonly number[], share: number): number {
