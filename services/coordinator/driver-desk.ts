@@ -9,7 +9,8 @@
 import type { Detail, Json, Verdict } from "#drivers/reading.js";
 import type { Command, Response } from "#kernel/contract/payloads.js";
 import type { Boot, Log, MessageLink } from "#kernel/ports.js";
-import { acceptMsMax, type Flight, sendsMax } from "./run-state.js";
+import { acceptMsMax, sendsMax } from "./run-limits.js";
+import type { Flight } from "./run-state.js";
 
 /** Requests that may wait at once: leases, resets and queries of all devices and runs. */
 const waitingMax = 1024;

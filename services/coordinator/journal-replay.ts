@@ -10,15 +10,16 @@ import type { Ms } from "#drivers/reading.js";
 import type { SagaDefinition } from "#kernel/config/cell.js";
 import type { By } from "#kernel/contract/payloads.js";
 import type { Row } from "#kernel/ports.js";
+import type { NewRun, RunEffect, RunEvent } from "./run-events.js";
 import { begin } from "./run-leasing.js";
-import type { NewRun, Run, RunEffect, RunEvent } from "./run-state.js";
+import type { Run } from "./run-state.js";
 import { next } from "./saga.machine.js";
 
 /**
  * Raised whenever the machine decides otherwise than before or its state has another shape: then
  * snapshots of before are passed over, and the journal is read from its beginning.
  */
-export const engineVersion = 1;
+export const engineVersion = 2;
 
 export interface LoadedRun {
   readonly run: Run;

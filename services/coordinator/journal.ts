@@ -13,7 +13,8 @@ import type { SagaDefinition } from "#kernel/config/cell.js";
 import type { CloudEvent } from "#kernel/contract/payloads.js";
 import type { Row, Statement } from "#kernel/ports.js";
 import { engineVersion, type LoadedRun, Replay, rowsOf, snapshotOf } from "./journal-replay.js";
-import { isEnded, type NewRun, type Run, type RunEvent, type RunTurn } from "./run-state.js";
+import type { NewRun, RunEvent, RunTurn } from "./run-events.js";
+import { isEnded, type Run } from "./run-state.js";
 import { heldDevices, publishedState } from "./run-view.js";
 import type { StoreQueue } from "./store-queue.js";
 

@@ -5,16 +5,21 @@
  * itself [PROTOCOL 1]; a stopped run waits for a person, whose choice of makeSafe names and resets
  * the latches that hold it. Pure. It refuses to move anything on its own after a person's stop.
  */
+import type { RunEffect, RunEvent, RunTurn } from "./run-events.js";
+import { unlatchingMsMax } from "./run-limits.js";
+import { notTriedCode } from "./run-safing.js";
 import {
   isActive,
   isWaiting,
+  type Now,
   type Phase,
   type Run,
-  type RunEvent,
-  type RunTurn,
-  unlatchingMsMax,
+  type SafeScope,
+  type StepRecord,
+  type Thread,
 } from "./run-state.js";
-import { enterStopping, type Now, runningCommand, settle } from "./run-stopping.js";
+import { axesOf, enterReleasing, withText } from "./run-steps.js";
+import { enterStopping, runningCommands, settle } from "./run-stopping.js";
 
 type On<K extends RunEvent["kind"]> = Extract<RunEvent, { kind: K }>;
 type At<K extends Phase["at"]> = Extract<Phase, { at: K }>;
@@ -34,23 +39,41 @@ export function onRestarted(run: Run, event: On<"restarted">, now: Now): RunTurn
   const { phase } = run;
   if (phase.at === "releasing") return onReleased(run, phase, now);
   if (!isActive(run)) return undefined;
-  const doubt = runningCommand(run);
   const cause = { code: "LEASE_LOST", text: event.text };
+  if (phase.at === "waiting") return onWaitingRestarted(run, cause, now);
+  const doubts = runningCommands(run);
   const decided =
     phase.at === "unlatching" || (phase.at === "stopping" && phase.next === "stopped");
   const next = decided ? "stopped" : "undecided";
   // What has been made safe stays so: nothing has moved since.
   const scope = phase.at === "stopping" ? phase.scope : "failed";
   const why = phase.at === "running" || phase.at === "pending" ? { cause } : {};
-  const about = doubt === undefined ? {} : { doubt };
+  const threads = decided ? undefined : threadsOf(run);
+  const about = threads === undefined ? { doubts } : { doubts, threads };
   return enterStopping(run, { next, scope, ...why, ...about }, now.ms);
+}
+
+/** Nothing restarts by itself: it has not begun, and begins only where its saga says so. */
+function onWaitingRestarted(run: Run, cause: Run["cause"], now: Now): RunTurn | undefined {
+  if (run.saga.onRestart === "resume") return undefined;
+  const nothing = { result: "madeSafe", unknowns: [], leases: {}, nowMs: now.ms } as const;
+  return enterReleasing({ ...run, cause }, nothing);
+}
+
+/** Where the run may go on; undefined: it is not to be resumed. */
+function threadsOf(run: Run): readonly Thread[] | undefined {
+  const { phase, saga } = run;
+  if (saga.onRestart !== "resume") return undefined;
+  const has = phase.at === "running" || phase.at === "stopping" || phase.at === "pending";
+  return has ? phase.threads : undefined;
 }
 
 export function onRuled(run: Run, event: On<"ruled">, now: Now): RunTurn | undefined {
   const { phase } = run;
   if (phase.at !== "stopping" || phase.next !== "undecided") return undefined;
-  const cause = { code: run.cause.code, text: `${run.cause.text}; ${event.text}` };
-  const next = event.makeSafe ? "makeSafe" : "stopped";
+  const cause = withText(run.cause, event.text);
+  const goesOn = phase.threads === undefined ? "makeSafe" : "resume";
+  const next = event.makeSafe ? goesOn : "stopped";
   return settle({ ...run, cause, phase: { ...phase, next } }, now.ms);
 }
 
@@ -74,10 +97,60 @@ export function onChoice(run: Run, event: On<"makeSafe" | "retry">, now: Now): R
   const may = choice === "makeSafe" ? isWaiting(run) : at === "needsOperator";
   if (!may) return undefined;
   const scope = choice === "retry" ? "failed" : "all";
-  if (run.stops.length === 0) return enterStopping(run, { next: "makeSafe", scope }, now.ms);
+  const cause = withText(run.cause, `${choice} by ${user}`);
+  return goOnSafely({ ...run, cause }, { choice, user, text: "" }, scope, now);
+}
+
+interface Chosen {
+  readonly choice: string;
+  readonly user: string;
+  readonly text: string;
+}
+
+function toldOf({ choice, user, text }: Chosen): RunEffect {
+  return { kind: "event", type: "chosen", data: { choice, user, text } };
+}
+
+/** By way of the latches, where this run's stops hold it. */
+function goOnSafely(run: Run, chosen: Chosen, scope: SafeScope, now: Now): RunTurn {
+  const told = toldOf(chosen);
+  if (run.stops.length === 0) {
+    const turn = enterStopping(run, { next: "makeSafe", scope }, now.ms);
+    return { state: turn.state, effects: [...turn.effects, told] };
+  }
+  const { user } = chosen;
+  const unlatch = { kind: "unlatch", user, stops: run.stops, devices: axesOf(run) } as const;
   return {
     state: { ...run, phase: { at: "unlatching", scope, endByMs: now.ms + unlatchingMsMax } },
-    effects: [{ kind: "unlatch", user, stops: run.stops, devices: run.saga.uses }],
+    effects: [unlatch, told],
+  };
+}
+
+/**
+ * Leaves out the makeSafes that were tried and failed, because the person says so; those that were
+ * not tried because of them are run, after a stop like any makeSafe.
+ */
+export function onSkip(run: Run, event: On<"skip">, now: Now): RunTurn | undefined {
+  if (run.phase.at !== "needsOperator") return undefined;
+  const { user, text } = event;
+  const steps = run.steps.map((step): StepRecord => {
+    if (step.safe !== "failed" || step.safeError?.code === notTriedCode) return step;
+    const safeError = withText(step.safeError ?? run.cause, `left out by ${user}: ${text}`);
+    return { ...step, safe: "none", safeError };
+  });
+  const cause = withText(run.cause, `skipped by ${user}: ${text}`);
+  return goOnSafely({ ...run, steps, cause }, { choice: "skip", user, text }, "failed", now);
+}
+
+/** The person vouches for what is unknown: the run ends made safe, and nothing moves. */
+export function onResolve(run: Run, event: On<"resolve">, now: Now): RunTurn | undefined {
+  if (run.phase.at !== "needsOperator") return undefined;
+  const { user, text } = event;
+  const cause = withText(run.cause, `resolved by ${user}: ${text}`);
+  const told = toldOf({ choice: "resolve", user, text });
+  return {
+    state: { ...run, cause, phase: { at: "madeSafe", endedTs: now.ts } },
+    effects: [told],
   };
 }
 

@@ -15,19 +15,11 @@ import { crashPoint } from "./crash-points.js";
 import type { DriverDesk } from "./driver-desk.js";
 import type { EventOutbox } from "./event-outbox.js";
 import { endedShownMax, type Journal } from "./journal.js";
+import { awaitedIds, dueMs, isAwaited } from "./run-due.js";
+import type { NewRun, ReadValue, RunEffect, RunEvent, RunTurn } from "./run-events.js";
 import { begin } from "./run-leasing.js";
-import {
-  awaitedId,
-  deadlineMs,
-  dueMs,
-  isActive,
-  isEnded,
-  type NewRun,
-  type Run,
-  type RunEffect,
-  type RunEvent,
-  type RunTurn,
-} from "./run-state.js";
+import { isActive, isEnded, type Run } from "./run-state.js";
+import { conditionsOf } from "./run-values.js";
 import { next } from "./saga.machine.js";
 import { StartGate } from "./start-gate.js";
 import type { StopDesk } from "./stop-desk.js";
@@ -159,22 +151,17 @@ export class RunDesk {
     for (const { run } of runs) this.feed(run, news);
   }
 
-  /** Whether the condition a run waits for holds now. */
+  /** Whether a condition that a run waits for holds now. */
   look(id: string): void {
     const run = this.#runs.get(id);
-    if (run?.phase.at !== "running" || run.phase.wait.kind !== "condition") return;
-    const { step } = run.phase;
-    const action = run.saga.steps[step]?.action;
-    if (action?.kind !== "waitFor") return;
-    const nothing = () => undefined;
-    const scope = {
-      input: nothing,
-      variable: nothing,
-      event: nothing,
-      reading: this.#parts.lookup,
-    };
-    const valued = evaluateExpression(action.condition.expression, scope);
-    if (valued.ok && valued.value === true) this.feed(id, { kind: "conditionMet", step });
+    if (run === undefined) return;
+    for (const { step, condition, scope } of conditionsOf(run, this.#parts.lookup)) {
+      const valued = evaluateExpression(condition.expression, scope);
+      if (!valued.ok || valued.value !== true) continue;
+      // What follows is looked at again by the feed itself.
+      this.feed(id, { kind: "conditionMet", step });
+      return;
+    }
   }
 
   /** A command runs: the next move of its interlock may start. */
@@ -191,7 +178,7 @@ export class RunDesk {
 
   #isAwaited(command: string): boolean {
     const run = this.#runs.get(this.owner(command) ?? "");
-    return run !== undefined && awaitedId(run) === command;
+    return run !== undefined && isAwaited(run, command);
   }
 
   #commit(before: Run, decision: Decision): Promise<void> {
@@ -260,6 +247,9 @@ export class RunDesk {
         this.#arm(id);
         return;
       }
+      case "read":
+        this.#read(id, effect);
+        return;
       case "query": {
         const asked = drivers.query(this.#parts.newId(), effect.device, effect.id);
         void asked.then((verdict) => this.feed(id, { kind: "queried", id: effect.id, verdict }));
@@ -306,16 +296,32 @@ export class RunDesk {
     const run = this.#runs.get(id);
     if (run === undefined || this.#closed) return;
     this.#trim(run);
-    const held = this.#gate.isHeld(awaitedId(run) ?? "");
-    // What has not left yet cannot be accepted: only the time of its step runs.
-    const due = held ? deadlineMs(run) : dueMs(run);
+    const due = dueMs(run, (command) => this.#gate.isHeld(command));
     if (due === undefined) return;
     // Rounded up: a timer that fires a fraction early would find nothing due.
     const delayMs = Math.max(1, Math.ceil(due - performance.now()));
     this.#timers.set(
       id,
-      setTimeout(() => this.feed(id, { kind: "tick" }), delayMs),
+      setTimeout(() => this.#tick(id), delayMs),
     );
+  }
+
+  #tick(id: string): void {
+    const run = this.#runs.get(id);
+    if (run === undefined) return;
+    const held = awaitedIds(run).filter((command) => this.#gate.isHeld(command));
+    this.feed(id, held.length === 0 ? { kind: "tick" } : { kind: "tick", held });
+  }
+
+  #read(id: string, { token, what }: RunEffect & { kind: "read" }): void {
+    const readings: { [name: string]: ReadValue } = {};
+    for (const { device, field } of what) {
+      const reading = this.#parts.lookup(device, field);
+      const value =
+        reading?.ok === true ? reading.value : { reason: reading?.reason ?? "never-read" };
+      readings[`${device}.${field}`] = value as ReadValue;
+    }
+    this.feed(id, { kind: "evaluated", token, readings });
   }
 
   /** Only so many ended runs are shown; the others are in the journal. */

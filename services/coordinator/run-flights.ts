@@ -6,27 +6,31 @@
  * commands.
  */
 import type { Ms } from "#drivers/reading.js";
-import {
-  acceptMsMax,
-  type Cause,
-  type Flight,
-  type Run,
-  type RunTurn,
-  sendsMax,
-} from "./run-state.js";
+import type { RunTurn } from "./run-events.js";
+import { acceptMsMax, sendsMax } from "./run-limits.js";
+import type { Cause, Flight, Run, Wait } from "./run-state.js";
 
-/** The command this run waits for, of a step or of a makeSafe. */
-export function flightOf(run: Run): Flight | undefined {
+/** The commands this run waits for, of steps or of a makeSafe. */
+export function flightsOf(run: Run): readonly Flight[] {
   const { phase } = run;
-  if (phase.at === "running" && phase.wait.kind === "verdict") return phase.wait.flight;
-  if (phase.at !== "makingSafe" || phase.current?.doing.kind !== "operation") return undefined;
-  return phase.current.doing.flight;
+  if (phase.at === "running") {
+    return phase.threads.flatMap(({ wait }) => (wait.kind === "verdict" ? [wait.flight] : []));
+  }
+  if (phase.at !== "makingSafe" || phase.current?.doing.kind !== "operation") return [];
+  return [phase.current.doing.flight];
 }
 
-function withFlight(run: Run, flight: Flight): Run {
+export function flightOf(run: Run, id: string): Flight | undefined {
+  return flightsOf(run).find((flight) => flight.id === id);
+}
+
+export function withFlight(run: Run, flight: Flight): Run {
   const { phase } = run;
-  if (phase.at === "running" && phase.wait.kind === "verdict") {
-    return { ...run, phase: { ...phase, wait: { ...phase.wait, flight } } };
+  if (phase.at === "running") {
+    const fly = (wait: Wait): Wait =>
+      wait.kind === "verdict" && wait.flight.id === flight.id ? { ...wait, flight } : wait;
+    const threads = phase.threads.map((thread) => ({ ...thread, wait: fly(thread.wait) }));
+    return { ...run, phase: { ...phase, threads } };
   }
   if (phase.at !== "makingSafe" || phase.current === undefined) return run;
   const current = { ...phase.current, doing: { kind: "operation", flight } } as const;
@@ -34,33 +38,33 @@ function withFlight(run: Run, flight: Flight): Run {
 }
 
 export function onAccepted(run: Run, id: string): RunTurn | undefined {
-  const flight = flightOf(run);
-  if (flight?.id !== id || flight.acceptByMs === undefined) return undefined;
+  const flight = flightOf(run, id);
+  if (flight?.acceptByMs === undefined) return undefined;
   const { acceptByMs: _limit, ...accepted } = flight;
   return { state: withFlight(run, accepted), effects: [] };
 }
 
 /** The driver repeats the stored answer; nothing is executed again. */
 export function onReconnected(run: Run): RunTurn | undefined {
-  const flight = flightOf(run);
-  return flight === undefined ? undefined : { state: run, effects: [{ kind: "send", flight }] };
+  const flights = flightsOf(run);
+  if (flights.length === 0) return undefined;
+  return { state: run, effects: flights.map((flight) => ({ kind: "send", flight })) };
 }
 
-export type FlightTick =
-  /** Not due, or no command on its way. */
+export type FlightDue =
+  /** Not due, or it has not left yet. */
   | { readonly kind: "nothing" }
-  | { readonly kind: "again"; readonly turn: RunTurn }
+  | { readonly kind: "again"; readonly flight: Flight }
   | { readonly kind: "givenUp"; readonly cause: Cause };
 
-export function flightTick(run: Run, nowMs: Ms): FlightTick {
-  const flight = flightOf(run);
-  const due = flight?.acceptByMs;
-  if (flight === undefined || due === undefined || nowMs < due) return { kind: "nothing" };
+/** `held`: commands that have not left yet; nobody can have accepted them. */
+export function flightDue(flight: Flight, nowMs: Ms, held: readonly string[] = []): FlightDue {
+  const due = flight.acceptByMs;
+  if (due === undefined || nowMs < due || held.includes(flight.id)) return { kind: "nothing" };
   if (flight.sends >= sendsMax) {
     const text = `the driver of ${flight.device} did not answer ${flight.verb}`;
     return { kind: "givenUp", cause: { code: "OUTCOME_UNKNOWN", text } };
   }
   const again = { ...flight, sends: flight.sends + 1, acceptByMs: nowMs + acceptMsMax };
-  const state = withFlight(run, again);
-  return { kind: "again", turn: { state, effects: [{ kind: "send", flight: again }] } };
+  return { kind: "again", flight: again };
 }

@@ -5,23 +5,19 @@
  * when one is refused. Pure. It refuses to begin a step without every lease.
  */
 import type { Ms } from "#drivers/reading.js";
-import {
-  type Cause,
-  leasingMsMax,
-  type NewRun,
-  type Phase,
-  type Run,
-  type RunTurn,
-} from "./run-state.js";
-import { enterReleasing, enterStep, takeId } from "./run-steps.js";
-import type { Now } from "./run-stopping.js";
+import type { NewRun, RunTurn } from "./run-events.js";
+import { leaseAgainMs, leasingMsMax, spareTriesMax } from "./run-limits.js";
+import { beginProgram } from "./run-program.js";
+import { resumeProgram } from "./run-resume.js";
+import type { Cause, Now, Phase, Run } from "./run-state.js";
+import { askLease, axesOf, enterReleasing, wantsOf } from "./run-steps.js";
+import { enterStopping } from "./run-stopping.js";
 
 type At<K extends Phase["at"]> = Extract<Phase, { at: K }>;
 
-/** A new run asks for the lease of its first device; nothing has moved. */
+/** A new run asks for the lease of its first device, or waits for its devices; nothing moves. */
 export function begin(input: NewRun, nowMs: Ms): RunTurn {
-  const { run, key, saga, by, ts } = input;
-  const first = saga.uses[0];
+  const { run, key, saga, by, ts, inputs = {}, waits = false } = input;
   const bare: Run = {
     run,
     key,
@@ -32,34 +28,102 @@ export function begin(input: NewRun, nowMs: Ms): RunTurn {
     steps: saga.steps.map(() => ({ status: "pending", safe: "none" })),
     stops: [],
     serial: 1,
-    phase: { at: "pending", want: saga.uses, request: "", leases: {}, endByMs: 0 },
+    entered: 0,
+    inputs,
+    values: {},
+    phase: { at: "waiting", want: saga.uses },
   };
   const started = { kind: "event", type: "started", data: { saga: saga.name } } as const;
-  if (first === undefined) {
-    const turn = enterStep(bare, 0, {}, { ms: nowMs, ts });
-    return { state: turn.state, effects: [started, ...turn.effects] };
-  }
-  const asked = askLease(bare, { want: saga.uses, leases: {}, endByMs: nowMs + leasingMsMax });
-  return { state: asked.state, effects: [started, ...asked.effects] };
+  if (waits) return { state: bare, effects: [started] };
+  const turn = onLocked(bare, { ms: nowMs, ts });
+  return { state: turn.state, effects: [started, ...turn.effects] };
 }
 
-export function askLease(
+/** The devices are this run's: their leases are asked for. */
+export function onLocked(run: Run, now: Now): RunTurn {
+  const want = wantsOf(run);
+  if (want.length === 0) return beginProgram(run, {}, now);
+  return askLease(run, { want, leases: {}, endByMs: now.ms + leasingMsMax });
+}
+
+/** The newest lease of the start was granted. */
+export function onStartLeased(
   run: Run,
-  rest: Pick<At<"pending">, "want" | "leases" | "endByMs">,
+  phase: At<"pending">,
+  grant: { readonly device: string; readonly epoch: number },
+  now: Now,
 ): RunTurn {
-  const { run: next, id } = takeId(run);
-  const device = rest.want[0] ?? "";
-  return {
-    state: { ...next, phase: { at: "pending", ...rest, request: id } },
-    effects: [{ kind: "lease", id, device }],
-  };
+  const leases = { ...phase.leases, [grant.device]: grant.epoch };
+  return askNext(run, { ...phase, leases }, grant.device, now);
 }
 
-/** All or none: what was granted goes back; no intent exists, so nothing has to be made safe. */
-export function giveUpLeasing(run: Run, phase: At<"pending">, cause: Cause, now: Now): RunTurn {
-  const { leases } = phase;
+function askNext(run: Run, phase: At<"pending">, device: string, now: Now): RunTurn {
+  const { leases, endByMs, threads } = phase;
+  const want = phase.want.filter((other) => other !== device);
+  if (want.length === 0) return startWith(run, phase, now);
+  return askLease(run, { want, leases, endByMs, ...(threads === undefined ? {} : { threads }) });
+}
+
+function startWith(run: Run, { leases, threads }: At<"pending">, now: Now): RunTurn {
+  if (threads === undefined) return beginProgram(run, leases, now);
+  return resumeProgram(run, { leases, threads }, now);
+}
+
+export function onStartRefused(
+  run: Run,
+  phase: At<"pending">,
+  no: Cause & { readonly device: string },
+  now: Now,
+): RunTurn {
+  const { device, code, text } = no;
+  const tries = (phase.tries ?? 0) + 1;
+  const spare = run.saga.spare?.includes(device) === true;
+  // It is reading its device or settling a stop: it says so itself, and is asked again.
+  if (code === "NOT_READY" && now.ms < phase.endByMs && !(spare && tries >= spareTriesMax)) {
+    const againAtMs = now.ms + leaseAgainMs;
+    return { state: { ...run, phase: { ...phase, againAtMs, tries } }, effects: [] };
+  }
+  const cause = { code, text: `no lease of ${device}: ${text}` };
+  if (!spare) return giveUpLeasing(run, phase, cause, now);
+  const missing = [...(run.missing ?? []), { device, ...cause }];
+  const told = { kind: "event", type: "missing", data: { device, ...cause } } as const;
+  const turn = askNext({ ...run, missing }, phase, device, now);
+  return { state: turn.state, effects: [told, ...turn.effects] };
+}
+
+export function onLeasingTick(run: Run, phase: At<"pending">, now: Now): RunTurn | undefined {
+  const { againAtMs, ...rest } = phase;
+  const [device] = phase.want;
+  if (device === undefined) return startWith(run, phase, now);
+  if (now.ms < phase.endByMs) {
+    if (againAtMs === undefined || now.ms < againAtMs) return undefined;
+    return askLease(run, rest);
+  }
+  const cause = { code: "NOT_READY", text: `no lease of ${device} in time` };
+  return giveUpLeasing(run, phase, cause, now);
+}
+
+/**
+ * All or none: what was granted goes back. Of a new run no intent exists, so nothing has to be
+ * made safe; one that was to go on after a restart is made safe.
+ */
+export function giveUpLeasing(
+  run: Run,
+  phase: At<"pending" | "waiting">,
+  cause: Cause,
+  now: Now,
+): RunTurn {
+  if (phase.at === "pending" && phase.threads !== undefined) {
+    return enterStopping(run, { next: "makeSafe", cause }, now.ms);
+  }
+  const leases = phase.at === "pending" ? phase.leases : {};
   return enterReleasing(
     { ...run, cause },
     { result: "madeSafe", unknowns: [], leases, nowMs: now.ms },
   );
+}
+
+/** True for a device that this run counts on. */
+export function countsOn(run: Run, device: string): boolean {
+  return axesOf(run).includes(device);
 }

@@ -6,24 +6,17 @@
  * refuses to command a device that is not confirmed still, and to repeat what may have moved.
  */
 import type { Ms, Verdict } from "#drivers/reading.js";
-import type { SagaOperation, SagaStepDefinition } from "#kernel/config/cell.js";
-import {
-  type Cause,
-  leaseAgainMs,
-  leaseAgainSoonMs,
-  type Phase,
-  type Run,
-  type RunEffect,
-  type RunTurn,
-  type SafeItem,
-  type SafeWork,
-  safeAttemptsMax,
-  type Unknown,
-} from "./run-state.js";
+import type { SagaOperation, SagaStepDefinition } from "#kernel/config/saga.js";
+import type { RunEffect, RunTurn } from "./run-events.js";
+import { leaseAgainMs, leaseAgainSoonMs, safeAttemptsMax } from "./run-limits.js";
+import type { Cause, Phase, Run, SafeItem, SafeWork, Unknown } from "./run-state.js";
 import { enterReleasing, newFlight, takeId, withStep } from "./run-steps.js";
 
 type Stopping = Extract<Phase, { at: "stopping" }>;
 type MakingSafe = Extract<Phase, { at: "makingSafe" }>;
+
+/** Of a makeSafe that was left alone because another one of its device had failed. */
+export const notTriedCode = "STATE_CONFLICT";
 
 /** Makes a turn out of several, in order. */
 class Builder {
@@ -48,12 +41,11 @@ class Builder {
 export function enterSafe(run: Run, stopping: Stopping, nowMs: Ms): RunTurn {
   const queue: SafeItem[] = [];
   let state = run;
-  for (let step = run.steps.length - 1; step >= 0; step -= 1) {
+  for (const step of safeOrder(run)) {
     const record = run.steps[step];
     const makeSafe = run.saga.steps[step]?.makeSafe;
-    if (record === undefined || makeSafe === undefined || record.status === "pending") continue;
-    if (makeSafe.kind === "none") continue;
-    if (stopping.scope === "failed" && record.safe === "done") continue;
+    if (record === undefined || makeSafe === undefined || makeSafe.kind === "none") continue;
+    if (stopping.scope === "failed" && (record.safe === "done" || record.safe === "none")) continue;
     const { safeError: _old, ...rest } = record;
     const fresh = { ...rest, safe: "pending" } as const;
     state = { ...state, steps: state.steps.map((s, i) => (i === step ? fresh : s)) };
@@ -69,6 +61,26 @@ export function enterSafe(run: Run, stopping: Stopping, nowMs: Ms): RunTurn {
     failed: [],
   };
   return advance(new Builder(state, phase), nowMs);
+}
+
+/**
+ * The steps that were begun, over all threads: first those that the saga names, because reverse
+ * order would be wrong for them, then the newest intent first. A step that was never sent to
+ * anything, because its device was missing, has nothing registered.
+ */
+function safeOrder(run: Run): readonly number[] {
+  const orderOf = (step: number) => run.steps[step]?.order ?? 0;
+  const begun = [...run.steps.keys()].filter((step) => {
+    const record = run.steps[step];
+    return (
+      record?.order !== undefined && (record.safe !== "none" || record.safeError !== undefined)
+    );
+  });
+  const { safeFirst = [] } = run.saga;
+  const rank = (step: number) => safeFirst.indexOf(run.saga.steps[step]?.name ?? "");
+  const first = begun.filter((step) => rank(step) !== -1).sort((a, b) => rank(a) - rank(b));
+  const rest = begun.filter((step) => rank(step) === -1).sort((a, b) => orderOf(b) - orderOf(a));
+  return [...first, ...rest];
 }
 
 function definitionOf(run: Run, item: SafeItem): SagaStepDefinition | undefined {
@@ -98,7 +110,7 @@ function advance(b: Builder, nowMs: Ms): RunTurn {
     const lost = b.phase.failed.find((unknown) => unknown.device === device);
     if (lost !== undefined) {
       const text = `not tried, because of ${lost.device}: ${lost.text}`;
-      endItem(b, item, { code: "STATE_CONFLICT", text });
+      endItem(b, item, { code: notTriedCode, text });
       continue;
     }
     if (device === undefined) {

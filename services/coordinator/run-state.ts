@@ -1,37 +1,20 @@
 /**
- * The words of a run: its state, what may happen to it, and what it asks to be done.
+ * The words of a run: its state, its threads and what they wait for.
  *
  * The idea: a run is plain data that a journal of events rebuilds, so everything a decision needs
  * stands in it, ids included: they are made from the run's key and a counter, and the same journal
  * gives the same ids. It refuses to hold behaviour (saga.machine.ts decides) and clocks.
  */
-import type { Detail, Json, Ms, Verdict } from "#drivers/reading.js";
-import type { SagaDefinition } from "#kernel/config/cell.js";
+import type { Detail, Json, Ms } from "#drivers/reading.js";
+import type { Value } from "#kernel/config/expression.js";
+import type { SagaDefinition } from "#kernel/config/saga.js";
 import type { By, RunStep } from "#kernel/contract/payloads.js";
 
-/** No `accepted` within this: the same id again [PROTOCOL 11]. */
-export const acceptMsMax = 500;
-/** The first time and two repeats [PROTOCOL 11]. */
-export const sendsMax = 3;
-/** From the stop order to the last word on standstill; then it counts as not stopped. */
-export const stoppingMsMax = 10_000;
-/**
- * A run that will wait for a person anyway waits this long for the verdict of its last command,
- * which may come on the other connection a moment after the standstill.
- */
-export const lastWordMsMax = 500;
-/** All leases of a run's start. */
-export const leasingMsMax = 5000;
-/** Giving leases back; without an answer they end with the next stop or lapse. */
-export const releasingMsMax = 1000;
-/** Resetting the latches that a person named by choosing makeSafe. */
-export const unlatchingMsMax = 4000;
-/** Pause before a refused lease is asked for again: once soon, then at the probe's pace. */
-export const leaseAgainSoonMs = 20;
-export const leaseAgainMs = 250;
-/** A makeSafe that was refused before anything was sent is tried once more. */
-export const safeAttemptsMax = 2;
-
+/** Monotonic for durations, wall clock for records. */
+export interface Now {
+  readonly ms: Ms;
+  readonly ts: number;
+}
 export type StopHow = "stop" | "quickStop";
 export interface Cause {
   readonly code: string;
@@ -44,9 +27,10 @@ export interface Unknown {
 }
 export type Epochs = { readonly [device: string]: number };
 
+/** One of each step of the definition, however often it is begun. */
 export interface StepRecord {
   readonly status: RunStep["status"];
-  /** The command of the step, if it has one; set with the intent. */
+  /** The command of the step that may still be answered; set with the intent. */
   readonly id?: string;
   readonly startedTs?: number;
   readonly startedMs?: Ms;
@@ -54,6 +38,14 @@ export interface StepRecord {
   readonly error?: Cause;
   readonly safe: RunStep["safe"];
   readonly safeError?: Cause;
+  /** Number of its newest intent in the run: makeSafe goes from the greatest to the least. */
+  readonly order?: number;
+  /** How often it was begun. */
+  readonly times?: number;
+  /** True: it was commanded at least once and not refused. */
+  readonly moved?: true;
+  /** Attempts of the newest time it was begun. */
+  readonly attempts?: number;
 }
 
 /** A command on its way: the same id goes out until it is accepted or given up. */
@@ -69,11 +61,104 @@ export interface Flight {
   readonly acceptByMs?: Ms;
 }
 
-/** What a running step waits for. */
+/** A field of a device, as expressions name it. */
+export interface ReadingName {
+  readonly device: string;
+  readonly field: string;
+}
+
+/** What a thread waits for. */
 export type Wait =
   | { readonly kind: "verdict"; readonly flight: Flight; readonly endByMs: Ms }
-  | { readonly kind: "dwell"; readonly untilMs: Ms }
-  | { readonly kind: "condition"; readonly endByMs: Ms };
+  /** `dueTs` is the wall clock, for restarts; `forMs` the whole of it, should that clock be off. */
+  | { readonly kind: "dwell"; readonly untilMs: Ms; readonly dueTs: number; readonly forMs: Ms }
+  | { readonly kind: "condition"; readonly endByMs: Ms }
+  | { readonly kind: "event"; readonly endByMs: Ms }
+  | { readonly kind: "signal"; readonly endByMs: Ms }
+  | { readonly kind: "ask"; readonly endByMs: Ms }
+  /** The readings of the step's expressions. */
+  | {
+      readonly kind: "readings";
+      readonly token: string;
+      readonly what: readonly ReadingName[];
+      readonly endByMs: Ms;
+    }
+  /** The pause before the next attempt. */
+  | { readonly kind: "backoff"; readonly untilMs: Ms }
+  /** Its own stop of single axes: before a retry, or of the branches that `first` leaves behind. */
+  | {
+      readonly kind: "stilling";
+      readonly order: string;
+      readonly axes: readonly string[];
+      readonly left: readonly string[];
+      readonly endByMs: Ms;
+      readonly after: AfterStilling;
+    }
+  /** The leases of axes that were stilled come back, one by one; `more` follow. */
+  | {
+      readonly kind: "lease";
+      readonly request: string;
+      readonly device: string;
+      readonly more: readonly string[];
+      readonly tries: number;
+      readonly endByMs: Ms;
+      readonly againAtMs?: Ms;
+      readonly after: AfterStilling;
+    }
+  /** Its branches. */
+  | { readonly kind: "join"; readonly left: readonly number[] }
+  /** Held or suspended, between steps; `step` is the one that would be next. */
+  | { readonly kind: "parked" }
+  /** So many steps were taken in one turn that the next follows with a tick. */
+  | { readonly kind: "pause"; readonly untilMs: Ms };
+export type WaitKind = Wait["kind"];
+export type AfterStilling = "retry" | "leave";
+
+/** Where a thread is in one block of the saga. */
+export interface Frame {
+  /** The container; -1: the saga itself; for `orElse` the step whose backup plan this is. */
+  readonly of: number;
+  readonly kind: "body" | "branch" | "case" | "repeat" | "call" | "orElse";
+  /** Which branch or case. */
+  readonly block: number;
+  /** Index in the block of the newest step; -1: none yet. */
+  readonly at: number;
+  /** Turns of a repeat that have been completed. */
+  readonly turn: number;
+  /** Turns of a repeat in all, where `times` says so; worked out once, at its begin. */
+  readonly turns?: number;
+  /** True: something in it was commanded and not refused; no backup plan of it can be taken. */
+  readonly moved?: true;
+}
+
+export interface Thread {
+  readonly id: number;
+  /** The thread that waits for this branch. */
+  readonly parent?: number;
+  readonly frames: readonly Frame[];
+  readonly step: number;
+  readonly attempt: number;
+  /** True: an attempt of this step was not refused; its backup plan cannot be taken. */
+  readonly moved?: true;
+  readonly wait: Wait;
+}
+
+/** A command whose verdict is asked for once its device stands still [PROTOCOL 11]. */
+export interface Doubt {
+  readonly id: string;
+  readonly device: string;
+}
+/** A device of `saga.spare` without a lease, and why. */
+export interface Missing {
+  readonly device: string;
+  readonly code: string;
+  readonly text: string;
+}
+/** An event that was met, and how many steps the run had begun then. */
+export interface MetEvent {
+  readonly id: string;
+  readonly entered: number;
+}
 
 /** One operation of a step's makeSafe; index -1: only standstill is asked of the device. */
 export interface SafeItem {
@@ -103,6 +188,8 @@ export type SafeScope = "all" | "failed";
 
 /** States are named by what is physically true of the run's axes. */
 export type Phase =
+  /** It waits for devices of other runs; nothing of it is leased. */
+  | { readonly at: "waiting"; readonly want: readonly string[] }
   /** Leases are being collected, in sorted order; nothing of the run has moved. */
   | {
       readonly at: "pending";
@@ -112,21 +199,26 @@ export type Phase =
       readonly endByMs: Ms;
       /** Set while a driver that is not ready yet is given a moment. */
       readonly againAtMs?: Ms;
+      /** How often the newest device has refused. */
+      readonly tries?: number;
+      /** Of a run that goes on after a restart: where it goes on. */
+      readonly threads?: readonly Thread[];
     }
-  /** A step's intent is journalled; its device may move. */
-  | { readonly at: "running"; readonly step: number; readonly leases: Epochs; readonly wait: Wait }
+  /** A step's intent is journalled; its device may move. The first thread is the saga itself. */
+  | { readonly at: "running"; readonly leases: Epochs; readonly threads: readonly Thread[] }
   /** A stop is out to every axis of the run; `left` have not confirmed standstill. */
   | {
       readonly at: "stopping";
       readonly order: string;
       readonly how: StopHow;
       /** undecided: after a restart, until it is known whether anything may move [PROTOCOL 1]. */
-      readonly next: "makeSafe" | "stopped" | "undecided";
+      readonly next: "makeSafe" | "stopped" | "undecided" | "resume";
       readonly scope: SafeScope;
       readonly left: readonly string[];
       readonly unstopped: readonly Unknown[];
-      /** The command in doubt, asked for once its device stands still [PROTOCOL 11]. */
-      readonly doubt?: { readonly id: string; readonly device: string };
+      readonly doubts: readonly Doubt[];
+      /** After a restart of a saga that may be resumed: where it would go on. */
+      readonly threads?: readonly Thread[];
       readonly endByMs: Ms;
       /** True: the time for the last verdict is over as well. */
       readonly waited?: true;
@@ -172,106 +264,16 @@ export interface Run {
   readonly stops: readonly string[];
   /** Counts ids given out. */
   readonly serial: number;
+  /** Counts intents: steps begun, retries included. */
+  readonly entered: number;
+  readonly inputs: { readonly [name: string]: Value };
+  /** By scope: "" is the saga; "7" the variables and "7/inputs" the inputs of the call step 7. */
+  readonly values: { readonly [scope: string]: { readonly [name: string]: Value } };
+  /** No new step is begun; steps under way end. */
+  readonly held?: "hold" | "suspend";
+  readonly missing?: readonly Missing[];
+  readonly met?: readonly MetEvent[];
   readonly phase: Phase;
-}
-
-/** What may happen to a run. `ts` is the wall clock, for records only. */
-export type RunEvent = { readonly ts: number } & (
-  | {
-      readonly kind: "leased";
-      readonly id: string;
-      readonly device: string;
-      readonly epoch: number;
-    }
-  | {
-      readonly kind: "leaseRefused";
-      readonly id: string;
-      readonly device: string;
-      readonly code: string;
-      readonly text: string;
-    }
-  /** A lease ended, or its driver went away: the step fails at once [PROTOCOL 13]. */
-  | { readonly kind: "leaseLost"; readonly device: string; readonly text: string }
-  /** An interlock or the guardian stopped an axis: nothing moves [PROTOCOL 1, 15]. */
-  | {
-      readonly kind: "tripped";
-      readonly device: string;
-      readonly code: "INTERLOCKED" | "LEASE_LOST";
-      readonly text: string;
-    }
-  | { readonly kind: "accepted"; readonly id: string }
-  | { readonly kind: "verdict"; readonly id: string; readonly verdict: Verdict }
-  | { readonly kind: "conditionMet"; readonly step: number }
-  /** From outside the run: the disk is full, another run of the cell failed. */
-  | { readonly kind: "failed"; readonly code: string; readonly text: string }
-  | { readonly kind: "cancelled"; readonly text: string }
-  | {
-      readonly kind: "operatorStop";
-      /** Absent when the stop does not latch an axis of this run. */
-      readonly stop?: string;
-      readonly how: StopHow;
-      readonly text: string;
-    }
-  | { readonly kind: "still"; readonly order: string; readonly device: string }
-  | {
-      readonly kind: "notStill";
-      readonly order: string;
-      readonly device: string;
-      readonly text: string;
-    }
-  | { readonly kind: "queried"; readonly id: string; readonly verdict: Verdict }
-  /** This process found the run unfinished in the journal. */
-  | { readonly kind: "restarted"; readonly text: string }
-  /** Whether anything may move by itself after the restart [PROTOCOL 1]. */
-  | { readonly kind: "ruled"; readonly makeSafe: boolean; readonly text: string }
-  | { readonly kind: "unlatched"; readonly ok: boolean; readonly text: string }
-  | { readonly kind: "released" }
-  | { readonly kind: "makeSafe"; readonly user: string }
-  | { readonly kind: "retry"; readonly user: string }
-  | { readonly kind: "abandon"; readonly text: string }
-  /** The broker is back: an answer may have been lost, the same id asks for it again. */
-  | { readonly kind: "reconnected" }
-  | { readonly kind: "tick" }
-);
-export type RunEventKind = RunEvent["kind"];
-
-/** `stop` leaves at once; everything else only after its event is on the disk. */
-export type RunEffect =
-  | {
-      readonly kind: "stop";
-      readonly id: string;
-      readonly how: StopHow;
-      readonly axes: readonly string[];
-    }
-  | { readonly kind: "lease"; readonly id: string; readonly device: string }
-  | { readonly kind: "release"; readonly leases: Epochs }
-  /** `intent` names what the journal keeps beside the event; absent on repeats. */
-  | {
-      readonly kind: "send";
-      readonly flight: Flight;
-      readonly intent?: { readonly step: string; readonly part: "run" | "makeSafe" };
-    }
-  | { readonly kind: "query"; readonly id: string; readonly device: string }
-  | {
-      readonly kind: "unlatch";
-      /** Who chose to go on. */
-      readonly user: string;
-      readonly stops: readonly string[];
-      readonly devices: readonly string[];
-    }
-  | { readonly kind: "event"; readonly type: string; readonly data: Detail };
-
-export interface RunTurn {
-  readonly state: Run;
-  readonly effects: readonly RunEffect[];
-}
-
-export interface NewRun {
-  readonly run: string;
-  readonly key: string;
-  readonly saga: SagaDefinition;
-  readonly by: By;
-  readonly ts: number;
 }
 
 export function causeDetail(cause: Cause): Detail {
@@ -294,80 +296,9 @@ export function isEnded(run: Run): boolean {
   return at === "completed" || at === "madeSafe" || at === "abandoned";
 }
 
-/** The commands this run waits for now; anything else that is ready to leave is stale. */
-export function awaitedId(run: Run): string | undefined {
-  const { phase } = run;
-  switch (phase.at) {
-    case "pending":
-      return phase.request;
-    case "running":
-      return phase.wait.kind === "verdict" ? phase.wait.flight.id : undefined;
-    case "stopping":
-      return phase.doubt?.id;
-    case "makingSafe": {
-      const doing = phase.current?.doing;
-      if (doing?.kind === "operation") return doing.flight.id;
-      return doing?.kind === "lease" ? doing.id : undefined;
-    }
-    case "unlatching":
-    case "releasing":
-    case "completed":
-    case "madeSafe":
-    case "stopped":
-    case "needsOperator":
-    case "abandoned":
-      return undefined;
-    default:
-      return phase satisfies never;
-  }
-}
-
 /** The lease this run counts on for a device. */
 export function epochOf(run: Run, device: string): number | undefined {
   const { phase } = run;
   const has = phase.at === "pending" || phase.at === "running" || phase.at === "makingSafe";
   return has ? phase.leases[device] : undefined;
-}
-
-function flightDue(flight: Flight, endByMs: Ms): Ms {
-  return Math.min(endByMs, flight.acceptByMs ?? endByMs);
-}
-
-/** When the time of what the run waits for is over, whether or not it was accepted. */
-export function deadlineMs(run: Run): Ms | undefined {
-  const { phase } = run;
-  if (phase.at === "running" && phase.wait.kind === "verdict") return phase.wait.endByMs;
-  return phase.at === "makingSafe" ? phase.current?.endByMs : dueMs(run);
-}
-
-/** When the run wants its next tick; undefined: never. */
-export function dueMs(run: Run): Ms | undefined {
-  const { phase } = run;
-  switch (phase.at) {
-    case "pending":
-      return Math.min(phase.endByMs, phase.againAtMs ?? phase.endByMs);
-    case "stopping":
-    case "unlatching":
-    case "releasing":
-      return phase.endByMs;
-    case "running":
-      if (phase.wait.kind === "dwell") return phase.wait.untilMs;
-      if (phase.wait.kind === "condition") return phase.wait.endByMs;
-      return flightDue(phase.wait.flight, phase.wait.endByMs);
-    case "makingSafe": {
-      const work = phase.current;
-      if (work === undefined) return undefined;
-      if (work.doing.kind === "operation") return flightDue(work.doing.flight, work.endByMs);
-      if (work.doing.kind === "standstill") return work.endByMs;
-      return Math.min(work.endByMs, work.doing.againAtMs ?? work.endByMs);
-    }
-    case "completed":
-    case "madeSafe":
-    case "stopped":
-    case "needsOperator":
-    case "abandoned":
-      return undefined;
-    default:
-      return phase satisfies never;
-  }
 }

@@ -6,19 +6,9 @@
  * decide what follows.
  */
 import type { Ms, Verdict } from "#drivers/reading.js";
-import {
-  acceptMsMax,
-  type Cause,
-  type Epochs,
-  type Flight,
-  type Run,
-  type RunEffect,
-  type RunTurn,
-  releasingMsMax,
-  type StepRecord,
-  type Unknown,
-  type Wait,
-} from "./run-state.js";
+import type { RunTurn } from "./run-events.js";
+import { acceptMsMax, causeTextMax, releasingMsMax } from "./run-limits.js";
+import type { Cause, Epochs, Flight, Phase, Run, StepRecord, Unknown } from "./run-state.js";
 
 export function withStep(run: Run, index: number, change: Partial<StepRecord>): Run {
   const steps = run.steps.map((step, i) => (i === index ? { ...step, ...change } : step));
@@ -66,67 +56,37 @@ export function endOf(verdict: Verdict): {
   return { status: verdict.verdict, error: { code: verdict.code, text: verdict.text } };
 }
 
-/** Begins step `index`, or gives the leases back when there is none left. */
-export function enterStep(
+/** Asks for the lease of the first device that is wanted. */
+export function askLease(
   run: Run,
-  index: number,
-  leases: Epochs,
-  now: { readonly ms: Ms; readonly ts: number },
+  rest: Omit<Extract<Phase, { at: "pending" }>, "at" | "request">,
 ): RunTurn {
-  const definition = run.saga.steps[index];
-  if (definition === undefined) {
-    const done = { ...run, cause: { code: "COMPLETED", text: "every step is done" } };
-    return enterReleasing(done, { result: "completed", unknowns: [], leases, nowMs: now.ms });
-  }
-  const safe = definition.makeSafe.kind === "none" ? "none" : "pending";
-  const begun = { status: "running", startedTs: now.ts, startedMs: now.ms, safe } as const;
-  const started: RunEffect = {
-    kind: "event",
-    type: "step.started",
-    data: { step: definition.name, text: definition.text },
+  const { run: next, id } = takeId(run);
+  const device = rest.want[0] ?? "";
+  return {
+    state: { ...next, phase: { at: "pending", ...rest, request: id } },
+    effects: [{ kind: "lease", id, device }],
   };
-  const running = (state: Run, wait: Wait): Run => ({
-    ...state,
-    phase: { at: "running", step: index, leases, wait },
-  });
-  const { action } = definition;
-  switch (action.kind) {
-    case "dwell": {
-      const state = withStep(run, index, begun);
-      const forMs = typeof action.forMs === "number" ? action.forMs : definition.timeoutMs;
-      const wait = { kind: "dwell", untilMs: now.ms + forMs } as const;
-      return { state: running(state, wait), effects: [started] };
-    }
-    case "waitFor": {
-      const state = withStep(run, index, begun);
-      const wait = { kind: "condition", endByMs: now.ms + definition.timeoutMs } as const;
-      return { state: running(state, wait), effects: [started] };
-    }
-    case "operation": {
-      const { device, verb, args } = action.operation;
-      const { run: next, id } = takeId(run);
-      const epoch = leases[device] ?? 0;
-      const ttlMs = definition.timeoutMs;
-      const flight = newFlight({ id, device, verb, args, epoch, ttlMs }, now.ms);
-      const wait = { kind: "verdict", flight, endByMs: now.ms + ttlMs } as const;
-      const intent = { step: definition.name, part: "run" } as const;
-      return {
-        state: running(withStep(next, index, { ...begun, id }), wait),
-        effects: [started, { kind: "send", flight, intent }],
-      };
-    }
-    case "waitForEvent":
-    case "signal":
-    case "ask":
-    case "set":
-    case "parallel":
-    case "choose":
-    case "repeat":
-    case "call":
-      throw new Error(`the step ${definition.name} is of a kind that no saga file can say`);
-    default:
-      return action satisfies never;
-  }
+}
+
+/** The devices that this run has a right to stop: all but those it goes without. */
+export function axesOf(run: Run): readonly string[] {
+  const { missing } = run;
+  if (missing === undefined) return run.saga.uses;
+  return run.saga.uses.filter((axis) => !missing.some(({ device }) => device === axis));
+}
+
+/** Its devices in the order of their leases: what it cannot do without comes first. */
+export function wantsOf(run: Run): readonly string[] {
+  const axes = axesOf(run);
+  const { spare = [] } = run.saga;
+  const needed = axes.filter((axis) => !spare.includes(axis));
+  return [...needed, ...axes.filter((axis) => spare.includes(axis))];
+}
+
+/** A cause with what came to it, never longer than its bound. */
+export function withText(cause: Cause, more: string): Cause {
+  return { code: cause.code, text: `${cause.text}; ${more}`.slice(0, causeTextMax) };
 }
 
 export interface Releasing {

@@ -6,26 +6,23 @@
  * to let anything move before that.
  */
 import type { Ms, Verdict } from "#drivers/reading.js";
+import type { RunEffect, RunTurn } from "./run-events.js";
+import { lastWordMsMax, leasingMsMax, stoppingMsMax } from "./run-limits.js";
 import { enterSafe } from "./run-safing.js";
 import {
   type Cause,
   causeDetail,
-  lastWordMsMax,
+  type Doubt,
+  type Now,
   type Phase,
   type Run,
-  type RunEffect,
-  type RunTurn,
   type SafeScope,
   type StopHow,
-  stoppingMsMax,
+  type Thread,
 } from "./run-state.js";
-import { endOf, endStep, noVerdict, takeId } from "./run-steps.js";
+import { askLease, axesOf, endOf, endStep, noVerdict, takeId, wantsOf } from "./run-steps.js";
 
 type Stopping = Extract<Phase, { at: "stopping" }>;
-export interface Now {
-  readonly ms: Ms;
-  readonly ts: number;
-}
 
 export interface StopReason {
   readonly next: Stopping["next"];
@@ -35,7 +32,9 @@ export interface StopReason {
   readonly how?: StopHow;
   /** @default "all" */
   readonly scope?: SafeScope;
-  readonly doubt?: Stopping["doubt"];
+  readonly doubts?: readonly Doubt[];
+  /** Where the run may go on once everything is known [onRestart: resume]. */
+  readonly threads?: readonly Thread[];
 }
 
 /** The stop goes first in the list: it leaves before anything is written or said. */
@@ -43,7 +42,7 @@ export function enterStopping(run: Run, reason: StopReason, nowMs: Ms): RunTurn 
   const cause = reason.cause ?? run.cause;
   const how = reason.how ?? "stop";
   const { run: next, id } = takeId(run);
-  const axes = run.saga.uses;
+  const axes = axesOf(run);
   const phase: Stopping = {
     at: "stopping",
     order: id,
@@ -52,12 +51,17 @@ export function enterStopping(run: Run, reason: StopReason, nowMs: Ms): RunTurn 
     scope: reason.scope ?? "all",
     left: axes,
     unstopped: [],
-    ...(reason.doubt === undefined ? {} : { doubt: reason.doubt }),
+    doubts: reason.doubts ?? [],
+    ...(reason.threads === undefined ? {} : { threads: reason.threads }),
     endByMs: nowMs + stoppingMsMax,
   };
   const stop: RunEffect = { kind: "stop", id, how, axes };
   const told: RunEffect = { kind: "event", type: "stopping", data: causeDetail(cause) };
-  const interrupted = interruptWaiting({ ...next, cause, phase }, cause, nowMs);
+  const entered: Run = { ...next, cause, phase };
+  const interrupted =
+    reason.threads === undefined
+      ? interruptWaiting(entered, nowMs)
+      : { state: entered, effects: [] };
   const settled = axes.length === 0 ? settle(interrupted.state, nowMs) : undefined;
   return {
     state: settled?.state ?? interrupted.state,
@@ -65,23 +69,27 @@ export function enterStopping(run: Run, reason: StopReason, nowMs: Ms): RunTurn 
   };
 }
 
-/** A dwell or a wait has no command that could still answer: it ends with the cause. */
-function interruptWaiting(run: Run, cause: Cause, nowMs: Ms): RunTurn {
-  const index = run.steps.findIndex((step) => step.status === "running" && step.id === undefined);
-  if (index === -1) return { state: run, effects: [] };
-  return endStep(run, index, { status: "faulted", error: cause }, nowMs);
+/** What has no command that could still answer ends with the cause. */
+function interruptWaiting(run: Run, nowMs: Ms): RunTurn {
+  const effects: RunEffect[] = [];
+  let state = run;
+  for (const [index, step] of run.steps.entries()) {
+    if (step.status !== "running" || step.id !== undefined) continue;
+    const turn = endStep(state, index, { status: "faulted", error: run.cause }, nowMs);
+    state = turn.state;
+    effects.push(...turn.effects);
+  }
+  return { state, effects };
 }
 
-/** A command whose verdict has not come while its run is past it. */
-export function runningCommand(
-  run: Run,
-): { readonly id: string; readonly device: string } | undefined {
-  for (const [index, step] of run.steps.entries()) {
+/** Commands whose verdict has not come while their run is past them. */
+export function runningCommands(run: Run): readonly Doubt[] {
+  return run.steps.flatMap((step, index) => {
     const action = run.saga.steps[index]?.action;
-    if (step.status !== "running" || step.id === undefined) continue;
-    if (action?.kind === "operation") return { id: step.id, device: action.operation.device };
-  }
-  return undefined;
+    if (step.status !== "running" || step.id === undefined) return [];
+    if (action?.kind !== "operation") return [];
+    return [{ id: step.id, device: action.operation.device }];
+  });
 }
 
 /** A verdict of an interrupted step: corrects its record, decides nothing. */
@@ -116,18 +124,23 @@ export function onNotStill(
   return proceed(run, { ...phase, left, unstopped }, unknown.device, now.ms);
 }
 
-/** The device has said what it will about the stop: now the command in doubt may be asked for. */
+/** The device has said what it will about the stop: its commands in doubt may be asked for. */
 function proceed(run: Run, phase: Stopping, device: string, nowMs: Ms): RunTurn {
-  const { doubt } = phase;
-  const ask: RunEffect[] = doubt?.device === device ? [{ kind: "query", ...doubt }] : [];
+  const asked = phase.doubts.filter((doubt) => doubt.device === device);
+  const ask: RunEffect[] = asked.map((doubt) => ({ kind: "query", ...doubt }));
   const turn = settle({ ...run, phase }, nowMs);
   return { state: turn.state, effects: [...ask, ...turn.effects] };
 }
 
-export function onQueried(run: Run, phase: Stopping, verdict: Verdict, nowMs: Ms): RunTurn {
-  const { doubt, ...rest } = phase;
-  const bare: Run = { ...run, phase: rest };
-  const recorded = doubt === undefined ? undefined : recordLate(bare, doubt.id, verdict, nowMs);
+export function onQueried(
+  run: Run,
+  phase: Stopping,
+  answer: { readonly id: string; readonly verdict: Verdict },
+  nowMs: Ms,
+): RunTurn {
+  const doubts = phase.doubts.filter(({ id }) => id !== answer.id);
+  const bare: Run = { ...run, phase: { ...phase, doubts } };
+  const recorded = recordLate(bare, answer.id, answer.verdict, nowMs);
   const turn = settle(recorded?.state ?? bare, nowMs);
   return { state: turn.state, effects: [...(recorded?.effects ?? []), ...turn.effects] };
 }
@@ -136,11 +149,11 @@ export function onQueried(run: Run, phase: Stopping, verdict: Verdict, nowMs: Ms
 export function onStopTimeout(run: Run, phase: Stopping, nowMs: Ms): RunTurn {
   const text = "standstill was not confirmed in time: use the hardware stop";
   const late = phase.left.map((device) => ({ device, text }));
-  const { doubt: _given, ...rest } = phase;
   // Undecided runs go on waiting for the ruling; it comes from the app, within its own bound.
   const endByMs = nowMs + stoppingMsMax;
   const unstopped = [...phase.unstopped, ...late];
-  const phaseOver: Stopping = { ...rest, left: [], unstopped, endByMs, waited: true };
+  const over = { left: [], doubts: [], unstopped, endByMs, waited: true } as const;
+  const phaseOver: Stopping = { ...phase, ...over };
   return settle({ ...run, phase: phaseOver }, nowMs);
 }
 
@@ -148,14 +161,15 @@ export function onStopTimeout(run: Run, phase: Stopping, nowMs: Ms): RunTurn {
 export function settle(run: Run, nowMs: Ms): RunTurn {
   const { phase } = run;
   if (phase.at !== "stopping") return { state: run, effects: [] };
-  const open = phase.left.length > 0 || phase.doubt !== undefined;
+  const open = phase.left.length > 0 || phase.doubts.length > 0;
   if (open || phase.next === "undecided") return { state: run, effects: [] };
-  if (phase.next === "stopped" && phase.waited !== true && runningCommand(run) !== undefined) {
+  if (phase.next === "resume" && mayResume(run, phase)) return leaseAgain(run, phase, nowMs);
+  if (phase.next === "stopped" && phase.waited !== true && runningCommands(run).length > 0) {
     const endByMs = Math.min(phase.endByMs, nowMs + lastWordMsMax);
     return { state: { ...run, phase: { ...phase, endByMs } }, effects: [] };
   }
   const finished = closeInterrupted(run, nowMs);
-  if (phase.next === "makeSafe") {
+  if (phase.next !== "stopped") {
     const turn = enterSafe(finished.state, phase, nowMs);
     return { state: turn.state, effects: [...finished.effects, ...turn.effects] };
   }
@@ -167,8 +181,54 @@ export function settle(run: Run, nowMs: Ms): RunTurn {
   return { state, effects: finished.effects };
 }
 
+/** Waits end with the cause, commands without a verdict as unknown. */
 function closeInterrupted(run: Run, nowMs: Ms): RunTurn {
-  const index = run.steps.findIndex((step) => step.status === "running");
-  if (index === -1) return { state: run, effects: [] };
-  return endStep(run, index, { status: "unknown", error: noVerdict }, nowMs);
+  const waits = interruptWaiting(run, nowMs);
+  const effects = [...waits.effects];
+  let { state } = waits;
+  for (const [index, step] of state.steps.entries()) {
+    if (step.status !== "running") continue;
+    const turn = endStep(state, index, { status: "unknown", error: noVerdict }, nowMs);
+    state = turn.state;
+    effects.push(...turn.effects);
+  }
+  return { state, effects };
+}
+
+/** Everything stands still, and no command is left of which nobody knows what came of it. */
+function mayResume(run: Run, phase: Stopping): boolean {
+  if (phase.threads === undefined || phase.unstopped.length > 0) return false;
+  return phase.threads.every(({ step, attempt, wait }) => {
+    if (wait.kind !== "verdict") return true;
+    const status = run.steps[step]?.status;
+    const retry = run.saga.steps[step]?.retry;
+    const repeats = retry !== undefined && attempt < retry.attempts;
+    return status === "done" || status === "refused" || (status === "faulted" && repeats);
+  });
+}
+
+/** The leases of all its devices come back first, or the run does not go on. */
+function leaseAgain(run: Run, phase: Stopping, nowMs: Ms): RunTurn {
+  const { threads = [] } = phase;
+  const want = wantsOf(run);
+  // Without a device there is nothing to be waited for: the next tick goes on.
+  const endByMs = want.length === 0 ? nowMs : nowMs + leasingMsMax;
+  const pending = { want, leases: {}, endByMs, threads };
+  if (want.length > 0) return askLease(run, pending);
+  return { state: { ...run, phase: { at: "pending", ...pending, request: "" } }, effects: [] };
+}
+
+/** What would have gone on after a restart does not any more. */
+export function onResumeFailed(
+  run: Run,
+  phase: Stopping,
+  cause: Cause,
+  nowMs: Ms,
+): RunTurn | undefined {
+  if (phase.threads === undefined) return undefined;
+  const { threads: _left, ...rest } = phase;
+  const next = phase.next === "resume" ? "makeSafe" : phase.next;
+  const ended = interruptWaiting({ ...run, cause, phase: { ...rest, next } }, nowMs);
+  const turn = settle(ended.state, nowMs);
+  return { state: turn.state, effects: [...ended.effects, ...turn.effects] };
 }

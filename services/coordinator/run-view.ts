@@ -7,6 +7,7 @@
 import type { MakeSafe } from "#kernel/config/cell.js";
 import type { RunRecord, RunState, RunStep } from "#kernel/contract/payloads.js";
 import { isEnded, type Run, type StepRecord, type Unknown } from "./run-state.js";
+import { axesOf } from "./run-steps.js";
 
 export function publishedState(run: Run): RunState {
   const { phase } = run;
@@ -17,6 +18,8 @@ export function publishedState(run: Run): RunState {
       return "makingSafe";
     case "abandoned":
       return "stopped";
+    case "waiting":
+      return "pending";
     case "pending":
     case "running":
     case "stopping":
@@ -31,14 +34,18 @@ export function publishedState(run: Run): RunState {
   }
 }
 
-/** The devices that no other run may have: all of the saga's, from the first lease to the end. */
+/**
+ * The devices that no other run may have: all of the saga's but those it goes without, from the
+ * first lease to the end.
+ */
 export function heldDevices(run: Run): readonly string[] {
-  return isEnded(run) ? [] : run.saga.uses;
+  return isEnded(run) || run.phase.at === "waiting" ? [] : axesOf(run);
 }
 
 function choicesOf(run: Run): RunRecord["choices"] {
   if (run.phase.at === "stopped") return ["makeSafe", "abandon"];
-  return run.phase.at === "needsOperator" ? ["retry", "makeSafe", "abandon"] : [];
+  if (run.phase.at !== "needsOperator") return [];
+  return ["retry", "makeSafe", "skip", "resolve", "abandon"];
 }
 
 function safeTextOf(makeSafe: MakeSafe): string | undefined {
@@ -63,6 +70,8 @@ function stepOf(run: Run, record: StepRecord, index: number): RunStep {
   const definition = run.saga.steps[index];
   const safeText = definition === undefined ? undefined : safeTextOf(definition.makeSafe);
   const { status, startedTs, durationMs, error, safe, safeError } = record;
+  const { times = 0, attempts = 0 } = record;
+  const parent = definition?.parent;
   return {
     name: definition?.name ?? "",
     text: definition?.text ?? "",
@@ -73,13 +82,38 @@ function stepOf(run: Run, record: StepRecord, index: number): RunStep {
     safe,
     ...(safeText === undefined ? {} : { safeText }),
     ...(safeError === undefined ? {} : { safeError: { ...safeError } }),
+    ...(parent === undefined ? {} : { parent }),
+    ...(attempts > 1 ? { attempts } : {}),
+    ...(times > 1 ? { times } : {}),
   };
+}
+
+/** Why it stands still although it goes on: for people. */
+function waitsOf(run: Run): string | undefined {
+  const { phase } = run;
+  if (phase.at === "waiting") return `waits for ${phase.want.join(", ")}`;
+  if (phase.at !== "running") return undefined;
+  if (run.held !== undefined) return run.held === "hold" ? "held" : "suspended";
+  return phase.threads.some(({ wait }) => wait.kind === "ask") ? "waits for an answer" : undefined;
+}
+
+function asksOf(run: Run): NonNullable<RunRecord["asks"]> {
+  const { phase } = run;
+  if (phase.at !== "running") return [];
+  return phase.threads.flatMap(({ step, wait }) => {
+    const definition = run.saga.steps[step];
+    if (wait.kind !== "ask" || definition?.action.kind !== "ask") return [];
+    const { text, choices } = definition.action;
+    return [{ step: definition.name, text, choices: [...choices] }];
+  });
 }
 
 /** `describe` says in what state a device is seen now. */
 export function recordOf(run: Run, describe: (device: string) => string): RunRecord {
   const { phase } = run;
   const unknowns = "unknowns" in phase && phase.at === "needsOperator" ? phase.unknowns : [];
+  const waits = waitsOf(run);
+  const asks = asksOf(run);
   const said = ({ device, text }: Unknown) => ({ device, text: `${text}; ${describe(device)}` });
   return {
     run: run.run,
@@ -93,5 +127,8 @@ export function recordOf(run: Run, describe: (device: string) => string): RunRec
     steps: run.steps.map((step, index) => stepOf(run, step, index)),
     unknowns: unknowns.map(said),
     choices: choicesOf(run),
+    ...(waits === undefined ? {} : { waits }),
+    ...(asks.length === 0 ? {} : { asks }),
+    ...(Object.keys(run.inputs).length === 0 ? {} : { inputs: { ...run.inputs } }),
   };
 }

@@ -12,35 +12,50 @@ import {
   onAbandon,
   onChoice,
   onReleased,
+  onResolve,
   onRestarted,
   onRuled,
+  onSkip,
   onUnlatched,
   stillLatched,
 } from "./run-choices.js";
-import { flightOf, flightTick, onAccepted, onReconnected } from "./run-flights.js";
-import { askLease, giveUpLeasing } from "./run-leasing.js";
+import type { RunEvent, RunTurn } from "./run-events.js";
+import {
+  flightDue,
+  flightOf,
+  flightsOf,
+  onAccepted,
+  onReconnected,
+  withFlight,
+} from "./run-flights.js";
+import { onHold, onUnhold } from "./run-holding.js";
+import { onFailed, onLeaseLost, onOperatorStop, onTripped } from "./run-interrupts.js";
+import { onLeasingTick, onLocked, onStartLeased, onStartRefused } from "./run-leasing.js";
+import {
+  isTrip,
+  onConditionMet,
+  onEvaluated,
+  onHappened,
+  onLeaseBackRefused,
+  onLeasedBack,
+  onNotStilled,
+  onQuestionAnswered,
+  onRunningTick,
+  onSignalled,
+  onStepVerdict,
+  onStilled,
+} from "./run-running.js";
 import {
   onSafeGivenUp,
   onSafeLeased,
-  onSafeLeaseLost,
   onSafeLeaseRefused,
   onSafeStill,
   onSafeTick,
   onSafeVerdict,
 } from "./run-safing.js";
-import {
-  type Cause,
-  isEnded,
-  leaseAgainMs,
-  type Phase,
-  type Run,
-  type RunEvent,
-  type RunTurn,
-} from "./run-state.js";
-import { endOf, endStep, enterStep } from "./run-steps.js";
+import { isEnded, type Now, type Phase, type Run } from "./run-state.js";
 import {
   enterStopping,
-  type Now,
   onNotStill,
   onQueried,
   onStill,
@@ -74,7 +89,15 @@ function dispatch(run: Run, event: RunEvent, now: Now): RunTurn | undefined {
     case "verdict":
       return onVerdict(run, event, now);
     case "conditionMet":
-      return onConditionMet(run, event, now);
+    case "evaluated":
+    case "happened":
+    case "answered":
+    case "signalled":
+      return onAnswer(run, event, now);
+    case "hold":
+      return onHold(run, event);
+    case "unhold":
+      return onUnhold(run, event, now);
     case "failed":
       return onFailed(run, { code: event.code, text: event.text }, now);
     case "cancelled":
@@ -86,7 +109,42 @@ function dispatch(run: Run, event: RunEvent, now: Now): RunTurn | undefined {
     case "notStill":
       return onAxisNotStill(run, event, now);
     case "queried":
-      return onAnswered(run, event, now);
+      return onDoubtAnswered(run, event, now);
+    case "tick":
+      return onTick(run, event, now);
+    default:
+      return dispatchRare(run, event, now);
+  }
+}
+
+type Often =
+  | "leased"
+  | "leaseRefused"
+  | "leaseLost"
+  | "tripped"
+  | "accepted"
+  | "verdict"
+  | Answer
+  | "hold"
+  | "unhold"
+  | "failed"
+  | "cancelled"
+  | "operatorStop"
+  | "still"
+  | "notStill"
+  | "queried"
+  | "tick";
+type Answer = "conditionMet" | "evaluated" | "happened" | "answered" | "signalled";
+
+/** What happens around a run's start and end, and by a person's choice. */
+function dispatchRare(
+  run: Run,
+  event: Exclude<RunEvent, { readonly kind: Often }>,
+  now: Now,
+): RunTurn | undefined {
+  switch (event.kind) {
+    case "locked":
+      return run.phase.at === "waiting" ? onLocked(run, now) : undefined;
     case "restarted":
       return onRestarted(run, event, now);
     case "ruled":
@@ -98,12 +156,14 @@ function dispatch(run: Run, event: RunEvent, now: Now): RunTurn | undefined {
     case "makeSafe":
     case "retry":
       return onChoice(run, event, now);
+    case "skip":
+      return onSkip(run, event, now);
+    case "resolve":
+      return onResolve(run, event, now);
     case "abandon":
       return onAbandon(run, event, now);
     case "reconnected":
       return onReconnected(run);
-    case "tick":
-      return onTick(run, now);
     default:
       return event satisfies never;
   }
@@ -111,9 +171,8 @@ function dispatch(run: Run, event: RunEvent, now: Now): RunTurn | undefined {
 
 /** Says `ended` exactly once, whichever way a run came to its end. */
 function finishing(before: Run, turn: RunTurn): RunTurn {
+  if (!isEnded(turn.state) || before.phase.at === turn.state.phase.at) return turn;
   const { at } = turn.state.phase;
-  const ended = at === "completed" || at === "madeSafe" || at === "abandoned";
-  if (!ended || before.phase.at === at) return turn;
   const { code, text } = turn.state.cause;
   const told = { kind: "event", type: "ended", data: { state: at, code, text } } as const;
   return { state: turn.state, effects: [...turn.effects, told] };
@@ -123,170 +182,74 @@ function onLeased(run: Run, event: On<"leased">, now: Now): RunTurn {
   const { phase } = run;
   const { device, epoch } = event;
   if (phase.at === "pending" && phase.request === event.id) {
-    const leases = { ...phase.leases, [device]: epoch };
-    const want = phase.want.filter((other) => other !== device);
-    if (want.length === 0) return enterStep(run, 0, leases, now);
-    return askLease(run, { want, leases, endByMs: phase.endByMs });
+    return onStartLeased(run, phase, event, now);
   }
-  if (phase.at === "makingSafe") {
-    const { current } = phase;
-    const mine = current?.doing.kind === "lease" && current.doing.id === event.id;
-    const turn = mine ? onSafeLeased(run, phase, { device, epoch }, now.ms) : undefined;
-    if (turn !== undefined) return turn;
-  }
+  const mine =
+    phase.at === "makingSafe" &&
+    phase.current?.doing.kind === "lease" &&
+    phase.current.doing.id === event.id;
+  const turn =
+    phase.at === "running"
+      ? onLeasedBack(run, phase, event, now)
+      : mine
+        ? onSafeLeased(run, phase, { device, epoch }, now.ms)
+        : undefined;
   // Granted to a request that nobody waits for: beats would keep it alive for ever.
-  return { state: run, effects: [{ kind: "release", leases: { [device]: epoch } }] };
+  return turn ?? { state: run, effects: [{ kind: "release", leases: { [device]: epoch } }] };
 }
 
 function onLeaseRefused(run: Run, event: On<"leaseRefused">, now: Now): RunTurn | undefined {
   const { phase } = run;
   if (phase.at === "pending" && phase.request === event.id) {
-    // It is reading its device or settling a stop: it says so itself, and is asked again.
-    if (event.code === "NOT_READY" && now.ms < phase.endByMs) {
-      const againAtMs = now.ms + leaseAgainMs;
-      return { state: { ...run, phase: { ...phase, againAtMs } }, effects: [] };
-    }
-    const text = `no lease of ${event.device}: ${event.text}`;
-    return giveUpLeasing(run, phase, { code: event.code, text }, now);
+    return onStartRefused(run, phase, event, now);
   }
+  if (phase.at === "running") return onLeaseBackRefused(run, phase, event, now);
   if (phase.at !== "makingSafe" || phase.current?.doing.kind !== "lease") return undefined;
   if (phase.current.doing.id !== event.id) return undefined;
   return onSafeLeaseRefused(run, phase, event.text, now.ms);
 }
 
-function onLeaseLost(run: Run, event: On<"leaseLost">, now: Now): RunTurn | undefined {
-  const { phase } = run;
-  const cause = { code: "LEASE_LOST", text: `${event.device}: ${event.text}` };
-  if (!run.saga.uses.includes(event.device)) return undefined;
-  if (phase.at === "pending") return giveUpLeasing(run, phase, cause, now);
-  if (phase.at === "running") {
-    return enterStopping(run, { next: "makeSafe", cause }, now.ms);
-  }
-  return phase.at === "makingSafe" ? onSafeLeaseLost(run, phase, event, now.ms) : undefined;
-}
-
-function onTripped(run: Run, event: On<"tripped">, now: Now): RunTurn | undefined {
-  const { phase } = run;
-  const cause = { code: event.code, text: `${event.device}: ${event.text}` };
-  if (!run.saga.uses.includes(event.device)) return undefined;
-  switch (phase.at) {
-    case "pending":
-      return giveUpLeasing(run, phase, cause, now);
-    case "running":
-    case "makingSafe":
-      return enterStopping(run, { next: "stopped", cause }, now.ms);
-    case "stopping":
-      if (phase.next === "stopped") return undefined;
-      return settle({ ...run, cause, phase: { ...phase, next: "stopped" } }, now.ms);
-    case "unlatching":
-      return { state: { ...run, cause, phase: { at: "stopped" } }, effects: [] };
-    case "releasing":
-    case "completed":
-    case "madeSafe":
-    case "stopped":
-    case "needsOperator":
-    case "abandoned":
-      return undefined;
-    default:
-      return phase satisfies never;
-  }
-}
-
 function onVerdict(run: Run, event: On<"verdict">, now: Now): RunTurn | undefined {
   const { phase } = run;
   const { verdict } = event;
-  if (flightOf(run)?.id !== event.id) {
-    if (phase.at === "running" || isEnded(run)) return undefined;
+  if (phase.at === "running") return onStepVerdict(run, phase, event, now);
+  if (flightOf(run, event.id) === undefined) {
+    if (isEnded(run)) return undefined;
     const late = recordLate(run, event.id, verdict, now.ms);
     if (late === undefined || phase.at !== "stopping") return late;
     const turn = settle(late.state, now.ms);
     return { state: turn.state, effects: [...late.effects, ...turn.effects] };
   }
-  // Stopped by its interlock, not merely refused by it: nothing moves by itself [PROTOCOL 1].
-  const tripped =
-    verdict.verdict !== "done" &&
-    verdict.verdict !== "refused" &&
-    [verdict.code, verdict.detail?.cause].includes("INTERLOCKED");
-  if (phase.at === "makingSafe") {
-    if (!tripped) return onSafeVerdict(run, phase, verdict, now.ms);
-    const cause = { code: "INTERLOCKED", text: verdict.text };
-    return enterStopping(run, { next: "stopped", cause }, now.ms);
+  if (phase.at !== "makingSafe") return undefined;
+  if (verdict.verdict === "done" || !isTrip(verdict)) {
+    return onSafeVerdict(run, phase, verdict, now.ms);
   }
+  const cause = { code: "INTERLOCKED", text: verdict.text };
+  return enterStopping(run, { next: "stopped", cause }, now.ms);
+}
+
+function onAnswer(run: Run, event: On<Answer>, now: Now): RunTurn | undefined {
+  const { phase } = run;
   if (phase.at !== "running") return undefined;
-  const ended = endStep(run, phase.step, endOf(verdict), now.ms);
-  if (verdict.verdict === "done") {
-    const turn = enterStep(ended.state, phase.step + 1, phase.leases, now);
-    return { state: turn.state, effects: [...ended.effects, ...turn.effects] };
-  }
-  const name = run.saga.steps[phase.step]?.name ?? "";
-  const cause = { code: verdict.code, text: `${name}: ${verdict.text}` };
-  return stopAfter(ended, { next: tripped ? "stopped" : "makeSafe", cause }, now);
-}
-
-/** The stop leaves before anything else that the ended step had to say. */
-function stopAfter(
-  ended: RunTurn,
-  reason: { readonly next: "makeSafe" | "stopped"; readonly cause: Cause },
-  now: Now,
-): RunTurn {
-  const turn = enterStopping(ended.state, reason, now.ms);
-  const stops = turn.effects.filter((effect) => effect.kind === "stop");
-  const rest = turn.effects.filter((effect) => effect.kind !== "stop");
-  return { state: turn.state, effects: [...stops, ...ended.effects, ...rest] };
-}
-
-function onConditionMet(run: Run, event: On<"conditionMet">, now: Now): RunTurn | undefined {
-  const { phase } = run;
-  if (phase.at !== "running" || phase.wait.kind !== "condition") return undefined;
-  if (phase.step !== event.step) return undefined;
-  return doneStep(run, phase, now);
-}
-
-function doneStep(run: Run, phase: At<"running">, now: Now): RunTurn {
-  const ended = endStep(run, phase.step, { status: "done" }, now.ms);
-  const turn = enterStep(ended.state, phase.step + 1, phase.leases, now);
-  return { state: turn.state, effects: [...ended.effects, ...turn.effects] };
-}
-
-/** makeSafe is shielded: once the run is on its way there, failing or cancelling adds nothing. */
-function onFailed(run: Run, cause: Cause, now: Now): RunTurn | undefined {
-  const { phase } = run;
-  if (phase.at === "pending") return giveUpLeasing(run, phase, cause, now);
-  if (phase.at !== "running") return undefined;
-  return enterStopping(run, { next: "makeSafe", cause }, now.ms);
-}
-
-function onOperatorStop(run: Run, event: On<"operatorStop">, now: Now): RunTurn | undefined {
-  const { phase } = run;
-  const known = event.stop === undefined || run.stops.includes(event.stop);
-  const stops = known || event.stop === undefined ? run.stops : [...run.stops, event.stop];
-  const cause = { code: "LATCHED", text: event.text };
-  switch (phase.at) {
-    case "pending":
-    case "running":
-    case "unlatching":
-    case "makingSafe": {
-      const { how } = event;
-      return enterStopping({ ...run, stops }, { next: "stopped", cause, how }, now.ms);
-    }
-    case "stopping":
-      if (phase.next === "stopped" && known) return undefined;
-      return settle({ ...run, stops, cause, phase: { ...phase, next: "stopped" } }, now.ms);
-    case "stopped":
-    case "needsOperator":
-    case "releasing":
-      return known ? undefined : { state: { ...run, stops }, effects: [] };
-    case "completed":
-    case "madeSafe":
-    case "abandoned":
-      return undefined;
+  switch (event.kind) {
+    case "conditionMet":
+      return onConditionMet(run, phase, event, now);
+    case "evaluated":
+      return onEvaluated(run, phase, event, now);
+    case "happened":
+      return onHappened(run, phase, event, now);
+    case "answered":
+      return onQuestionAnswered(run, phase, event, now);
+    case "signalled":
+      return onSignalled(run, phase, event, now);
     default:
-      return phase satisfies never;
+      return event satisfies never;
   }
 }
 
 function onAxisStill(run: Run, event: On<"still">, now: Now): RunTurn | undefined {
   const { phase } = run;
+  if (phase.at === "running") return onStilled(run, phase, event, now);
   if (phase.at === "stopping" && phase.order === event.order) {
     return onStill(run, phase, event.device, now);
   }
@@ -296,39 +259,34 @@ function onAxisStill(run: Run, event: On<"still">, now: Now): RunTurn | undefine
 
 function onAxisNotStill(run: Run, event: On<"notStill">, now: Now): RunTurn | undefined {
   const { phase } = run;
+  if (phase.at === "running") return onNotStilled(run, phase, event, now);
   if (phase.at !== "stopping" || phase.order !== event.order) return undefined;
   return onNotStill(run, phase, { device: event.device, text: event.text }, now);
 }
 
-function onAnswered(run: Run, event: On<"queried">, now: Now): RunTurn | undefined {
+function onDoubtAnswered(run: Run, event: On<"queried">, now: Now): RunTurn | undefined {
   const { phase } = run;
-  if (phase.at !== "stopping" || phase.doubt?.id !== event.id) return undefined;
-  return onQueried(run, phase, event.verdict, now.ms);
+  if (phase.at !== "stopping" || !phase.doubts.some(({ id }) => id === event.id)) return undefined;
+  return onQueried(run, phase, event, now.ms);
 }
 
-function onTick(run: Run, now: Now): RunTurn | undefined {
+function onTick(run: Run, event: On<"tick">, now: Now): RunTurn | undefined {
   const { phase } = run;
   switch (phase.at) {
-    case "pending": {
-      const { want, leases, endByMs, againAtMs } = phase;
-      if (now.ms < endByMs) {
-        if (againAtMs === undefined || now.ms < againAtMs) return undefined;
-        return askLease(run, { want, leases, endByMs });
-      }
-      const text = `no lease of ${want[0]} in time`;
-      return giveUpLeasing(run, phase, { code: "NOT_READY", text }, now);
-    }
+    case "pending":
+      return onLeasingTick(run, phase, now);
     case "running":
-      return onRunningTick(run, phase, now);
+      return onRunningTick(run, phase, event, now);
     case "stopping":
       return now.ms < phase.endByMs ? undefined : onStopTimeout(run, phase, now.ms);
     case "unlatching":
       if (now.ms < phase.endByMs) return undefined;
       return stillLatched(run, "the drivers did not answer the reset in time");
     case "makingSafe":
-      return onSafeDue(run, phase, now);
+      return onSafeDue(run, phase, event, now);
     case "releasing":
       return now.ms < phase.endByMs ? undefined : onReleased(run, phase, now);
+    case "waiting":
     case "completed":
     case "madeSafe":
     case "stopped":
@@ -340,39 +298,18 @@ function onTick(run: Run, now: Now): RunTurn | undefined {
   }
 }
 
-function onSafeDue(run: Run, phase: At<"makingSafe">, now: Now): RunTurn | undefined {
-  const due = flightTick(run, now.ms);
-  if (due.kind === "again" && now.ms < (phase.current?.endByMs ?? 0)) return due.turn;
-  if (due.kind === "givenUp") return onSafeGivenUp(run, phase, due.cause, now.ms);
-  return onSafeTick(run, phase, now.ms);
-}
-
-function onRunningTick(run: Run, phase: At<"running">, now: Now): RunTurn | undefined {
-  const { wait } = phase;
-  if (wait.kind === "dwell") {
-    return now.ms < wait.untilMs ? undefined : doneStep(run, phase, now);
-  }
-  if (now.ms >= wait.endByMs) {
-    const name = run.saga.steps[phase.step]?.name ?? "";
-    const what = wait.kind === "verdict" ? "did not end" : "was not met";
-    const text = `${name} ${what} in its time`;
-    // SG-11: what the axis still does is ended by the stop, and its late verdict is refused.
-    const status = wait.kind === "verdict" ? "unknown" : "faulted";
-    return failStep(run, phase, { status, cause: { code: "NOT_DONE_IN_TIME", text } }, now);
-  }
-  const due = flightTick(run, now.ms);
-  if (due.kind === "again") return due.turn;
-  if (due.kind === "nothing") return undefined;
-  return failStep(run, phase, { status: "unknown", cause: due.cause }, now);
-}
-
-function failStep(
+function onSafeDue(
   run: Run,
-  phase: At<"running">,
-  end: { readonly status: "unknown" | "faulted"; readonly cause: Cause },
+  phase: At<"makingSafe">,
+  event: On<"tick">,
   now: Now,
-): RunTurn {
-  const { status, cause } = end;
-  const ended = endStep(run, phase.step, { status, error: cause }, now.ms);
-  return stopAfter(ended, { next: "makeSafe", cause }, now);
+): RunTurn | undefined {
+  const [flight] = flightsOf(run);
+  const due = flight === undefined ? undefined : flightDue(flight, now.ms, event.held);
+  if (due?.kind === "again" && now.ms < (phase.current?.endByMs ?? 0)) {
+    const send = { kind: "send", flight: due.flight } as const;
+    return { state: withFlight(run, due.flight), effects: [send] };
+  }
+  if (due?.kind === "givenUp") return onSafeGivenUp(run, phase, due.cause, now.ms);
+  return onSafeTick(run, phase, now.ms);
 }

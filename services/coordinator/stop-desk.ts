@@ -9,7 +9,8 @@
 import type { By, StopAck, StopOrder } from "#kernel/contract/payloads.js";
 import type { Log, MessageLink, StopFanOut } from "#kernel/ports.js";
 import { StopSender } from "#kernel/stop-sender.js";
-import { type StopHow, stoppingMsMax } from "./run-state.js";
+import { stoppingMsMax } from "./run-limits.js";
+import type { StopHow } from "./run-state.js";
 
 /** A delivery repeats for 500 ms; then the axes that have not settled the order get it again. */
 export const orderAgainMs = 500;

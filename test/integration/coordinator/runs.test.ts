@@ -100,7 +100,7 @@ test("SG-05: a makeSafe that fails leaves its device alone; the other device is 
   const record = c.record(run);
   expect(record.state).toBe("needsOperator");
   expect(record.steps.map((s) => s.safe)).toEqual(["done", "failed", "failed"]);
-  expect(record.choices).toEqual(["retry", "makeSafe", "abandon"]);
+  expect(record.choices).toEqual(["retry", "makeSafe", "skip", "resolve", "abandon"]);
   expect(record.unknowns.map((u) => u.device)).toEqual(["z"]);
   expect(record.unknowns[0]?.text).toMatch(/stuck.*seen active.*standing still/);
   expect(c.moves.slice(3)).toEqual(["z moveTo 0", "x moveTo 0"]);

@@ -12,8 +12,10 @@ import { endedShownMax, Journal, snapshotEvery } from "../../../services/coordin
 import { JournalArchive } from "../../../services/coordinator/journal-archive.js";
 import type { LoadedRun } from "../../../services/coordinator/journal-replay.js";
 import type { RunNews } from "../../../services/coordinator/run-desk.js";
+import type { NewRun, RunEvent } from "../../../services/coordinator/run-events.js";
+import { flightsOf } from "../../../services/coordinator/run-flights.js";
 import { begin } from "../../../services/coordinator/run-leasing.js";
-import type { NewRun, Run, RunEvent } from "../../../services/coordinator/run-state.js";
+import type { Run } from "../../../services/coordinator/run-state.js";
 import { next } from "../../../services/coordinator/saga.machine.js";
 import { coordinatorSchema } from "../../../services/coordinator/schema.js";
 import { StoreQueue } from "../../../services/coordinator/store-queue.js";
@@ -72,8 +74,7 @@ async function inMakeSafe(): Promise<Book> {
   await book.feed({ kind: "leased", id: walk.asked, device: "x", epoch: 1 });
   await book.feed({ kind: "leased", id: walk.asked, device: "z", epoch: 1 });
   await book.feed({ kind: "accepted", id: walk.asked });
-  const flight = walk.run.phase.at === "running" && walk.run.phase.wait;
-  const id = flight !== false && flight.kind === "verdict" ? flight.flight.id : "";
+  const id = flightsOf(walk.run)[0]?.id ?? "";
   await book.feed({ kind: "verdict", id, verdict: done });
   await book.feed({ kind: "verdict", id: walk.asked, verdict: faulted });
   for (const device of ["x", "z"]) await book.feed({ kind: "still", order: walk.order, device });

@@ -7,13 +7,8 @@
  */
 import { describe, expect, test } from "vitest";
 import { runStates } from "#kernel/contract/payloads.js";
-import {
-  awaitedId,
-  dueMs,
-  isActive,
-  isEnded,
-  isWaiting,
-} from "../../../services/coordinator/run-state.js";
+import { awaitedIds, dueMs } from "../../../services/coordinator/run-due.js";
+import { isActive, isEnded, isWaiting } from "../../../services/coordinator/run-state.js";
 import { recordOf } from "../../../services/coordinator/run-view.js";
 import { events, outcome, type StateName, states } from "../../fixtures/coordinator/saga-states.js";
 
@@ -275,7 +270,7 @@ const table: { readonly [S in StateName]: { readonly [event: string]: string } }
     leased: "same release",
     "leased(other id)": "same release",
     "operatorStop(new)": "stopped",
-    makeSafe: "unlatching unlatch",
+    makeSafe: "unlatching unlatch chosen",
     abandon: "abandoned ended",
   },
   needsOperator: {
@@ -287,8 +282,8 @@ const table: { readonly [S in StateName]: { readonly [event: string]: string } }
     "verdict(unknown)": "needsOperator step.ended",
     "operatorStop(new)": "needsOperator",
     "operatorStop(same)": "needsOperator",
-    makeSafe: "stopping(makeSafe) stop stopping",
-    retry: "stopping(makeSafe) stop stopping",
+    makeSafe: "stopping(makeSafe) stop stopping chosen",
+    retry: "stopping(makeSafe) stop stopping chosen",
     abandon: "abandoned ended",
   },
   abandoned: {
@@ -332,7 +327,7 @@ describe.each(stateNames)("%s", (state) => {
   test("has a limit exactly while it is active", () => {
     const { run } = states[state]();
     expect(dueMs(run) !== undefined).toBe(isActive(run));
-    if (!isActive(run)) expect(awaitedId(run)).toBeUndefined();
+    if (!isActive(run)) expect(awaitedIds(run)).toEqual([]);
   });
 
   test("is shown in a state of the contract, with choices only where a person has to choose", () => {

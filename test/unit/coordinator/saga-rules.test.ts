@@ -4,7 +4,7 @@
  * The idea: each rule is walked through and read off the effects. It refuses clocks and messages.
  */
 import { describe, expect, test } from "vitest";
-import type { RunEffect } from "../../../services/coordinator/run-state.js";
+import type { RunEffect } from "../../../services/coordinator/run-events.js";
 import { done, faulted, refused, tryFeed, Walk } from "../../fixtures/coordinator/saga-states.js";
 
 function sends(effects: readonly RunEffect[]): string[] {
@@ -139,6 +139,7 @@ describe("makeSafe", () => {
     walk.feed({ kind: "makeSafe", user: "ann" });
     expect(walk.effects).toEqual([
       { kind: "unlatch", user: "ann", stops: ["S9"], devices: ["x", "z"] },
+      { kind: "event", type: "chosen", data: { choice: "makeSafe", user: "ann", text: "" } },
     ]);
     walk.feed({ kind: "unlatched", ok: true, text: "" }).still("x", "z");
     expect(walk.run.stops).toEqual([]);
