@@ -48,6 +48,8 @@ export interface DeviceIoListeners {
    * order among each other, so it may have reached the device after the stop.
    */
   readonly onOvertaken: () => void;
+  /** Until when reads on the poll lane wait; undefined: they need not. @default they need not */
+  readonly quiet?: () => Promise<void> | undefined;
   /** How a read is made into two that leave a hole out. @default it cannot be */
   readonly split?: SplitRead;
 }
@@ -143,6 +145,7 @@ export class DeviceIo {
   }
 
   async #readOne(request: ReadRequest, lane: Lane) {
+    if (lane === "poll") await this.#listeners.quiet?.();
     let sentAtMs = 0;
     const ask = () => {
       sentAtMs = performance.now();

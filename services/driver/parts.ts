@@ -9,6 +9,7 @@ import type { DeviceModel } from "#drivers/device-model.js";
 import { splitRead } from "#drivers/read-split.js";
 import type { Ms } from "#drivers/reading.js";
 import type { StopAck } from "#kernel/contract/payloads.js";
+import { Aftermath } from "./aftermath.js";
 import { AxisFrame, frameListeners } from "./axis-frame.js";
 import { isUnbounded, mayMove } from "./command-checks.js";
 import { CommandRunner } from "./command-runner.js";
@@ -23,6 +24,7 @@ import { Permits } from "./permits.js";
 import type { Interruption } from "./pipeline.machine.js";
 import { PollLoop } from "./poll-loop.js";
 import { deviceStateOf, Publisher } from "./publisher.js";
+import { quietPorts } from "./quiet-ports.js";
 import { knownStill, Readings, stillAgeMs } from "./readings.js";
 import { Requests } from "./requests.js";
 import { Responder } from "./responder.js";
@@ -36,6 +38,7 @@ const publishMs = 100;
 const settleMs = 20;
 
 export class DriverParts {
+  readonly aftermath = new Aftermath();
   readonly frame: AxisFrame;
   readonly io: DeviceIo;
   readonly readings: Readings;
@@ -65,15 +68,21 @@ export class DriverParts {
     model: DeviceModel,
     publishAck: (ack: StopAck) => void,
   ) {
-    this.#ports = ports;
+    this.#ports = quietPorts(ports, this.aftermath);
     this.#model = model;
     this.#publishAck = publishAck;
-    const { log, newId, boot, main: link } = ports;
+    const { log, newId, boot, main: link } = this.#ports;
     const { cell, device } = config;
-    this.journal = new Journal(ports.store);
+    this.journal = new Journal(this.#ports.store);
     const { journal } = this;
-    const source = boot.service;
-    this.outbox = new Outbox({ link, journal, log, newId, source, device: device.id });
+    this.outbox = new Outbox({
+      link,
+      journal,
+      log,
+      newId,
+      source: boot.service,
+      device: device.id,
+    });
     this.frame = new AxisFrame(model, frameListeners({ model, journal, outbox: this.outbox, log }));
     this.readings = new Readings(model, performance.now(), this.frame);
     this.io = new DeviceIo(ports.field, model, {
@@ -82,6 +91,7 @@ export class DriverParts {
         this.stops.onReadings();
       },
       onOvertaken: () => this.stops.overtaken(),
+      quiet: () => this.aftermath.over(),
       split: (request) => splitRead(device.profile, request),
     });
     this.responder = new Responder(link, log, boot);
@@ -162,7 +172,7 @@ export class DriverParts {
     if (nowMs - this.#publishAtMs < publishMs) return;
     this.#publishAtMs = nowMs;
     if (still) this.frame.keep();
-    this.publisher.update(nowMs);
+    this.publisher.soon();
   }
 
   /** state/stop was read: what it names and was not reset here is latched here, too. */
@@ -241,9 +251,9 @@ export class DriverParts {
 
   #makeStops(): StopRunner {
     const { log, newId, boot } = this.#ports;
-    const { io, readings, journal, outbox } = this;
+    const { io, readings, journal, outbox, aftermath } = this;
     return new StopRunner({
-      ...{ io, readings, journal, outbox, log, newId },
+      ...{ io, readings, journal, outbox, aftermath, log, newId },
       model: this.#model,
       bootId: boot.bootId,
       pollPeriodMs: () => this.poll.periodMs,
@@ -251,7 +261,7 @@ export class DriverParts {
       onOrder: (reason) => {
         this.frame.unsettled("stop");
         this.#interrupt(reason);
-        this.poll.poke();
+        this.aftermath.later(() => this.poll.poke());
       },
       endLease: (reason) => this.leases.apply({ kind: "stop", reason }),
       onStandstill: (position) => {
@@ -260,7 +270,7 @@ export class DriverParts {
       },
       onLost: (text) => this.commands.lost(text),
       onAnswered: () => this.poll.urge(),
-      onChange: () => this.#changed(),
+      onChange: () => this.publisher.soon(),
     });
   }
 
@@ -279,11 +289,11 @@ export class DriverParts {
       onNotReady: () => this.poll.urge(),
       onGranted: () => {
         this.poll.poke();
-        this.#changed();
+        this.publisher.soon();
       },
       onEnded: (reason) => {
         this.#interrupt(`the end of the lease (${reason})`);
-        this.#changed();
+        this.publisher.soon();
       },
     });
   }
@@ -315,7 +325,7 @@ export class DriverParts {
         this.duties.motion(verb, started);
         this.poll.poke();
       },
-      onChange: () => this.#changed(),
+      onChange: () => this.publisher.soon(),
     });
   }
 
@@ -324,7 +334,7 @@ export class DriverParts {
       ...{ io: this.io, readings: this.readings, log: this.#ports.log, model: this.#model },
       mayWrite: () => this.session.recognised && !this.stops.active,
       stopAxis: (reason) => this.stops.own(reason),
-      onChange: () => this.#changed(),
+      onChange: () => this.publisher.soon(),
     });
   }
 
@@ -352,7 +362,7 @@ export class DriverParts {
         if (plan.name === "full" && outcome.ok) this.duties.onFullRead();
         this.#watchTravel();
         this.permits.say(performance.now());
-        this.#changed();
+        this.publisher.soon();
       },
     });
   }
@@ -360,7 +370,7 @@ export class DriverParts {
   #makePublisher({ cell, device }: DriverConfig): Publisher {
     const { main: link, boot } = this.#ports;
     return new Publisher({
-      ...{ link, boot, cell, device },
+      ...{ link, boot, cell, device, aftermath: this.aftermath },
       model: this.#model,
       axis: () => ({
         view: this.readings.shown,
@@ -384,17 +394,13 @@ export class DriverParts {
       if (connected) this.guarding.tick(performance.now(), nothingSeen);
       else this.session.linkLost();
       this.poll.poke();
-      this.#changed();
+      this.publisher.soon();
     });
     breaker.onChange((state) => {
       if (state === "open") this.session.breakerOpened();
       this.outbox.emit("device", `breaker.${state === "open" ? "opened" : state}`, {});
       this.poll.poke();
-      this.#changed();
+      this.publisher.soon();
     });
-  }
-
-  #changed(): void {
-    this.publisher.update(performance.now());
   }
 }

@@ -11,6 +11,7 @@ import type { Ms, Reading } from "#drivers/reading.js";
 import type { CellConfig, DeviceConfig } from "#kernel/config/cell.js";
 import type { DeviceState, StateAxis, StateDevice } from "#kernel/contract/payloads.js";
 import type { Boot, MessageLink } from "#kernel/ports.js";
+import type { Aftermath } from "./aftermath.js";
 import type { Quality } from "./readings.js";
 
 /** Positions and velocities, in state and telemetry, at most every so often. */
@@ -56,6 +57,7 @@ export interface PublisherParts {
   readonly model: DeviceModel;
   readonly axis: () => AxisSnapshot;
   readonly deviceState: () => DeviceSnapshot;
+  readonly aftermath: Aftermath;
 }
 
 export class Publisher {
@@ -66,6 +68,7 @@ export class Publisher {
   #axisAtMs = Number.NEGATIVE_INFINITY;
   #deviceText = "";
   #deviceAtMs = Number.NEGATIVE_INFINITY;
+  #due = false;
   #telemetryText = "";
   #telemetryAtMs = Number.NEGATIVE_INFINITY;
 
@@ -82,6 +85,16 @@ export class Publisher {
     this.#axisAtMs = Number.NEGATIVE_INFINITY;
     this.#deviceAtMs = Number.NEGATIVE_INFINITY;
     this.update(performance.now());
+  }
+
+  /** What has changed, once it is no longer quiet. */
+  soon(): void {
+    if (this.#due) return;
+    this.#due = true;
+    this.#parts.aftermath.later(() => {
+      this.#due = false;
+      this.update(performance.now());
+    });
   }
 
   /** What has changed, as often as each kind may be said. */

@@ -11,7 +11,7 @@ import type { Ms } from "#drivers/reading.js";
 import type { StopAck, StopOrder } from "#kernel/contract/payloads.js";
 import { textOf } from "#kernel/errors.js";
 import type { Log, NewId } from "#kernel/ports.js";
-import { Aftermath } from "./aftermath.js";
+import type { Aftermath } from "./aftermath.js";
 import { type DeviceIo, writeOutcome } from "./device-io.js";
 import type { Journal } from "./journal.js";
 import type { Outbox } from "./outbox.js";
@@ -42,6 +42,7 @@ export interface StopParts {
   readonly readings: Readings;
   readonly journal: Journal;
   readonly outbox: Outbox;
+  readonly aftermath: Aftermath;
   readonly log: Log;
   readonly newId: NewId;
   readonly bootId: string;
@@ -66,7 +67,8 @@ export class StopRunner {
   readonly #own = new Set<string>();
   #state: StopState = stopAtBoot([], []);
   #restored = false;
-  readonly #aftermath = new Aftermath();
+  /** Acknowledgements that are still to be told, by id. */
+  readonly #unsaid = new Set<string>();
   #readingAtMs = Number.NEGATIVE_INFINITY;
   #last: { readonly id: string; readonly status: "stopping" | "confirmed" | "owed" } | undefined;
 
@@ -210,12 +212,12 @@ export class StopRunner {
     this.#state = step.state;
     for (const effect of step.effects) if (effect.kind === "send") this.#run(effect);
     if (step.state.generation !== before) {
+      this.#parts.aftermath.begin();
       this.#parts.onOrder(input.kind === "order" ? input.reason : "stop");
     }
     for (const effect of step.effects) if (effect.kind !== "send") this.#run(effect);
     this.#note();
-    if (input.kind === "order") this.#aftermath.later(() => this.#parts.onChange());
-    else if (input.kind !== "tick" || step.effects.length > 0) this.#parts.onChange();
+    if (input.kind !== "tick" || step.effects.length > 0) this.#parts.onChange();
   }
 
   #note(): void {
@@ -239,11 +241,11 @@ export class StopRunner {
         for (const id of effect.ids) this.#ack(id, effect.status);
         return;
       case "persist":
-        this.#aftermath.later(() => this.#persist());
+        parts.aftermath.later(() => this.#persist());
         return;
       case "began": {
         const { id: stop, reason } = effect;
-        this.#aftermath.later(() => {
+        parts.aftermath.later(() => {
           parts.log.warn({ mark: "stop.began", stop, reason }, "stopping");
           parts.outbox.emit("axis", "stop.began", { stop, reason });
         });
@@ -298,7 +300,7 @@ export class StopRunner {
 
   #ack(id: string, status: StopAck["status"]): void {
     if (this.#own.has(id)) return;
-    const { model, bootId, publishAck } = this.#parts;
+    const { model, bootId, publishAck, aftermath } = this.#parts;
     const position = status === "confirmed" ? this.#position() : undefined;
     const ack: StopAck = {
       v: 1,
@@ -312,13 +314,13 @@ export class StopRunner {
       ...(status === "unconfirmed" ? { text: "not confirmed: use the hardware stop" } : {}),
     };
     for (const answer of this.#answers.get(id) ?? []) answer(ack);
-    if (status === "received") {
-      this.#aftermath.later(() => publishAck(ack));
-      return;
-    }
-    // Nobody hears of the end before the beginning.
-    this.#aftermath.now();
-    publishAck(ack);
+    // The same order over the other road: one word to everybody answers both.
+    if (status === "received" && this.#unsaid.has(id)) return;
+    this.#unsaid.add(id);
+    aftermath.later(() => {
+      this.#unsaid.delete(id);
+      publishAck(ack);
+    });
   }
 
   #persist(): void {

@@ -13,6 +13,8 @@ import { axisIds, axisView, cellView, deviceView, stopsView } from "./views.js";
 
 /** How often freshness is looked at without a message. */
 export const lookMs = 500;
+/** How long the news of stops is gathered. */
+export const stopsTellMs = 30;
 
 export class Deltas {
   readonly #last = new Map<string, string>();
@@ -22,6 +24,7 @@ export class Deltas {
   readonly #ledger: StopLedger;
   readonly #axes: ReadonlySet<string>;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #stopsTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: {
     mirror: Mirror;
@@ -42,6 +45,7 @@ export class Deltas {
 
   close(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#stopsTimer);
   }
 
   touched(touch: Touch): void {
@@ -49,7 +53,7 @@ export class Deltas {
     else if (touch.kind === "cell") this.#cell();
     else if (touch.kind === "axis") this.#axis(touch.id);
     else if (touch.kind === "device") this.#device(touch.id);
-    else if (touch.kind === "stop") this.#stops();
+    else if (touch.kind === "stop") this.#stopsSoon();
     else if (touch.kind === "run") this.#runs();
     else this.#all();
   }
@@ -92,7 +96,14 @@ export class Deltas {
     for (const axis of this.#axes) this.#axis(axis);
   }
 
+  /** A stop brings a word of every driver, twice: they are told together, after its frames. */
+  #stopsSoon(): void {
+    this.#stopsTimer ??= setTimeout(() => this.#stops(), stopsTellMs);
+  }
+
   #stops(): void {
+    clearTimeout(this.#stopsTimer);
+    this.#stopsTimer = undefined;
     this.#send("stop", "stop", stopsView(this.#mirror, this.#ledger.orders()));
   }
 

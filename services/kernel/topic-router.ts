@@ -29,6 +29,8 @@ import {
 
 /** Larger payloads are dropped and counted, stop orders excepted. */
 export const payloadBytesMax = 262_144;
+/** Topics whose handlers are remembered. */
+const topicsMax = 1024;
 
 export interface SubscriptionFilter {
   readonly filter: string;
@@ -56,6 +58,10 @@ interface Entry {
   readonly want: readonly (readonly [string, string])[];
   readonly filters: readonly SubscriptionFilter[];
   readonly handler: AnyHandler;
+}
+interface Wanted {
+  readonly entry: Entry;
+  readonly levels: TopicParams<TopicKey>;
 }
 type Read = { readonly ok: true; readonly payload: unknown } | { readonly ok: false };
 
@@ -108,6 +114,8 @@ export function disjoint(filters: readonly SubscriptionFilter[]): SubscriptionFi
 
 export class TopicRouter {
   readonly #entries: Entry[] = [];
+  /** Who wants a topic that has come before; a cell has few, and they come all the time. */
+  readonly #wanted = new Map<string, readonly Wanted[]>();
   readonly #log: Log;
   readonly #madeUp: MadeUpId;
   #received = 0;
@@ -139,6 +147,7 @@ export class TopicRouter {
     for (const [name, value] of Object.entries(given)) {
       if (value !== undefined) want.push([name, value]);
     }
+    this.#wanted.clear();
     this.#entries.push({
       key,
       want,
@@ -158,11 +167,7 @@ export class TopicRouter {
     this.#received += 1;
     const reads = new Map<TopicKey, Read>();
     const working: Promise<void>[] = [];
-    for (const entry of this.#entries) {
-      const levels = topicLevels(entry.key, arrival.topic);
-      if (levels === undefined || !verbBelongs(entry.key, levels)) continue;
-      const got = levels as { readonly [name: string]: string | undefined };
-      if (entry.want.some(([name, value]) => got[name] !== value)) continue;
+    for (const { entry, levels } of this.#whoWants(arrival.topic)) {
       let read = reads.get(entry.key);
       if (read === undefined) {
         read = this.#read(entry.key, arrival);
@@ -174,6 +179,22 @@ export class TopicRouter {
     }
     if (working.length === 0) return undefined;
     return Promise.all(working).then(() => undefined);
+  }
+
+  #whoWants(topic: string): readonly Wanted[] {
+    const known = this.#wanted.get(topic);
+    if (known !== undefined) return known;
+    const wanted: Wanted[] = [];
+    for (const entry of this.#entries) {
+      const levels = topicLevels(entry.key, topic);
+      if (levels === undefined || !verbBelongs(entry.key, levels)) continue;
+      const got = levels as { readonly [name: string]: string | undefined };
+      if (entry.want.some(([name, value]) => got[name] !== value)) continue;
+      wanted.push({ entry, levels });
+    }
+    if (this.#wanted.size >= topicsMax) this.#wanted.clear();
+    this.#wanted.set(topic, wanted);
+    return wanted;
   }
 
   #call(
