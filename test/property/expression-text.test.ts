@@ -198,7 +198,8 @@ function reference(of: Expression): number | boolean | undefined {
       const all = of.of.map(reference);
       if (all.includes(undefined)) return undefined;
       const [name, given] = [of.name, all.map(Number)];
-      return finite(Math[name](...(given as [number, number])));
+      const called: (...numbers: number[]) => number = Math[name];
+      return finite(called(...given));
     }
     case "binary":
       return referenceOf(of.op, reference(of.left), reference(of.right));
@@ -239,7 +240,7 @@ function finite(value: number): number | undefined {
 }
 
 test("expression: a printed tree is read as it was, and is worth what the reference says", () => {
-  const trees = fc.constantFrom<Kind>("truth", "mm", "plain").chain((kind) => tree(kind, 3));
+  const trees = fc.oneof(tree("truth", 3), tree("mm", 3), tree("plain", 3));
   fc.assert(
     fc.property(trees, ({ expression, text }) => {
       fc.pre(text.length <= 500);
@@ -253,6 +254,6 @@ test("expression: a printed tree is read as it was, and is worth what the refere
         unsigned(wanted),
       ]);
     }),
-    { numRuns: 20_000 },
+    { numRuns: 10_000 },
   );
 }, 120_000);
