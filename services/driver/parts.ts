@@ -75,14 +75,8 @@ export class DriverParts {
     const { cell, device } = config;
     this.journal = new Journal(this.#ports.store);
     const { journal } = this;
-    this.outbox = new Outbox({
-      link,
-      journal,
-      log,
-      newId,
-      source: boot.service,
-      device: device.id,
-    });
+    const sender = { source: boot.service, device: device.id };
+    this.outbox = new Outbox({ link, journal, log, newId, ...sender });
     this.frame = new AxisFrame(model, frameListeners({ model, journal, outbox: this.outbox, log }));
     this.readings = new Readings(model, performance.now(), this.frame);
     this.io = new DeviceIo(ports.field, model, {
