@@ -136,6 +136,7 @@ class Coordinator implements App {
       },
       onVerdict: (id, verdict) => feed(id, { kind: "verdict", id, verdict }),
     });
+    main.subscribe("event", {}, ({ payload }) => this.#runs.happened(payload));
     main.onChange((connected) => {
       if (!connected) return;
       this.#runs.feedAll(this.#runs.active, { kind: "reconnected" });
@@ -170,7 +171,7 @@ class Coordinator implements App {
       onAxis: (device) => {
         const { latched, said } = this.#watch.latched(device);
         for (const id of latched) this.#latches.learn(device, id, said, false);
-        for (const { run } of this.#runs.active) this.#runs.look(run);
+        this.#runs.seen(device);
       },
       onLease: (device, lease) => this.#doubts.said(device, lease),
       onDriverGone: (device, still) => {

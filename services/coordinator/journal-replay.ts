@@ -94,7 +94,8 @@ export class Replay {
         saga,
         by: JSON.parse(String(row.by)) as By,
         ts: Number(row.started_ts),
-        ...inputsOf(row),
+        inputs: JSON.parse(String(row.inputs)) as NonNullable<NewRun["inputs"]>,
+        waits: row.waits === 1,
       };
       const first = begin(input, Number(row.started_ms));
       this.#run = first.state;
@@ -136,8 +137,4 @@ export class Replay {
     this.#run = turn.state;
     this.#expected = rowsOf(undefined, turn.effects).map((one) => one.data);
   }
-}
-
-function inputsOf(row: Row): object {
-  return row.inputs === undefined ? {} : { inputs: JSON.parse(String(row.inputs)) };
 }

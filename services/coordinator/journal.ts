@@ -60,7 +60,8 @@ interface Tail {
   seq: number;
   snapshotSeq: number;
   state: string;
-  holds: boolean;
+  /** The devices whose locks are on the disk. */
+  held: string;
 }
 
 const openColumns = `SELECT r.*, s.seq AS snapshot_seq, s.engine, s.state AS snapshot,
@@ -97,8 +98,8 @@ export class Journal {
     ]);
     const loaded = await this.#replayAll(runs ?? []);
     for (const { run, seq, snapshotSeq } of loaded) {
-      const holds = heldDevices(run).length > 0;
-      this.#tails.set(run.run, { seq, snapshotSeq, state: publishedState(run), holds });
+      const held = heldDevices(run).join();
+      this.#tails.set(run.run, { seq, snapshotSeq, state: publishedState(run), held });
     }
     this.#mendLocks(loaded, locks ?? []);
     return {
@@ -161,13 +162,14 @@ export class Journal {
     const { run, key, saga, by, ts } = input;
     const { state } = turn;
     const shown = publishedState(state);
-    const holds = heldDevices(state).length > 0;
-    this.#tails.set(run, { seq: 0, snapshotSeq: 0, state: shown, holds });
+    const held = heldDevices(state).join();
+    this.#tails.set(run, { seq: 0, snapshotSeq: 0, state: shown, held });
     const kept = this.#sagaText(saga);
-    const inputs = "inputs" in input ? JSON.stringify(input.inputs) : "{}";
+    const { inputs = {}, waits = false } = input;
     const row: Statement = {
-      sql: `INSERT INTO runs (run, key, saga, by, started_ts, started_ms, state, inputs, claim)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      sql: `INSERT INTO runs
+          (run, key, saga, by, started_ts, started_ms, state, inputs, waits, claim)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       params: [
         run,
         key,
@@ -176,14 +178,15 @@ export class Journal {
         ts,
         nowMs,
         shown,
-        inputs,
+        JSON.stringify(inputs),
+        waits ? 1 : 0,
         this.#queue.epoch ?? 0,
       ],
     };
     // Left over from a start of the same name that never reached the disk.
     const strays: Statement = { sql: "DELETE FROM run_events WHERE run = ?", params: [run] };
     const rows = this.#rows(run, rowsOf(undefined, turn.effects), ts);
-    const locks = holds ? lock(state) : [];
+    const locks = lock(state);
     const statements = [...kept.statements, strays, row, ...locks, ...rows, ...beside];
     try {
       await this.#queue.write(statements, { durable: true, mayFail: true, point: "start" });
@@ -226,12 +229,12 @@ export class Journal {
       sql: "UPDATE runs SET state = ?, ended_ts = ? WHERE run = ?",
       params: [state, endedTs, run.run],
     };
-    const holds = heldDevices(run).length > 0;
-    const locks = holds === tail.holds ? [] : holds ? lock(run) : [unlock(run)];
+    const held = heldDevices(run).join();
+    const locks = held === tail.held ? [] : [unlock(run), ...lock(run)];
     const waits = changed && (state === "stopped" || state === "needsOperator");
     const snapshot = waits || tail.seq - tail.snapshotSeq >= snapshotEvery;
     tail.state = state;
-    tail.holds = holds;
+    tail.held = held;
     if (snapshot) tail.snapshotSeq = tail.seq;
     return [
       ...(changed ? [update] : []),

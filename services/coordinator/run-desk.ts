@@ -6,10 +6,11 @@
  * command that the run does not wait for any more never leaves. It refuses to decide anything
  * itself.
  */
-import type { Ms } from "#drivers/reading.js";
+import type { Detail, Ms } from "#drivers/reading.js";
 import type { CellConfig } from "#kernel/config/cell.js";
 import type { ConditionLookup } from "#kernel/config/condition.js";
 import { evaluateExpression } from "#kernel/config/expression.js";
+import type { CloudEvent } from "#kernel/contract/payloads.js";
 import type { Boot, Log, NewId, Statement } from "#kernel/ports.js";
 import { crashPoint } from "./crash-points.js";
 import type { DriverDesk } from "./driver-desk.js";
@@ -20,12 +21,13 @@ import type { NewRun, ReadValue, RunEffect, RunEvent, RunTurn } from "./run-even
 import { begin } from "./run-leasing.js";
 import { isActive, isEnded, type Run } from "./run-state.js";
 import { conditionsOf } from "./run-values.js";
+import { RunWatchers } from "./run-watchers.js";
 import { next } from "./saga.machine.js";
 import { StartGate } from "./start-gate.js";
 import type { StopDesk } from "./stop-desk.js";
 
 /** Runs that may be open at a time. */
-export const openRunsMax = 64;
+export const openRunsMax = 256;
 
 type Bare<E> = E extends { readonly ts: number } ? Omit<E, "ts"> : never;
 export type RunNews = Bare<RunEvent>;
@@ -61,6 +63,7 @@ export class RunDesk {
   readonly #byKey = new Map<string, string>();
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #gate: StartGate;
+  readonly #watchers = new RunWatchers();
   #closed = false;
 
   constructor(parts: RunDeskParts) {
@@ -89,6 +92,7 @@ export class RunDesk {
   adopt(run: Run): void {
     this.#runs.set(run.run, run);
     this.#byKey.set(run.key, run.run);
+    this.#watchers.note(run);
   }
 
   /**
@@ -138,6 +142,7 @@ export class RunDesk {
       return undefined;
     }
     this.#runs.set(id, turn.state);
+    this.#watchers.note(turn.state);
     for (const effect of turn.effects) if (effect.kind === "stop") this.#stop(turn.state, effect);
     const committed = this.#commit(run, { event, turn, nowMs, beside: beside(turn.state) });
     if (turn.state !== run) this.#parts.onChange(turn.state, run);
@@ -161,6 +166,19 @@ export class RunDesk {
       // What follows is looked at again by the feed itself.
       this.feed(id, { kind: "conditionMet", step });
       return;
+    }
+  }
+
+  /** There is news of a device: conditions over it are looked at. */
+  seen(device: string): void {
+    for (const run of this.#watchers.ofDevice(device)) this.look(run);
+  }
+
+  /** Something has happened in the cell; the same event is met once by a wait, by its id. */
+  happened(event: CloudEvent): void {
+    const { id, data } = event;
+    for (const { run, step } of this.#watchers.ofEvent(event)) {
+      this.feed(run, { kind: "happened", step, event: { id, data: data as Detail } });
     }
   }
 
@@ -271,7 +289,10 @@ export class RunDesk {
     crashPoint("lease.asked");
     const answer = await asked;
     if (this.#closed) return;
-    if (!answer.ok) {
+    if (answer.ok && answer.epoch !== undefined && !this.#runs.has(run)) {
+      // Its start never reached the disk: nobody has any use for the lease.
+      void this.#parts.drivers.release(this.#parts.newId(), device, answer.epoch);
+    } else if (!answer.ok) {
       const { code, text } = answer;
       this.feed(run, { kind: "leaseRefused", id, device, code, text });
     } else if (answer.epoch !== undefined) {
@@ -336,6 +357,7 @@ export class RunDesk {
   #forget(run: Run): void {
     this.#runs.delete(run.run);
     this.#byKey.delete(run.key);
+    this.#watchers.forget(run.run);
     clearTimeout(this.#timers.get(run.run));
     this.#timers.delete(run.run);
   }

@@ -42,4 +42,6 @@ export const coordinatorSchema: readonly string[] = [
   `CREATE TABLE archive (
       run TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, events BLOB NOT NULL,
       PRIMARY KEY (run, first)) WITHOUT ROWID`,
+  // 1: begun as one that waits for devices of other runs.
+  "ALTER TABLE runs ADD COLUMN waits INTEGER NOT NULL DEFAULT 0",
 ];

@@ -353,3 +353,22 @@ test.each([
   expect(await book.rows(strays)).toEqual([{ n: 0 }]);
   expect(await book.journal.stored("r0")).toBeUndefined();
 });
+
+test("a run that waits for devices holds none until they are its own, before and after a restart", async () => {
+  const book = new Book();
+  const input = { run: "w", key: "W", saga: demo, by, ts: 5000, waits: true };
+  let turn = begin(input, 1000);
+  await book.journal.create(input, turn, 1000, []);
+  expect(await book.rows("SELECT * FROM locks")).toEqual([]);
+  expect((await book.again()).run).toEqual(turn.state);
+  const event: RunEvent = { kind: "locked", ts: 6000 };
+  const then = next(turn.state, event, 1001);
+  if (then === undefined) throw new RangeError("locked");
+  turn = then;
+  await book.journal.append(event, turn, 1001, []);
+  expect(await book.rows("SELECT device, run FROM locks ORDER BY device")).toEqual([
+    { device: "x", run: "w" },
+    { device: "z", run: "w" },
+  ]);
+  expect(await book.again()).toMatchObject({ trusted: true, run: turn.state });
+});
