@@ -1,0 +1,150 @@
+/**
+ * Several ways at once, and one way several times: parallel and repeat in a forecast.
+ *
+ * The idea: a branch sees what the others move as open, and after all of them each device is as
+ * its own branch left it; turns are walked one by one as long as it is known that there is
+ * another, and bounded by the most that there can be when it is not. Pure. It refuses to walk for
+ * ever: a loop beyond the bound is reckoned by its last turn.
+ */
+import type { Value, Written } from "./expression.js";
+import { type Begun, type Fact, meeting, open, type World, withPlace } from "./forecast-world.js";
+import { inTurn, noTime, type TimeSpan, untilAll, untilFirst } from "./motion-time.js";
+import type { Block, SagaAction } from "./saga.js";
+
+/** A part of a saga that was walked. */
+export interface Passage {
+  readonly time: TimeSpan;
+  readonly depends: readonly string[];
+  readonly world: World;
+}
+
+type Way = (block: Block, world: World) => Passage;
+
+interface Branching {
+  readonly name: string;
+  readonly action: SagaAction & { readonly kind: "parallel" };
+  readonly world: World;
+  readonly walk: Way;
+  readonly devices: (block: Block) => ReadonlySet<string>;
+}
+
+export function branched({ name, action, world, walk, devices }: Branching): Passage {
+  const { branches, until } = action;
+  const moved = branches.map(devices);
+  const passages = branches.map((block, i) => {
+    const others = moved.filter((_, other) => other !== i).flatMap((one) => [...one]);
+    return walk(block, others.reduce(inMotion, world));
+  });
+  const times = passages.map((one) => one.time);
+  return {
+    time: until === "all" ? untilAll(times) : untilFirst(times),
+    depends: [...new Set(passages.flatMap((one) => one.depends))],
+    world: joined({ name, action, world, moved, passages }),
+  };
+}
+
+function inMotion(world: World, device: string): World {
+  const on = `${device} is moved by another branch`;
+  const gripped = open<boolean>(on);
+  return withPlace(world, device, { position: open(on), velocity: open(on), gripped });
+}
+
+function joined(
+  how: Pick<Branching, "name" | "action" | "world"> & {
+    readonly moved: readonly ReadonlySet<string>[];
+    readonly passages: readonly Passage[];
+  },
+): World {
+  const { name, action, world, moved, passages } = how;
+  const first = action.until === "first" && passages.length > 1;
+  const on = first ? `which branch of ${name} ends first` : `the order of the branches of ${name}`;
+  const worlds = passages.map((one) => one.world);
+  const places = [...world.places].map(([device, before]) => {
+    const movers = worlds.filter((_, i) => moved[i]?.has(device) === true);
+    const [own] = movers;
+    if (own === undefined) return [device, before] as const;
+    const met = first ? meeting([world, ...movers], on) : meeting(movers, on);
+    return [device, met.places.get(device) ?? before] as const;
+  });
+  const met = worlds.length === 0 ? world : meeting(worlds, on);
+  const variables = new Map(met.variables);
+  // Set by one branch only: known when all are over.
+  for (const [i, branch] of first ? [] : worlds.entries()) {
+    for (const [key, value] of branch.variables) {
+      const others = worlds.filter((_, other) => other !== i);
+      const alone = others.every((one) => one.variables.get(key) === world.variables.get(key));
+      if (alone && value !== world.variables.get(key)) variables.set(key, value);
+    }
+  }
+  return { ...world, places: new Map(places), variables, begun: begunIn(worlds, world, first) };
+}
+
+/** Every branch is begun; which of their steps is the newest, time decides. */
+function begunIn(worlds: readonly World[], before: World, maybe: boolean): readonly Begun[] {
+  const old = new Set(before.begun.map((one) => one.step));
+  const fresh = worlds.flatMap(({ begun }) => begun.filter((one) => !old.has(one.step)));
+  const told = fresh.map((one) => (maybe ? { ...one, maybe: true } : one));
+  return [...told, ...before.begun];
+}
+
+interface Repeating {
+  readonly name: string;
+  readonly action: SagaAction & { readonly kind: "repeat" };
+  readonly world: World;
+  readonly walk: Way;
+  readonly fact: (written: Written, world: World) => Fact<Value>;
+  readonly isTired: () => boolean;
+}
+
+export function repeated(how: Repeating): Passage {
+  const { action, walk, fact } = how;
+  const times =
+    action.times === undefined || typeof action.times === "number"
+      ? action.times
+      : fact(action.times, how.world);
+  const known = typeof times === "object" ? (times.known ? Number(times.value) : undefined) : times;
+  const turnsMax = Math.max(0, Math.min(action.turnsMax, known ?? action.turnsMax));
+  const depends = new Set<string>();
+  let now: Passage = { time: noTime, depends: [], world: how.world };
+  let last = noTime;
+  for (let turns = 0; turns < turnsMax; turns += 1) {
+    const on = typeof times === "object" && !times.known ? times.on : undefined;
+    const goesOn = action.whilst === undefined ? undefined : fact(action.whilst, now.world);
+    if (goesOn?.known === true && goesOn.value !== true) break;
+    const opens = goesOn?.known === false ? goesOn.on : on;
+    if (opens !== undefined) {
+      now = openTurns(how, now, { left: turnsMax - turns, on: opens });
+      depends.add(opens);
+      break;
+    }
+    if (how.isTired()) {
+      const left = turnsMax - turns;
+      const rest = { fromMs: last.fromMs * left, toMs: last.toMs * left };
+      const fromMs = goesOn === undefined ? rest.fromMs : 0;
+      now = { ...now, time: inTurn(now.time, { ...rest, fromMs }) };
+      break;
+    }
+    const turn = walk(action.block, now.world);
+    last = turn.time;
+    now = { time: inTurn(now.time, turn.time), depends: [], world: turn.world };
+    for (const one of turn.depends) depends.add(one);
+  }
+  return { ...now, depends: [...new Set([...depends, ...now.depends])] };
+}
+
+/** Nobody knows whether there is another turn: from none to the most that there can be. */
+function openTurns(
+  { name, action, walk }: Repeating,
+  now: Passage,
+  { left, on }: { readonly left: number; readonly on: string },
+): Passage {
+  const one = walk(action.block, now.world);
+  const again = meeting([now.world, one.world], `how often ${name} is repeated`);
+  const other = left > 1 ? walk(action.block, again) : one;
+  const most = one.time.toMs + Math.max(one.time.toMs, other.time.toMs) * (left - 1);
+  return {
+    time: inTurn(now.time, { fromMs: 0, toMs: most }),
+    depends: [...new Set([on, ...one.depends, ...other.depends])],
+    world: meeting([again, other.world], `how often ${name} is repeated`),
+  };
+}

@@ -1,0 +1,388 @@
+/**
+ * A saga walked through before anything moves: how long each step takes at best, what would be
+ * refused on the way, and what would run to make it safe from each point.
+ *
+ * The idea: the tree is walked once with what is known (start places, inputs, the limits of the
+ * axes); where something is not known, all ways are walked, and the times become spans with the
+ * things on which they depend. It is the walk as if nothing failed. Pure. It refuses to touch a
+ * device, and to promise more than the cell file and the profiles say.
+ */
+import type { Ms } from "#drivers/reading.js";
+import { evaluateExpression, type Value, type Written } from "./expression.js";
+import {
+  type ForecastCell,
+  type ForecastDevice,
+  type ForecastRefusal,
+  forecastOperation,
+} from "./forecast-operation.js";
+import { branched, type Passage, repeated } from "./forecast-ways.js";
+import {
+  type Fact,
+  given,
+  meeting,
+  open,
+  opensOf,
+  type Place,
+  scopeOf,
+  type World,
+  withBegun,
+  withVariable,
+} from "./forecast-world.js";
+import { exactly, inTurn, noTime, oneOf, type TimeSpan } from "./motion-time.js";
+import type { Block, SagaDefinition, SagaStepDefinition } from "./saga.js";
+import { devicesOf } from "./saga-walk.js";
+
+export type { ForecastCell, ForecastDevice, ForecastRefusal, TimeSpan };
+
+export interface ForecastStart {
+  /** Where axes stand at the start, user units; the others are not known. */
+  readonly at?: { readonly [device: string]: number };
+  readonly inputs?: { readonly [name: string]: Value };
+}
+
+/** One makeSafe that would run, in its turn. */
+export interface SafeItem {
+  readonly step: string;
+  /** `z.moveTo position 100 velocity 150`, or `still`. */
+  readonly text: string;
+  /** Only if the run has come by that step. */
+  readonly maybe: boolean;
+}
+
+export interface StepForecast {
+  readonly index: number;
+  readonly name: string;
+  readonly text: string;
+  readonly kind: SagaStepDefinition["action"]["kind"];
+  readonly parent?: number;
+  /** How often it is begun on the way that was walked; 0: never. */
+  readonly turns: number;
+  /** Of one time that it is begun; containers: with all that stands in them. */
+  readonly time: TimeSpan;
+  readonly timeoutMs: Ms;
+  /** True: it cannot be done within its timeout, whatever happens. */
+  readonly overdue: boolean;
+  readonly depends: readonly string[];
+  readonly refusals: readonly ForecastRefusal[];
+  /** What runs after the stop, if the run fails while this step is under way. */
+  readonly safe: readonly SafeItem[];
+  readonly safeTime: TimeSpan;
+  /** It stands in the backup plan of this step. */
+  readonly insteadOf?: string;
+}
+
+export interface SagaForecast {
+  readonly saga: string;
+  readonly total: TimeSpan;
+  readonly depends: readonly string[];
+  /** One for each step of the definition, in its order. */
+  readonly steps: readonly StepForecast[];
+}
+
+interface Draft {
+  turns: number;
+  time: TimeSpan | undefined;
+  readonly depends: Set<string>;
+  readonly refusals: Map<string, ForecastRefusal>;
+  safe: readonly SafeItem[];
+  safeTime: TimeSpan;
+  insteadOf: string | undefined;
+}
+
+/** Steps walked in all; loops beyond that are reckoned by their last turn. */
+const visitsMax = 5000;
+
+/**
+ * `forecastSaga(saga, { devices: [{ id, profile, axis }], interlocks }, { at, inputs })`. Without
+ * `at` no place is known, so `time.fromMs` of every step is the least time that any start allows:
+ * what `overdue` says then holds for all of them. Inputs that are not given take their default,
+ * else they are not known. Never throws.
+ */
+export function forecastSaga(
+  saga: SagaDefinition,
+  cell: ForecastCell,
+  start: ForecastStart = {},
+): SagaForecast {
+  const walk = new Walk(saga, cell);
+  const body = saga.body ?? rootsOf(saga);
+  const whole = walk.block(body, worldAt(saga, cell, start));
+  return {
+    saga: saga.name,
+    total: whole.time,
+    depends: whole.depends,
+    steps: saga.steps.map((step, index) => walk.told(step, index)),
+  };
+}
+
+function rootsOf(saga: SagaDefinition): Block {
+  return saga.steps.flatMap((step, index) => (step.parent === undefined ? [index] : []));
+}
+
+/**
+ * As a run finds the cell: enabled, homed and at rest, but for what the saga itself has to bring
+ * about, which is open until then.
+ */
+function worldAt(saga: SagaDefinition, cell: ForecastCell, { at, inputs }: ForecastStart): World {
+  const does = (device: string, verb: string) =>
+    saga.steps.some(
+      ({ action }) =>
+        action.kind === "operation" &&
+        action.operation.device === device &&
+        action.operation.verb === verb,
+    );
+  const places = cell.devices.map(({ id, axis }): [string, Place] => {
+    const stands = at?.[id];
+    const ready = (verb: string, word: string) =>
+      does(id, verb) ? open<boolean>(`whether ${id} is ${word} at the start`) : given(true);
+    const place = {
+      position: stands === undefined ? open<number>(`where ${id} stands`) : given(stands),
+      velocity: given(0),
+      homed: axis === undefined ? given(true) : ready("home", "homed"),
+      enabled: ready("enable", "enabled"),
+      gripped: open<boolean>(`whether ${id} holds a part`),
+    };
+    return [id, place];
+  });
+  const known = Object.entries(saga.inputs ?? {}).map(([name, spec]): [string, Fact<Value>] => {
+    const value = inputs?.[name] ?? spec.default;
+    return [name, value === undefined ? open(`the input ${name}`) : given(value)];
+  });
+  return { places: new Map(places), variables: new Map(), inputs: new Map(known), begun: [] };
+}
+
+class Walk {
+  readonly #saga: SagaDefinition;
+  readonly #cell: ForecastCell;
+  readonly #drafts = new Map<number, Draft>();
+  #visits = 0;
+
+  constructor(saga: SagaDefinition, cell: ForecastCell) {
+    this.#saga = saga;
+    this.#cell = cell;
+  }
+
+  get isTired(): boolean {
+    return this.#visits >= visitsMax;
+  }
+
+  told(step: SagaStepDefinition, index: number): StepForecast {
+    const draft = this.#drafts.get(index);
+    const { name, text, timeoutMs, action, parent } = step;
+    const time = draft?.time ?? noTime;
+    return {
+      index,
+      name,
+      text,
+      kind: action.kind,
+      ...(parent === undefined ? {} : { parent }),
+      turns: draft?.turns ?? 0,
+      time,
+      timeoutMs,
+      overdue: time.fromMs > timeoutMs,
+      depends: [...(draft?.depends ?? [])],
+      refusals: [...(draft?.refusals.values() ?? [])],
+      safe: draft?.safe ?? [],
+      safeTime: draft?.safeTime ?? noTime,
+      ...(draft?.insteadOf === undefined ? {} : { insteadOf: draft.insteadOf }),
+    };
+  }
+
+  block(block: Block, world: World): Passage {
+    const passages: Passage[] = [];
+    let now = world;
+    for (const index of block) {
+      const passage = this.step(index, now);
+      passages.push(passage);
+      now = passage.world;
+    }
+    return {
+      time: inTurn(...passages.map((one) => one.time)),
+      depends: [...new Set(passages.flatMap((one) => one.depends))],
+      world: now,
+    };
+  }
+
+  step(index: number, before: World): Passage {
+    const step = this.#saga.steps[index];
+    if (step === undefined) return { time: noTime, depends: [], world: before };
+    this.#visits += 1;
+    const draft = this.#draftOf(index);
+    const world = withBegun(before, index);
+    const { refusals, ...passage } = this.#act(step, world);
+    draft.turns += 1;
+    draft.time = draft.time === undefined ? passage.time : oneOf([draft.time, passage.time]);
+    for (const on of passage.depends) draft.depends.add(on);
+    for (const refusal of refusals) draft.refusals.set(refusal.text, refusal);
+    if (draft.turns === 1) Object.assign(draft, this.#safeFrom(passage.world));
+    return this.#withPlanB(step, before, passage, refusals);
+  }
+
+  #draftOf(index: number): Draft {
+    const known = this.#drafts.get(index);
+    if (known !== undefined) return known;
+    const draft: Draft = {
+      turns: 0,
+      time: undefined,
+      depends: new Set(),
+      refusals: new Map(),
+      safe: [],
+      safeTime: noTime,
+      insteadOf: undefined,
+    };
+    this.#drafts.set(index, draft);
+    return draft;
+  }
+
+  /** A refusal that is certain makes the backup plan the way; one that is not, one of two ways. */
+  #withPlanB(
+    step: SagaStepDefinition,
+    before: World,
+    passage: Passage,
+    refusals: readonly ForecastRefusal[],
+  ): Passage {
+    if (step.orElse === undefined) return passage;
+    const other = this.block(step.orElse, before);
+    for (const index of step.orElse) this.#draftOf(index).insteadOf = step.name;
+    if (refusals.some((one) => one.certain)) return other;
+    if (refusals.length === 0) return passage;
+    const on = `whether ${step.name} is refused`;
+    return {
+      time: oneOf([passage.time, other.time]),
+      depends: [...new Set([...passage.depends, ...other.depends, on])],
+      world: meeting([passage.world, other.world], on),
+    };
+  }
+
+  #act(
+    step: SagaStepDefinition,
+    world: World,
+  ): Passage & { readonly refusals: readonly ForecastRefusal[] } {
+    const { action, timeoutMs } = step;
+    const waits = (on: string, after = world) => {
+      return { time: { fromMs: 0, toMs: timeoutMs }, depends: [on], refusals: [], world: after };
+    };
+    switch (action.kind) {
+      case "operation":
+        return forecastOperation(action.operation, this.#cell, world, timeoutMs);
+      case "dwell":
+        return { ...this.#dwell(action.forMs, world, timeoutMs), refusals: [] };
+      case "waitFor": {
+        const held = factFor(action.condition, world);
+        const now = { time: noTime, depends: [], refusals: [], world };
+        if (held.known && held.value === true) return now;
+        return waits(held.known ? action.condition.text : held.on);
+      }
+      case "waitForEvent": {
+        const { kind, id, type } = action.event;
+        return waits(`the event ${[kind, id, type].filter((part) => part).join(".")}`);
+      }
+      case "signal":
+        return waits(`the signal ${action.signal}`);
+      case "ask": {
+        const on = `the answer to ${step.name}`;
+        return waits(
+          on,
+          action.as === undefined ? world : withVariable(world, action.as, open(on)),
+        );
+      }
+      case "set": {
+        const after = action.variables.reduce(
+          (now, { name, value }) => withVariable(now, name, factFor(value, now)),
+          world,
+        );
+        return { time: noTime, depends: [], refusals: [], world: after };
+      }
+      case "parallel":
+      case "choose":
+      case "repeat":
+      case "call":
+        return { ...this.#container(step, world), refusals: [] };
+      default:
+        return action satisfies never;
+    }
+  }
+
+  #dwell(forMs: Ms | Written, world: World, timeoutMs: Ms): Passage {
+    if (typeof forMs === "number") return { time: exactly(forMs), depends: [], world };
+    const fact = factFor(forMs, world);
+    if (fact.known) return { time: exactly(Math.max(0, Number(fact.value))), depends: [], world };
+    return { time: { fromMs: 0, toMs: timeoutMs }, depends: [fact.on], world };
+  }
+
+  #container({ name, action }: SagaStepDefinition, world: World): Passage {
+    const walk = (block: Block, from: World) => this.block(block, from);
+    const devices = (block: Block) => devicesOf(this.#saga, block);
+    if (action.kind === "parallel") return branched({ name, action, world, walk, devices });
+    if (action.kind === "choose") {
+      const ways: Block[] = [];
+      const opens: string[] = [];
+      let sure = false;
+      for (const { when, block } of action.cases) {
+        const fact = factFor(when, world);
+        if (fact.known && fact.value !== true) continue;
+        ways.push(block);
+        sure = fact.known;
+        if (sure) break;
+        if (!fact.known) opens.push(fact.on);
+      }
+      if (!sure) ways.push(action.otherwise);
+      const passages = ways.map((block) => walk(block, world));
+      const on = opens.length === 0 ? name : opens.join(", ");
+      return {
+        time: oneOf(passages.map((one) => one.time)),
+        depends: [...new Set([...opens, ...passages.flatMap((one) => one.depends)])],
+        world: meeting(
+          passages.map((one) => one.world),
+          on,
+        ),
+      };
+    }
+    if (action.kind === "repeat") {
+      const fact = (written: Written, now: World) => factFor(written, now);
+      return repeated({ name, action, world, walk, fact, isTired: () => this.isTired });
+    }
+    if (action.kind !== "call") return { time: noTime, depends: [], world };
+    const inputs = Object.entries(action.inputs).map(([input, value]): [string, Fact<Value>] => {
+      return [input, typeof value === "object" ? factFor(value, world) : given(value)];
+    });
+    const inner = { ...world, inputs: new Map(inputs), variables: new Map() };
+    const passage = walk(action.block, inner);
+    const { inputs: own, variables } = world;
+    return { ...passage, world: { ...passage.world, inputs: own, variables } };
+  }
+
+  /** Newest intent first, after those that the saga puts before all others. */
+  #safeFrom(world: World): { readonly safe: readonly SafeItem[]; readonly safeTime: TimeSpan } {
+    const first = this.#saga.safeFirst ?? [];
+    const nameOf = (index: number) => this.#saga.steps[index]?.name ?? "";
+    const rank = ({ step }: { readonly step: number }) => {
+      const place = first.indexOf(nameOf(step));
+      return place === -1 ? first.length : place;
+    };
+    const order = [...world.begun].sort((a, b) => rank(a) - rank(b));
+    let now = world;
+    const times: TimeSpan[] = [];
+    const safe = order.flatMap(({ step, maybe }): SafeItem[] => {
+      const makeSafe = this.#saga.steps[step]?.makeSafe ?? { kind: "none" };
+      if (makeSafe.kind === "none") return [];
+      if (makeSafe.kind === "still") return [{ step: nameOf(step), text: "still", maybe }];
+      return makeSafe.operations.map((operation) => {
+        const limitMs = this.#saga.steps[step]?.timeoutMs ?? 0;
+        const done = forecastOperation(operation, this.#cell, now, limitMs);
+        now = done.world;
+        times.push(maybe ? { fromMs: 0, toMs: done.time.toMs } : done.time);
+        const { device, verb, args } = operation;
+        const given = Object.entries(args).map(([name, value]) => `${name} ${value}`);
+        return { step: nameOf(step), text: [`${device}.${verb}`, ...given].join(" "), maybe };
+      });
+    });
+    return { safe, safeTime: inTurn(...times) };
+  }
+}
+
+function factFor(written: Written, world: World): Fact<Value> {
+  const worth = evaluateExpression(written.expression, scopeOf(world));
+  if (worth.ok) return given(worth.value);
+  const opens = opensOf(written.expression, world);
+  return open(opens.length === 0 ? `${written.text} (${worth.reason})` : opens.join(", "));
+}
