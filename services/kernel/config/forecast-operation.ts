@@ -277,7 +277,8 @@ function outside(device: string, to: Fact<number>, { travel, unit }: AxisSetup):
   if (travel === undefined || !to.known) return [];
   if (to.value >= travel.min && to.value <= travel.max) return [];
   const { position } = deviceUnits({ unit });
-  const text = `${device} would go to ${shown(to.value)} ${position}, outside of ${travel.min} … ${travel.max}`;
+  const goes = `${device} would go to ${shown(to.value)} ${position}`;
+  const text = `${goes}, outside of ${travel.min} … ${travel.max}`;
   return [{ code: "LIMIT_EXCEEDED", text, certain: true }];
 }
 
