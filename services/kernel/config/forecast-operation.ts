@@ -218,7 +218,7 @@ function effectOf(work: Work): Effect {
   }
 }
 
-/** Homing ends at the reference; where that is, the drive knows: 0 is assumed, within the travel. */
+/** Homing ends at the reference; only the drive knows where: 0 is assumed, within the travel. */
 export function reference(axis: AxisSetup | undefined): Fact<number> {
   const { min = 0, max = 0 } = axis?.travel ?? {};
   return given(Math.min(Math.max(0, min), Math.max(max, min)));
