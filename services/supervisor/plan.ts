@@ -74,10 +74,10 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
     essential: true,
     ...extra,
   });
-  const drivers = config.devices.map((device) =>
-    child(`driver-${device.id}`, "driver", [2, 2], {
-      args: [...where, "--device", device.id],
-      nodeFlags: ["--initial-old-space-size=8", ...heap(64)],
+  const drivers = driverGroups(config).map((group) =>
+    child(driverService(group), "driver", [2, 2], {
+      args: [...where, "--device", group.join(",")],
+      nodeFlags: driverFlags(group.length),
       env: { MALLOC_ARENA_MAX: "1", ...shared },
       essential: false,
     }),
@@ -98,6 +98,27 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
     child("coordinator", "coordinator", [2, 1]),
     child("gateway", "gateway", [2, 1], { nodeFlags: heap(128) }),
   ];
+}
+
+/** One process each, but for the groups of the cell file. */
+function driverGroups({ devices, isolation = [] }: CellConfig): readonly (readonly string[])[] {
+  const grouped = new Set(isolation.flat());
+  const alone = devices.filter(({ id }) => !grouped.has(id)).map(({ id }) => [id]);
+  return [...isolation, ...alone];
+}
+
+/** A group is called after its first device. */
+function driverService(group: readonly string[]): string {
+  return group.length === 1 ? `driver-${group[0]}` : `drivers-${group[0]}`;
+}
+
+/** What a stop runs stays compiled, however long ago the last one was. */
+const keepCode = "--no-flush-bytecode";
+
+function driverFlags(devices: number): readonly string[] {
+  if (devices === 1) return ["--initial-old-space-size=8", keepCode, ...heap(64)];
+  const youngMb = Math.min(8, devices);
+  return [keepCode, `--max-semi-space-size=${youngMb}`, `--max-old-space-size=${64 + 8 * devices}`];
 }
 
 function isLine({ link }: BusConfig): boolean {

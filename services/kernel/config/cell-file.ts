@@ -16,6 +16,7 @@ import type { BusConfig, CellConfig, SagaDefinition } from "./cell.js";
 import { type RealPath, resolveBuses, withUnits } from "./cell-buses.js";
 import { beatMs, type DeviceDraft, type LoadProfile, resolveDevices } from "./cell-devices.js";
 import { resolveInterlocks } from "./cell-interlocks.js";
+import { isolationOf } from "./cell-isolation.js";
 import { brokerOf, checkPorts, gatewayOf, simulatedBuses, simulatedLines } from "./cell-network.js";
 import { resolveSagas } from "./cell-sagas.js";
 import { cellFileSchema } from "./cell-schema.js";
@@ -125,6 +126,7 @@ export function parseCell(
   const gateway = gatewayOf(read);
   checkPorts(read, { buses, broker, gateway, simulation });
   warnUnused(read, buses, devices);
+  const isolation = isolationOf(read, read.keys(["devices"]));
   const found = [...problems.list(), ...sagas.problems];
   const cell = read.text(["cell", "name"]);
   const prefix = read.text(["cell", "prefix"]);
@@ -140,6 +142,7 @@ export function parseCell(
     beatMs,
     simulation,
     onRunFailure,
+    ...(isolation === undefined ? {} : { isolation }),
     buses,
     devices: configs,
     interlocks,

@@ -84,6 +84,8 @@ export const cellFileSchema = z.strictObject({
   simulation: z.boolean().optional(),
   controlOverPlantNetwork: z.literal("accepted").optional(),
   onRunFailure: z.enum(["cell", "run"]).optional(),
+  /** Drivers that share a process: all, or by groups. @default one process each */
+  isolation: z.union([z.literal("together"), z.array(z.array(idSchema).min(1))]).optional(),
   buses: z.record(idSchema, busFileSchema),
   devices: z.record(idSchema, deviceFileSchema),
   interlocks: z

@@ -116,6 +116,8 @@ export interface CellConfig {
   /** True: the devices of this cell are simulated ones, served on this PC. */
   readonly simulation?: boolean;
   readonly onRunFailure: "cell" | "run";
+  /** Groups of devices whose drivers share a process. @default one process each */
+  readonly isolation?: readonly (readonly string[])[];
   readonly buses: readonly BusConfig[];
   readonly devices: readonly DeviceConfig[];
   readonly interlocks: readonly InterlockConfig[];

@@ -22,6 +22,7 @@ import { makeDataDir, makeRunDir } from "./run-dir-maker.js";
 export interface ServiceArgs {
   readonly cell: string;
   readonly data?: string;
+  /** The driver service: its device, or several with commas between them. */
   readonly device?: string;
   /** The bus service: the line that it owns; absent: all TCP endpoints. */
   readonly bus?: string;
@@ -52,7 +53,7 @@ export interface ServiceSpec {
 const standbyMs = 500;
 
 const usage =
-  "usage: --cell FILE [--data DIR] [--device ID | --bus ID] [--simulated] [--log debug|info|warn|error]";
+  "usage: --cell FILE [--data DIR] [--device ID[,ID…] | --bus ID] [--simulated] [--log debug|info|warn|error]";
 
 /** The version of the package this file belongs to. */
 export function packageVersion(): string {
