@@ -181,10 +181,16 @@ program
   );
 
 /** Runs one service of the plan in the foreground. */
-async function runService(service: string, flags: CellOptions & { cell: string }) {
+/** `devices`: drivers that share the process, whatever the cell file groups. */
+async function runService(
+  service: string,
+  flags: CellOptions & { cell: string },
+  devices: readonly string[] = [],
+) {
   const config = cellOf(flags.cell, flags);
   if (config === undefined) return 1;
-  const plan = planCell(config, { simulated: flags.simulated === true });
+  const isolation = devices.length > 1 ? [devices] : [];
+  const plan = planCell({ ...config, isolation }, { simulated: flags.simulated === true });
   const lines = plan.filter((child) => child.service.startsWith("bus-"));
   const onlyLine = service === "bus" && lines.length === 1 ? lines[0] : undefined;
   const spec = plan.find((child) => child.service === service) ?? onlyLine;
@@ -219,14 +225,15 @@ for (const service of ["broker", "coordinator", "gateway"]) {
     .action(ends((flags: CellOptions & { cell: string }) => runService(service, flags)));
 }
 program
-  .command("driver <device>")
-  .description("run the driver of one device alone")
+  .command("driver <devices...>")
+  .alias("drivers")
+  .description("run the driver of one device alone, or several drivers in one process")
   .requiredOption("--cell <file>", "the cell file")
   .addOption(simulatedOption)
   .addOption(dataOption)
   .action(
-    ends((device: string, flags: CellOptions & { cell: string }) =>
-      runService(`driver-${device}`, flags),
+    ends((devices: string[], flags: CellOptions & { cell: string }) =>
+      runService(`driver${devices.length > 1 ? "s" : ""}-${devices[0]}`, flags, devices),
     ),
   );
 

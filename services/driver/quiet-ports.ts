@@ -1,7 +1,7 @@
 /**
  * The ports that wait while it is quiet after a stop order.
  *
- * The idea: what is published and stored in those milliseconds is handed over afterwards, in the
+ * The idea: what is published, stored and logged in those milliseconds is handed over afterwards, in the
  * order in which it came, whichever part of the driver it came from. It refuses to hold the stop
  * link and the lanes.
  */
@@ -17,7 +17,7 @@ function afterwards<T>(aftermath: Aftermath, work: () => Promise<T>): Promise<T>
 }
 
 export function quietPorts(ports: DriverPorts, aftermath: Aftermath): DriverPorts {
-  const { main, store } = ports;
+  const { main, store, log } = ports;
   return {
     ...ports,
     main: {
@@ -30,6 +30,12 @@ export function quietPorts(ports: DriverPorts, aftermath: Aftermath): DriverPort
       subscribe: (key, levels, handler) => main.subscribe(key, levels, handler),
       onChange: (listener) => main.onChange(listener),
       close: () => main.close(),
+    },
+    log: {
+      debug: (fields, text) => log.debug(fields, text),
+      info: (fields, text) => aftermath.later(() => log.info(fields, text)),
+      warn: (fields, text) => aftermath.later(() => log.warn(fields, text)),
+      error: (fields, text) => log.error(fields, text),
     },
     store: {
       tx: (statements, how) => afterwards(aftermath, () => store.tx(statements, how)),

@@ -245,8 +245,8 @@ export class StopRunner {
         return;
       case "began": {
         const { id: stop, reason } = effect;
+        parts.log.warn({ mark: "stop.began", stop, reason }, "stopping");
         parts.aftermath.later(() => {
-          parts.log.warn({ mark: "stop.began", stop, reason }, "stopping");
           parts.outbox.emit("axis", "stop.began", { stop, reason });
         });
         return;

@@ -47,9 +47,14 @@ const READY_WITHIN_MS = 15_000;
 const END_WITHIN_MS = drainMaxMs + 1_000;
 
 /** Small heaps: a driver stays small for weeks [prototypes 4]. */
-function heap(oldSpaceMb: number): readonly string[] {
-  return ["--max-semi-space-size=1", `--max-old-space-size=${oldSpaceMb}`];
+function heap(oldSpaceMb: number, youngMb = 1): readonly string[] {
+  return [`--max-semi-space-size=${youngMb}`, `--max-old-space-size=${oldSpaceMb}`];
 }
+/** Who handles what all drivers do is interrupted by a collection less often. */
+const busyYoungMb = 4;
+
+/** What a stop runs stays compiled, however long ago the last one was. */
+const keepCode = "--no-flush-bytecode";
 
 export function planCell(config: CellConfig, options: PlanOptions = {}): readonly ChildSpec[] {
   const asked = options.simulated === true ? ["--simulated"] : [];
@@ -83,7 +88,10 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
     }),
   );
   const bus = (service: string, more: readonly string[]) =>
-    child(service, "bus", [1, 3], { args: [...where, ...more] });
+    child(service, "bus", [1, 3], {
+      args: [...where, ...more],
+      nodeFlags: [keepCode, ...heap(96, busyYoungMb)],
+    });
   // A line has a process of its own: nobody else's work stands between two of its frames. The
   // port may be unplugged, so that the rest of the cell comes up without it.
   const buses = [
@@ -96,7 +104,9 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
     ...buses,
     ...drivers,
     child("coordinator", "coordinator", [2, 1]),
-    child("gateway", "gateway", [2, 1], { nodeFlags: heap(128) }),
+    child("gateway", "gateway", [2, 1], {
+      nodeFlags: [keepCode, ...heap(128, busyYoungMb)],
+    }),
   ];
 }
 
@@ -111,9 +121,6 @@ function driverGroups({ devices, isolation = [] }: CellConfig): readonly (readon
 function driverService(group: readonly string[]): string {
   return group.length === 1 ? `driver-${group[0]}` : `drivers-${group[0]}`;
 }
-
-/** What a stop runs stays compiled, however long ago the last one was. */
-const keepCode = "--no-flush-bytecode";
 
 function driverFlags(devices: number): readonly string[] {
   if (devices === 1) return ["--initial-old-space-size=8", keepCode, ...heap(64)];
@@ -143,6 +150,7 @@ function simulator(
   const tap = options.tap === undefined ? [] : ["--tap", options.tap];
   return child("simulator", "simulator", [1, 4], {
     script: "dist/simulators/main.js",
+    nodeFlags: heap(96, busyYoungMb),
     args: ["--cell", options.simulatorCell ?? config.file, ...control, ...tap],
   });
 }

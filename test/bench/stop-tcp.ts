@@ -1,11 +1,12 @@
 /**
  * From the HTTP request to the last stop frame on sixteen TCP drives.
  *
- * The idea: a whole cell as `servocell up` makes it, with a driver process for each of sixteen
- * simulated drives; each stop is timed from before the request is written to the moment at which
- * the simulator has heard the last drive's stop frame, both on the machine's monotonic clock. A
- * bare loop (one process, HTTP in, sixteen frames out, nothing else) stands beside it. It refuses
- * to judge.
+ * The idea: a whole cell as `servocell up` makes it, with sixteen simulated drives that are all
+ * on the move, once with a process for each driver and once with all drivers in one; each stop is
+ * timed from before the request is written to the moment at which the simulator has heard the last
+ * drive's stop frame, both on the machine's monotonic clock, and is confirmed and reset before the
+ * next. A bare loop (one process, HTTP in, sixteen frames out, nothing else) stands beside it. It
+ * refuses to judge.
  */
 import { rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
@@ -23,10 +24,18 @@ import { TapReader } from "./tap-reader.js";
 
 const drives = 16;
 const lateMs = 400;
+/** The tap is not read while the frames are on their way: reading it costs the cores, too. */
+const lookAfterMs = 60;
+/** From ready to the first order. */
+const settleMs = 2000;
 const axes = Array.from({ length: drives }, (_, i) => `a${i + 1}`);
 
 export interface TcpStops {
+  /** One process for each driver. */
   readonly p99Ms: number;
+  /** All drivers in one process. */
+  readonly togetherP99Ms: number;
+  readonly bareP99Ms: number;
   readonly startsAfterStop: number;
 }
 
@@ -45,18 +54,37 @@ interface Trial {
   readonly after: (answer: string) => Promise<void>;
 }
 
+/** Each driver in a process of its own, then all in one; a bare loop beside each. */
 export async function tcpStops(stops: number, say: (line: string) => void): Promise<TcpStops> {
+  const alone = await cellStops({ stops, together: false }, say);
+  const together = await cellStops({ stops, together: true }, say);
+  return {
+    p99Ms: percentile(alone.times, 0.99),
+    togetherP99Ms: percentile(together.times, 0.99),
+    bareP99Ms: percentile([...alone.bare, ...together.bare], 0.99),
+    startsAfterStop: alone.starts + together.starts,
+  };
+}
+
+interface CellStops extends Timed {
+  readonly bare: readonly number[];
+}
+
+async function cellStops(
+  { stops, together }: { readonly stops: number; readonly together: boolean },
+  say: (line: string) => void,
+): Promise<CellStops> {
   const ports = await freePorts(drives);
   const folder = await makeCellFolder(() => "");
   const [gateway = 0, broker = 0] = await freePorts(2);
-  writeFileSync(folder.cellFile, cellText({ ports, gateway, broker }));
+  writeFileSync(folder.cellFile, cellText({ ports, gateway, broker, together }));
   const own = { ...folder, api: `http://127.0.0.1:${gateway}/api/v1` };
   const cell = new CellProcess(own);
   const holder = new Holder(broker, "bench/sixteen", axes);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   try {
     await cell.ready(drives);
-    await sleep(2000);
+    await sleep(settleMs);
     await holder.lend();
     await holder.home();
     const ours = await timed(own, stops, {
@@ -66,11 +94,13 @@ export async function tcpStops(stops: number, say: (line: string) => void): Prom
       },
       order: () => post(agent, gateway, { path: "/api/v1/stop", body: { kind: "stop" } }),
       after: async (answer) => {
-        await holder.confirmed(String((JSON.parse(answer) as { id?: unknown }).id));
-        await post(agent, gateway, { path: "/api/v1/reset", body: {} });
+        const id = String((JSON.parse(answer) as { id?: unknown }).id);
+        await holder.confirmed(id);
+        await post(agent, gateway, { path: "/api/v1/reset", body: { stops: [id] } });
       },
     });
-    tell("servocell, 16 driver processes, axes moving", ours, say);
+    const how = together ? "16 drivers in one process" : "16 driver processes";
+    tell(`servocell, ${how}, axes moving`, ours, say);
     await holder.lend();
     const bare = await bareLoop(ports);
     const theirs = await timed(own, stops, {
@@ -78,9 +108,9 @@ export async function tcpStops(stops: number, say: (line: string) => void): Prom
       order: () => post(agent, bare.port, { path: "/", body: {} }),
       after: async () => undefined,
     });
-    tell("bare loop beside it, one process, axes polled", theirs, say);
+    tell("a bare loop beside it, axes polled", theirs, say);
     bare.close();
-    return { p99Ms: percentile(ours.times, 0.99), startsAfterStop: ours.starts };
+    return { ...ours, bare: theirs.times };
   } finally {
     agent.destroy();
     await holder.close();
@@ -109,6 +139,8 @@ async function timed(folder: CellFolder, stops: number, trial: Trial): Promise<T
     };
     const atMs = monotonicMs();
     const answer = trial.order();
+    await sleep(lookAfterMs);
+    look();
     while (heard.size < drives && monotonicMs() < atMs + lateMs) {
       await sleep(10);
       look();
@@ -199,6 +231,7 @@ function cellText(ports: {
   readonly ports: readonly number[];
   readonly gateway: number;
   readonly broker: number;
+  readonly together: boolean;
 }): string {
   const axis = "{ kind: linear, countsPerRev: 65536, pitch: 10 mm, travel: [0 mm, 500 mm], ";
   const limits = "velocityMax: 400 mm/s, accelerationMax: 2000 mm/s2, whenOff: stays }";
@@ -209,6 +242,7 @@ function cellText(ports: {
     "simulation: true",
     `brokerPort: ${ports.broker}`,
     `gateway: { host: 127.0.0.1, port: ${ports.gateway} }`,
+    ...(ports.together ? ["isolation: together"] : []),
     "buses:",
     ...ports.ports.map((port, i) => `  d${i + 1}: { tcp: "127.0.0.1:${port}" }`),
     "devices:",

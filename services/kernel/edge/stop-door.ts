@@ -32,6 +32,7 @@ class Door implements StopDoor {
   #handler: Handler | undefined;
   /** Orders that came before the app was there to hear them. */
   readonly #early: Parameters<Handler>[] = [];
+  readonly #unsaid: (() => void)[] = [];
   #listening: Listening | undefined;
 
   constructor(options: StopDoorOptions) {
@@ -66,6 +67,15 @@ class Door implements StopDoor {
     socket.once("end", () => lines.end());
   }
 
+  /** After whatever else this turn of the loop has read: orders for other axes go first. */
+  #later(what: () => void): void {
+    this.#unsaid.push(what);
+    if (this.#unsaid.length > 1) return;
+    setImmediate(() => {
+      for (const tell of this.#unsaid.splice(0)) tell();
+    });
+  }
+
   #line(line: string, socket: Socket): void {
     const said = readJson(line);
     const message: { readonly kind?: unknown; readonly order?: unknown } =
@@ -76,13 +86,15 @@ class Door implements StopDoor {
     }
     // Without the envelope the line itself may be the order.
     const order = readStopOrder(message.order ?? said, () => this.#madeUp.next(performance.now()));
-    const answer = (ack: StopAck) => {
-      if (socket.writable && socket.writableLength < unsentBytesMax) {
-        socket.write(`${JSON.stringify(ack)}\n`);
-      }
-    };
+    const answer = (ack: StopAck) => this.#later(() => say(socket, ack));
     if (this.#handler !== undefined) this.#handler(kind, order, answer);
     else if (this.#early.length < connectionsMax) this.#early.push([kind, order, answer]);
+  }
+}
+
+function say(socket: Socket, ack: StopAck): void {
+  if (socket.writable && socket.writableLength < unsentBytesMax) {
+    socket.write(`${JSON.stringify(ack)}\n`);
   }
 }
 
