@@ -7,6 +7,7 @@
  */
 import type { Detail } from "#drivers/reading.js";
 import type { SagaStepDefinition } from "#kernel/config/saga.js";
+import { awaitedIds } from "./run-due.js";
 import type { RunEffect, RunTurn } from "./run-events.js";
 import { stepsEnteredMax, turnStepsMax } from "./run-limits.js";
 import type { Cause, Epochs, Now, Run, StepRecord, Thread, Wait } from "./run-state.js";
@@ -32,10 +33,12 @@ export class Stepper {
   leases: Epochs;
   threads: readonly Thread[];
   readonly now: Now;
-  readonly jobs: Job[] = [];
+  jobs: Job[] = [];
   stepsLeft = turnStepsMax;
   failure: Failure | undefined;
   #effects: RunEffect[] = [];
+  /** They leave before everything else. */
+  readonly #stops: RunEffect[] = [];
   #changed = false;
 
   constructor(
@@ -69,6 +72,7 @@ export class Stepper {
   drop(ids: readonly number[]): void {
     this.#changed = true;
     this.threads = this.threads.filter(({ id }) => !ids.includes(id));
+    this.jobs = this.jobs.filter(({ id }) => !ids.includes(id));
   }
   wait(id: number, wait: Wait): void {
     const thread = this.thread(id);
@@ -98,7 +102,7 @@ export class Stepper {
   /** A stop of single axes: it ends their leases in the same turn. Returns its order. */
   stop(axes: readonly string[]): string {
     const id = this.takeId();
-    this.#effects.unshift({ kind: "stop", id, how: "stop", axes });
+    this.#stops.push({ kind: "stop", id, how: "stop", axes });
     const kept = Object.entries(this.leases).filter(([device]) => !axes.includes(device));
     this.leases = Object.fromEntries(kept);
     return id;
@@ -173,7 +177,9 @@ export class Stepper {
     if (thread === undefined) return;
     const frames = thread.frames.map((frame) => ({ ...frame, moved: true as const }));
     this.put({ ...thread, frames, moved: true });
-    for (const step of [thread.step, ...frames.map(({ of }) => of)]) {
+    // A step whose backup plan this is was refused itself.
+    const around = frames.filter(({ kind }) => kind !== "orElse").map(({ of }) => of);
+    for (const step of [thread.step, ...around]) {
       if (this.run.steps[step]?.moved !== true) this.change(step, { moved: true });
     }
     if (thread.parent !== undefined) this.moved(thread.parent);
@@ -191,16 +197,24 @@ export class Stepper {
     if (!this.#changed) return undefined;
     if (this.threads.length > 0) {
       const { leases, threads } = this;
-      return {
-        state: { ...this.run, phase: { at: "running", leases, threads } },
-        effects: this.#effects,
-      };
+      const state: Run = { ...this.run, phase: { at: "running", leases, threads } };
+      return { state, effects: this.#wanted(awaitedIds(state)) };
     }
     const done = { ...this.run, cause: { code: "COMPLETED", text: "every step is done" } };
     const { leases, now } = this;
     const nowMs = now.ms;
     const turn = enterReleasing(done, { result: "completed", unknowns: [], leases, nowMs });
-    return { state: turn.state, effects: [...this.#effects, ...turn.effects] };
+    return { state: turn.state, effects: [...this.#stops, ...this.#effects, ...turn.effects] };
+  }
+
+  /** What a thread asked for that was left behind in the same turn never leaves. */
+  #wanted(awaited: readonly string[]): readonly RunEffect[] {
+    const wanted = this.#effects.filter((effect) => {
+      if (effect.kind === "send") return awaited.includes(effect.flight.id);
+      if (effect.kind === "lease") return awaited.includes(effect.id);
+      return effect.kind !== "read" || awaited.includes(effect.token);
+    });
+    return [...this.#stops, ...wanted];
   }
 
   /** The stop leaves before anything else; what this turn would have sent never leaves. */
@@ -208,7 +222,7 @@ export class Stepper {
     const unsent = this.#effects.flatMap((effect) =>
       effect.kind === "send" && effect.intent !== undefined ? [effect.flight.id] : [],
     );
-    const told = this.#effects.filter(({ kind }) => kind === "event" || kind === "stop");
+    const told = this.#effects.filter(({ kind }) => kind === "event");
     this.#effects = told;
     for (const [step, record] of this.run.steps.entries()) {
       if (record.id === undefined || !unsent.includes(record.id)) continue;
@@ -220,6 +234,6 @@ export class Stepper {
     const turn = enterStopping(run, { next, cause }, this.now.ms);
     const stops = turn.effects.filter((effect) => effect.kind === "stop");
     const rest = turn.effects.filter((effect) => effect.kind !== "stop");
-    return { state: turn.state, effects: [...stops, ...this.#effects, ...rest] };
+    return { state: turn.state, effects: [...stops, ...this.#stops, ...this.#effects, ...rest] };
   }
 }

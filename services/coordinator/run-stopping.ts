@@ -57,7 +57,7 @@ export function enterStopping(run: Run, reason: StopReason, nowMs: Ms): RunTurn 
   };
   const stop: RunEffect = { kind: "stop", id, how, axes };
   const told: RunEffect = { kind: "event", type: "stopping", data: causeDetail(cause) };
-  const entered: Run = { ...next, cause, phase };
+  const entered: Run = { ...next, cause, phase, steps: withoutRunningSafes(next.steps) };
   const interrupted =
     reason.threads === undefined
       ? interruptWaiting(entered, nowMs)
@@ -67,6 +67,12 @@ export function enterStopping(run: Run, reason: StopReason, nowMs: Ms): RunTurn 
     state: settled?.state ?? interrupted.state,
     effects: [stop, told, ...interrupted.effects, ...(settled?.effects ?? [])],
   };
+}
+
+/** A makeSafe that a stop breaks into is open again. */
+function withoutRunningSafes(steps: Run["steps"]): Run["steps"] {
+  if (!steps.some(({ safe }) => safe === "running")) return steps;
+  return steps.map((step) => (step.safe === "running" ? { ...step, safe: "pending" } : step));
 }
 
 /** What has no command that could still answer ends with the cause. */
