@@ -29,7 +29,9 @@ export function onTripped(run: Run, event: On<"tripped">, now: Now): RunTurn | u
   if (!countsOn(run, event.device)) return undefined;
   switch (phase.at) {
     case "pending":
-      return giveUpLeasing(run, phase, cause, now);
+      // Of a new run nothing has moved; one that is being resumed waits for a person.
+      if (phase.threads === undefined) return giveUpLeasing(run, phase, cause, now);
+      return enterStopping(run, { next: "stopped", cause }, now.ms);
     case "running":
     case "makingSafe":
       return enterStopping(run, { next: "stopped", cause }, now.ms);

@@ -27,6 +27,8 @@ const table: { readonly [S in StateName]: { readonly [event: string]: string } }
     "operatorStop(same)": "stopping(stopped) stop stopping",
     "operatorStop(unlatched)": "stopping(stopped) stop stopping",
     restarted: "stopping(undecided) stop stopping",
+    hold: "pending held",
+    suspend: "pending held",
     "tick(late)": "releasing(madeSafe) release",
   },
   "pending(again)": {
@@ -42,6 +44,9 @@ const table: { readonly [S in StateName]: { readonly [event: string]: string } }
     "operatorStop(same)": "stopping(stopped) stop stopping",
     "operatorStop(unlatched)": "stopping(stopped) stop stopping",
     restarted: "stopping(undecided) stop stopping",
+    hold: "pending held",
+    suspend: "pending held",
+    "tick(held)": "pending lease",
     "tick(late)": "releasing(madeSafe) release",
   },
   "running(command)": {
@@ -61,6 +66,8 @@ const table: { readonly [S in StateName]: { readonly [event: string]: string } }
     "operatorStop(unlatched)": "stopping(stopped) stop stopping",
     restarted: "stopping(undecided,doubt) stop stopping",
     reconnected: "same send",
+    hold: "running(verdict) held",
+    suspend: "running(verdict) held",
     "tick(late)": "stopping(makeSafe) stop step.ended stopping",
   },
   "running(accepted)": {
@@ -79,6 +86,8 @@ const table: { readonly [S in StateName]: { readonly [event: string]: string } }
     "operatorStop(unlatched)": "stopping(stopped) stop stopping",
     restarted: "stopping(undecided,doubt) stop stopping",
     reconnected: "same send",
+    hold: "running(verdict) held",
+    suspend: "running(verdict) held",
     "tick(late)": "stopping(makeSafe) stop step.ended stopping",
   },
   "running(condition)": {
@@ -93,6 +102,8 @@ const table: { readonly [S in StateName]: { readonly [event: string]: string } }
     "operatorStop(same)": "stopping(stopped) stop stopping step.ended",
     "operatorStop(unlatched)": "stopping(stopped) stop stopping step.ended",
     restarted: "stopping(undecided) stop stopping step.ended",
+    hold: "running(condition) held",
+    suspend: "running(condition) held",
     "tick(late)": "stopping(makeSafe) stop step.ended stopping",
   },
   "running(dwell)": {
@@ -106,6 +117,8 @@ const table: { readonly [S in StateName]: { readonly [event: string]: string } }
     "operatorStop(same)": "stopping(stopped) stop stopping step.ended",
     "operatorStop(unlatched)": "stopping(stopped) stop stopping step.ended",
     restarted: "stopping(undecided) stop stopping step.ended",
+    hold: "running(dwell) held",
+    suspend: "running(dwell) held",
     "tick(late)": "releasing(completed) step.ended release",
   },
   "stopping(makeSafe)": {
@@ -146,6 +159,7 @@ const table: { readonly [S in StateName]: { readonly [event: string]: string } }
     "verdict(unknown)": "stopped step.ended",
     "operatorStop(new)": "stopping(stopped)",
     restarted: "stopping(stopped,doubt) stop stopping",
+    "tick(held)": "stopped step.ended",
     "tick(late)": "stopped step.ended",
   },
   "stopping(undecided)": {
@@ -285,6 +299,8 @@ const table: { readonly [S in StateName]: { readonly [event: string]: string } }
     makeSafe: "stopping(makeSafe) stop stopping chosen",
     retry: "stopping(makeSafe) stop stopping chosen",
     abandon: "abandoned ended",
+    skip: "stopping(makeSafe) stop stopping chosen",
+    resolve: "madeSafe chosen ended",
   },
   abandoned: {
     leased: "same release",
@@ -311,7 +327,7 @@ describe("the saga machine by its full table", () => {
   }
 
   test("every cell was looked at, and the table names no other", () => {
-    expect(cells).toBe(23 * 37);
+    expect(cells).toBe(23 * 54);
     for (const state of stateNames) {
       for (const event of Object.keys(table[state])) expect(eventNames).toContain(event);
     }
