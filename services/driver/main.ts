@@ -5,27 +5,15 @@
  * before anything else is ready. It refuses a device that the cell file does not have.
  */
 import type { CellConfig, DeviceConfig } from "#kernel/config/cell.js";
+import { openDriverClaims } from "#kernel/edge/driver-claims.js";
 import { openFieldLink } from "#kernel/edge/lane-link.js";
 import { openMqttLink } from "#kernel/edge/mqtt-link.js";
 import { openBreaker } from "#kernel/edge/opossum-breaker.js";
-import { runService, type ServiceContext } from "#kernel/edge/process.js";
-import { openStore } from "#kernel/edge/sqlite-store.js";
-import { openStopDoor } from "#kernel/edge/stop-door.js";
+import { runService } from "#kernel/edge/process.js";
 import { ServocellError } from "#kernel/errors.js";
-import type { Boot, Log, StopDoor, Store } from "#kernel/ports.js";
-import { stopPath } from "#kernel/run-dir.js";
 import { buildDriver } from "./app.js";
 import { DriverGroup, sharedLink } from "./group.js";
 import { driverSchema } from "./schema.js";
-
-/** What a driver holds alone in the whole cell. */
-interface Claim {
-  readonly device: DeviceConfig;
-  readonly boot: Boot;
-  readonly log: Log;
-  readonly door: StopDoor;
-  readonly store: Store;
-}
 
 /** @throws NOT_FOUND when the cell has no such device. */
 function devicesOf({ devices }: CellConfig, given: string | undefined): readonly DeviceConfig[] {
@@ -38,48 +26,6 @@ function devicesOf({ devices }: CellConfig, given: string | undefined): readonly
   });
 }
 
-function withService(log: Log, driver: string): Log {
-  return {
-    debug: (fields, text) => log.debug({ driver, ...fields }, text),
-    info: (fields, text) => log.info({ driver, ...fields }, text),
-    warn: (fields, text) => log.warn({ driver, ...fields }, text),
-    error: (fields, text) => log.error({ driver, ...fields }, text),
-  };
-}
-
-/** The doors of all first, then their stores; all of them or none. */
-async function claimAll(
-  { config, boot, newId, log }: ServiceContext,
-  devices: readonly DeviceConfig[],
-): Promise<readonly Claim[]> {
-  const { runDir, dataDir } = config;
-  const opened: { close(): Promise<void> }[] = [];
-  const alone = devices.length === 1;
-  try {
-    const doors: StopDoor[] = [];
-    for (const { id } of devices) {
-      const door = await openStopDoor({ path: stopPath(runDir, id), newId, log });
-      opened.push(door);
-      doors.push(door);
-    }
-    const claims: Claim[] = [];
-    for (const [i, device] of devices.entries()) {
-      const service = `driver-${device.id}`;
-      const store = await openStore(`${dataDir}/${service}.db`, driverSchema);
-      opened.push(store);
-      const own = alone ? boot : { ...boot, service, bootId: newId() };
-      const door = doors[i] as StopDoor;
-      const told = alone ? log : withService(log, service);
-      claims.push({ device, door, store, boot: own, log: told });
-    }
-    return claims;
-  } catch (thrown) {
-    // The other instance is on its way out: what is free must be free for the next attempt.
-    await Promise.all(opened.map((one) => one.close()));
-    throw thrown;
-  }
-}
-
 await runService({
   service: ({ device = "" }) => {
     const [first = "", ...others] = device.split(",");
@@ -88,7 +34,7 @@ await runService({
   env: process.env,
   build: async (context) => {
     const { config: cell, args, boot, newId, log } = context;
-    const claims = await claimAll(context, devicesOf(cell, args.device));
+    const claims = await openDriverClaims(context, devicesOf(cell, args.device), driverSchema);
     const { broker, runDir } = cell;
     const url = broker.kind === "external" ? broker.url : `mqtt://${broker.host}:${broker.port}`;
     const way = { url, prefix: `${cell.prefix}/${cell.cell}`, newId };

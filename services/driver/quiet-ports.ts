@@ -1,9 +1,9 @@
 /**
  * The ports that wait while it is quiet after a stop order.
  *
- * The idea: what is published, stored and logged in those milliseconds is handed over afterwards, in the
- * order in which it came, whichever part of the driver it came from. It refuses to hold the stop
- * link and the lanes.
+ * The idea: what is published, stored and logged in those milliseconds is handed over afterwards,
+ * in the order in which it came, whichever part of the driver it came from. It refuses to hold the
+ * stop link and the lanes.
  */
 import type { Aftermath } from "./aftermath.js";
 import type { DriverPorts } from "./driver-ports.js";

@@ -109,7 +109,7 @@ function buildParts(ports: GatewayPorts, config: CellConfig, draining: () => boo
   const ledger: StopLedger = new StopLedger({
     newId: ports.newId,
     sender: new StopSender({ link: ports.stop, fanOut: ports.fanOut }),
-    changed: () => deltas.touched({ kind: "stop" }),
+    changed: () => deltas.stopsSoon(),
     settled: (axis) => metrics.stopReported(axis),
   });
   const metrics: Metrics = new Metrics({ mirror, config, stream });

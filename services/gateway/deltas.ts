@@ -53,9 +53,14 @@ export class Deltas {
     else if (touch.kind === "cell") this.#cell();
     else if (touch.kind === "axis") this.#axis(touch.id);
     else if (touch.kind === "device") this.#device(touch.id);
-    else if (touch.kind === "stop") this.#stopsSoon();
+    else if (touch.kind === "stop") this.#stops();
     else if (touch.kind === "run") this.#runs();
     else this.#all();
+  }
+
+  /** A stop brings a word of every driver, twice: they are told together, after its frames. */
+  stopsSoon(): void {
+    this.#stopsTimer ??= setTimeout(() => this.#stops(), stopsTellMs);
   }
 
   #all(): void {
@@ -94,11 +99,6 @@ export class Deltas {
     for (const run of runs) this.#send("run", `run/${run.run}`, run);
     // The running step decides where an axis is sent, so its target may have changed.
     for (const axis of this.#axes) this.#axis(axis);
-  }
-
-  /** A stop brings a word of every driver, twice: they are told together, after its frames. */
-  #stopsSoon(): void {
-    this.#stopsTimer ??= setTimeout(() => this.#stops(), stopsTellMs);
   }
 
   #stops(): void {
