@@ -16,6 +16,7 @@ import { CommandDoor } from "./command-door.js";
 import { crashPoint } from "./crash-points.js";
 import { DriverDesk } from "./driver-desk.js";
 import { EventOutbox } from "./event-outbox.js";
+import { HistoryDesk } from "./history-desk.js";
 import { Journal } from "./journal.js";
 import { JournalArchive } from "./journal-archive.js";
 import type { Entered } from "./latch-book.js";
@@ -112,6 +113,7 @@ class Coordinator implements App {
       latches: this.#latches,
       isOpen: () => this.#open,
     });
+    new HistoryDesk({ ...shared, ...desks, runs: this.#runs, isOpen: () => this.#open });
     const leaseMs = Math.min(...config.devices.map((device) => device.leaseMs));
     const onSilenced = () => this.#onSilenced(leaseMs);
     this.#beats = new Beats({ stop, boot, beatMs: config.beatMs, leaseMs, onSilenced });

@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto";
 import type { Ms } from "#drivers/reading.js";
 import type { SagaDefinition } from "#kernel/config/cell.js";
-import type { CloudEvent } from "#kernel/contract/payloads.js";
+import type { By, CloudEvent } from "#kernel/contract/payloads.js";
 import type { Row, Statement } from "#kernel/ports.js";
 import { engineVersion, type LoadedRun, Replay, rowsOf, snapshotOf } from "./journal-replay.js";
 import type { NewRun, RunEvent, RunTurn } from "./run-events.js";
@@ -50,6 +50,7 @@ export interface StoredRun {
   readonly run: string;
   readonly saga: string;
   readonly version: string;
+  readonly by: By;
   readonly inputs: { readonly [name: string]: number | boolean | string };
   readonly state: string;
   readonly startedTs: number;
@@ -132,11 +133,30 @@ export class Journal {
       run,
       saga: name,
       version,
+      by: JSON.parse(String(row.by)) as By,
       inputs: JSON.parse(String(row.inputs)) as StoredRun["inputs"],
       state: String(row.state),
       startedTs: Number(row.started_ts),
       ...(row.ended_ts === null ? {} : { endedTs: Number(row.ended_ts) }),
     };
+  }
+
+  /**
+   * A run as its rows leave it, whether or not it has ended; undefined: there is none, it has more
+   * rows than that, or its rows are not what this engine would have written.
+   */
+  async replayed(run: string, rowsMax: number): Promise<Run | undefined> {
+    const [rows, newest] = await this.#queue.read([
+      { sql: `${openColumns} WHERE r.run = ?`, params: [run] },
+      {
+        sql: `SELECT max(seq) AS seq FROM run_events WHERE run = ?
+          UNION ALL SELECT max(last) FROM archive WHERE run = ?`,
+        params: [run, run],
+      },
+    ]);
+    if ((newest ?? []).some(({ seq }) => Number(seq ?? 0) > rowsMax)) return undefined;
+    const [loaded] = await this.#replayAll(rows ?? []);
+    return loaded?.trusted === true ? loaded.run : undefined;
   }
 
   /** The saga of a run that has left the memory; undefined: there is no such run. */

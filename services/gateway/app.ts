@@ -22,6 +22,7 @@ import type { Actor } from "./authorize.js";
 import { commandRoutes } from "./command-routes.js";
 import { CoordinatorRequests } from "./coordinator-requests.js";
 import { Deltas } from "./deltas.js";
+import { historyRoutes } from "./history-routes.js";
 import { type HttpServer, installGuard, type Parts } from "./http.js";
 import { Metrics } from "./metrics.js";
 import { Mirror } from "./mirror.js";
@@ -170,6 +171,7 @@ function buildServer(ports: GatewayPorts, parts: Parts): HttpServer {
   server.register(async (scope) => {
     const typed: HttpServer = scope.withTypeProvider<ZodTypeProvider>();
     readRoutes(typed, parts);
+    historyRoutes(typed, parts);
     commandRoutes(typed, parts);
     stopRoutes(typed, parts);
     pageRoutes(typed, ports.page);

@@ -46,7 +46,7 @@ export interface ForecastRefusal {
     | "LIMIT_EXCEEDED"
     | "NOT_HOMED"
     | "NOT_ENABLED"
-    | "UNSUPPORTED"
+    | "NOT_SUPPORTED"
     | "VALIDATION_FAILED";
   readonly text: string;
   readonly certain: boolean;
@@ -83,7 +83,7 @@ export function forecastOperation(
   const place = world.places.get(operation.device);
   const refusals: ForecastRefusal[] = [];
   const why = device?.whyNot?.(operation.verb);
-  if (why !== undefined) refusals.push({ code: "UNSUPPORTED", text: why, certain: true });
+  if (why !== undefined) refusals.push({ code: "NOT_SUPPORTED", text: why, certain: true });
   const args = argsOf(operation, world, refusals);
   const spec = specOf(device, operation.verb);
   refusals.push(...readiness(operation.device, spec, place));

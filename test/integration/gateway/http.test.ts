@@ -274,6 +274,7 @@ test("openapi: the document is 3.1 and names every route", async () => {
     "/api/v1/runs/{run}",
     "/api/v1/runs/{run}/abandon",
     "/api/v1/runs/{run}/cancel",
+    "/api/v1/runs/{run}/history",
     "/api/v1/runs/{run}/makeSafe",
     "/api/v1/runs/{run}/retry",
     "/api/v1/sagas",

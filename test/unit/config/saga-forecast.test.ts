@@ -334,6 +334,6 @@ test("a verb that the device never offers is refused with its reason", () => {
     devices: [{ id: "z", axis: linear, whyNot: (verb: string) => `no ${verb}` }],
   };
   expect(forecastSaga(saga([move("a", "z", 1)]), why).steps[0]?.refusals).toEqual([
-    { code: "UNSUPPORTED", text: "no moveTo", certain: true },
+    { code: "NOT_SUPPORTED", text: "no moveTo", certain: true },
   ]);
 });
