@@ -79,7 +79,7 @@ export class HistoryDesk {
       throw new ServocellError("NOT_FOUND", `There is no run "${run}" in the journal.`, { run });
     }
     const page = await this.#page(stored, after);
-    this.#reply(command, { status: "succeeded", result: { ...page } as Detail });
+    this.#reply(command, { status: "succeeded", result: { ...page } as unknown as Detail });
   }
 
   async #page(stored: StoredRun, after: number): Promise<RunHistory> {
