@@ -20,6 +20,7 @@ import { addCabinetCommands } from "./cabinet-commands.js";
 import { checkCell } from "./check.js";
 import { Api } from "./client.js";
 import { act, reset, run, runs, status } from "./client-commands.js";
+import { addDryRunCommand } from "./dry-run-command.js";
 import { parseFault } from "./fault-option.js";
 import { formatted } from "./problem-lines.js";
 import { addProfileCommands } from "./profile-command.js";
@@ -284,6 +285,7 @@ clientCommand("stop", "stop every axis, over the gateway and directly")
 
 addProfileCommands(program, say, ends);
 const deps = { say, ends, cellOf: (file: string) => cellOf(file, {}) };
+addDryRunCommand(program, deps);
 addCabinetCommands(program, deps);
 addBusCommands(program, deps);
 

@@ -213,7 +213,12 @@ class Walk {
     draft.time = draft.time === undefined ? passage.time : oneOf([draft.time, passage.time]);
     for (const on of passage.depends) draft.depends.add(on);
     for (const refusal of refusals) draft.refusals.set(refusal.text, refusal);
-    if (draft.turns === 1) Object.assign(draft, this.#safeFrom(passage.world));
+    if (draft.turns === 1) {
+      // While it is under way its axis is somewhere between the two.
+      const { safe, safeTime } = this.#safeFrom(passage.world);
+      draft.safe = safe;
+      draft.safeTime = oneOf([safeTime, this.#safeFrom(world, passage.world).safeTime]);
+    }
     return this.#withPlanB(step, before, passage, refusals);
   }
 
@@ -352,14 +357,17 @@ class Walk {
   }
 
   /** Newest intent first, after those that the saga puts before all others. */
-  #safeFrom(world: World): { readonly safe: readonly SafeItem[]; readonly safeTime: TimeSpan } {
+  #safeFrom(
+    world: World,
+    { begun } = world,
+  ): { readonly safe: readonly SafeItem[]; readonly safeTime: TimeSpan } {
     const first = this.#saga.safeFirst ?? [];
     const nameOf = (index: number) => this.#saga.steps[index]?.name ?? "";
     const rank = ({ step }: { readonly step: number }) => {
       const place = first.indexOf(nameOf(step));
       return place === -1 ? first.length : place;
     };
-    const order = [...world.begun].sort((a, b) => rank(a) - rank(b));
+    const order = [...begun].sort((a, b) => rank(a) - rank(b));
     let now = world;
     const times: TimeSpan[] = [];
     const safe = order.flatMap(({ step, maybe }): SafeItem[] => {

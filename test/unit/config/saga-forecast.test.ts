@@ -307,6 +307,9 @@ test("make safe: newest first, safeFirst before all, each with its time; unmoved
     "a: z.moveTo position 100 velocity 100",
   ]);
   expect(last?.safeTime).toEqual({ fromMs: 2100, toMs: 2100 });
+  // While z is on its way from 100 to 300 mm it is at most as far from 100 mm as at its end.
+  const [, under] = forecastSaga(run, cell, { at }).steps;
+  expect(under?.safeTime).toEqual({ fromMs: 0, toMs: 2100 });
 });
 
 test("orElse: a refusal that is certain takes the backup plan, one that is open leaves both ways", () => {
