@@ -1,14 +1,13 @@
 /**
- * The commands that talk to a running cell: status, run, runs, reset.
+ * The commands that talk to a running cell: status, runs, what is asked of a run and of the cell.
  *
  * The idea: each asks the gateway, prints short lines, and gives back the exit code. It refuses to
  * reset what it has not shown.
  */
 import type { RunRecord } from "#kernel/contract/payloads.js";
 import type { AxisResource, DeviceResource } from "#kernel/contract/resources.js";
-import type { Api } from "./client.js";
-import { followRun } from "./once.js";
-import { exitCodeOf, hasEnded, RunReport, seconds } from "./run-report.js";
+import type { Api, CellAct, RunAct } from "./client.js";
+import { hasEnded, RunReport, seconds } from "./run-report.js";
 
 type Say = (line: string) => void;
 
@@ -79,16 +78,6 @@ function runLine(run: RunRecord): string {
   return `${run.run}  ${time(run.startedAt)}  ${run.saga}  ${run.state}${took}${cause}${choices}`;
 }
 
-/** Starts a saga; with `wait` it reports to the end, whose exit code it gives. */
-export async function run(api: Api, saga: string, wait: boolean, say: Say): Promise<number> {
-  const id = await api.startRun(saga);
-  if (!wait) {
-    say(`run ${id} of ${saga} has started`);
-    return 0;
-  }
-  return exitCodeOf(await followRun(api, id, { faults: [], setFault: async () => {}, say }));
-}
-
 export async function runs(api: Api, id: string | undefined, say: Say): Promise<number> {
   if (id === undefined) {
     const list = await api.runs();
@@ -102,14 +91,27 @@ export async function runs(api: Api, id: string | undefined, say: Say): Promise<
   return 0;
 }
 
+/** Asks for one thing of one run; the answer says that the coordinator has taken it. */
 export async function act(
   api: Api,
-  id: string,
-  action: "cancel" | "makeSafe" | "abandon" | "retry",
+  { run, action, body = {} }: { run: string; action: RunAct; body?: object },
   say: Say,
 ): Promise<number> {
-  await api.actOnRun(id, action);
-  say(`run ${id}: ${action} is asked for`);
+  await api.actOnRun(run, action, body);
+  say(`run ${run}: ${action} is asked for`);
+  return 0;
+}
+
+/** Asks for one thing of the cell, and says what the cell is then. */
+export async function actOnCell(
+  api: Api,
+  { action, body = {} }: { action: CellAct; body?: object },
+  say: Say,
+): Promise<number> {
+  await api.actOnCell(action, body);
+  const cell = await api.cell();
+  const reason = cell.reason.text === "" ? "" : `: ${cell.reason.text}`;
+  say(`${action} is asked for; the cell is ${cell.state} (${cell.mode})${reason}`);
   return 0;
 }
 

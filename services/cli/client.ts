@@ -16,6 +16,7 @@ import {
   stopAxisResource,
   stopsResource,
 } from "#kernel/contract/resources.js";
+import { runHistorySchema } from "#kernel/contract/run-history.js";
 import { type ErrorCode, errors, ServocellError } from "#kernel/errors.js";
 
 const requestLimitMs = 5_000;
@@ -34,6 +35,35 @@ const delivery = z.object({
   axes: z.array(stopAxisResource),
 });
 export type StopDelivery = z.infer<typeof delivery>;
+
+/** A start that is given again under the same id is the same start. */
+export interface RunStart {
+  readonly saga: string;
+  readonly run?: string | undefined;
+  readonly inputs?: { readonly [name: string]: number | boolean | string };
+  /** Waits for devices that other runs have. */
+  readonly wait?: boolean;
+}
+/** Words of the routes on one run. */
+export type RunAct =
+  | "cancel"
+  | "makeSafe"
+  | "abandon"
+  | "retry"
+  | "skip"
+  | "resolve"
+  | "answer"
+  | "signal";
+export type CellAct =
+  | "reset"
+  | "clear"
+  | "hold"
+  | "unhold"
+  | "suspend"
+  | "unsuspend"
+  | "mode"
+  | "exclude"
+  | "include";
 
 export interface StreamMessage {
   readonly event: string;
@@ -74,20 +104,33 @@ export class Api {
   stops() {
     return this.#get("/stops", stopsResource);
   }
-  async startRun(saga: string): Promise<string> {
-    return (await this.#post("/runs", { saga }, started)).run;
+  /** One page of a run's journal, after the row `after`. */
+  history(id: string, after: number) {
+    return this.#get(`/runs/${encodeURIComponent(id)}/history?after=${after}`, runHistorySchema);
   }
-  async actOnRun(id: string, action: "cancel" | "makeSafe" | "abandon" | "retry"): Promise<void> {
-    await this.#post(`/runs/${encodeURIComponent(id)}/${action}`, {}, anything);
+  async startRun({ saga, run, inputs = {}, wait }: RunStart): Promise<string> {
+    const body = {
+      saga,
+      run: run ?? this.#newId(),
+      ...(Object.keys(inputs).length === 0 ? {} : { inputs }),
+      ...(wait === true ? { wait } : {}),
+    };
+    return (await this.#post("/runs", body, started)).run;
+  }
+  async actOnRun(id: string, action: RunAct, body: object = {}): Promise<void> {
+    await this.#post(`/runs/${encodeURIComponent(id)}/${action}`, body, anything);
+  }
+  async actOnCell(action: CellAct, body: object = {}): Promise<void> {
+    await this.#post(`/${action}`, body, anything);
   }
   stop(order: { readonly kind: string; readonly id: string }): Promise<StopDelivery> {
     return this.#post("/stop", order, delivery);
   }
-  async reset(stops: readonly string[]): Promise<void> {
-    await this.#post("/reset", { stops }, anything);
+  reset(stops: readonly string[]): Promise<void> {
+    return this.actOnCell("reset", { stops });
   }
-  async clear(): Promise<void> {
-    await this.#post("/clear", {}, anything);
+  clear(): Promise<void> {
+    return this.actOnCell("clear");
   }
 
   #get<S extends z.ZodType>(path: string, schema: S): Promise<z.infer<S>> {

@@ -1,5 +1,5 @@
 /**
- * JSON Schemas of the three kinds of files that people write, for their editors.
+ * JSON Schemas of the files that people write, for their editors, and of the exported run.
  *
  * The idea: made from the very schemas that check the files, so that they cannot say something
  * else. A profile that extends another one may leave everything out and take keys away by `null`,
@@ -8,10 +8,11 @@
 import * as z from "zod";
 import { profileSchema } from "#drivers/profile.js";
 import { cellFileSchema, sagaFileSchema } from "#kernel/config/cell-schema.js";
+import { runExportSchema } from "./run-export.js";
 
 type Json = { readonly [key: string]: unknown };
 
-export const schemaNames = ["profile", "cell", "saga"] as const;
+export const schemaNames = ["profile", "cell", "saga", "run-export"] as const;
 
 function made(schema: z.ZodType): Json {
   return z.toJSONSchema(schema, { io: "input", unrepresentable: "any", reused: "ref" }) as Json;
@@ -23,6 +24,7 @@ export function editorSchemas(): { readonly [N in (typeof schemaNames)[number]]:
     profile: profileJson(),
     cell: titled(made(cellFileSchema), "A Servocell cell file"),
     saga: titled(made(sagaFileSchema), "A Servocell saga"),
+    "run-export": titled(made(runExportSchema), "A run of Servocell with its journal"),
   };
 }
 

@@ -17,13 +17,16 @@ import { simControlPath } from "#kernel/run-dir.js";
 import { planCell } from "../supervisor/plan.js";
 import { addBusCommands } from "./bus-commands.js";
 import { addCabinetCommands } from "./cabinet-commands.js";
+import { addCellCommands } from "./cell-commands.js";
 import { checkCell } from "./check.js";
 import { Api } from "./client.js";
-import { act, reset, run, runs, status } from "./client-commands.js";
 import { addDryRunCommand } from "./dry-run-command.js";
 import { parseFault } from "./fault-option.js";
+import { type ApiOptions, apiBase, withGateway } from "./gateway-option.js";
 import { formatted } from "./problem-lines.js";
 import { addProfileCommands } from "./profile-command.js";
+import { addRunCommands } from "./run-commands.js";
+import { addRunsCommands } from "./runs-commands.js";
 import { runServiceProcess } from "./service-process.js";
 import { needsSimulatorCell, simulatorCell } from "./simulator-cell.js";
 import { localRunDirs, runDirsOf, type StopKind, stop } from "./stop-command.js";
@@ -33,10 +36,6 @@ import { hostOf, up } from "./up.js";
 interface CellOptions {
   readonly simulated?: boolean;
   readonly data?: string;
-}
-interface ApiOptions {
-  readonly api?: string;
-  readonly cell?: string;
 }
 interface RecordedFlags {
   readonly from?: string;
@@ -69,7 +68,8 @@ function cellOf(file: string, options: CellOptions): CellConfig | undefined {
 }
 
 function apiOf(options: ApiOptions): Api {
-  if (options.api !== undefined) return new Api(options.api, newId);
+  const given = options.gateway ?? options.api;
+  if (given !== undefined) return new Api(apiBase(given), newId);
   const config = options.cell === undefined ? undefined : cellOf(options.cell, {});
   if (options.cell !== undefined && config === undefined) {
     throw new ServocellError("VALIDATION_FAILED", `${options.cell} cannot be used.`);
@@ -238,36 +238,8 @@ program
     ),
   );
 
-function clientCommand(name: string, description: string): Command {
-  return program
-    .command(name)
-    .description(description)
-    .option("--api <url>", "the gateway, such as http://127.0.0.1:8080/api/v1")
-    .option("--cell <file>", "the cell file that names the gateway");
-}
-
-clientCommand("status", "what the cell and its axes are doing").action(
-  ends((options: ApiOptions) => status(apiOf(options), say)),
-);
-clientCommand("run <saga>", "start a saga")
-  .option("--no-wait", "start it and return; else exit 0 completed, 2 madeSafe, 3, 4 stopped")
-  .action(
-    ends((saga: string, options: ApiOptions & { wait: boolean }) =>
-      run(apiOf(options), saga, options.wait, say),
-    ),
-  );
-clientCommand("runs [run]", "the newest runs, or one run in full").action(
-  ends((id: string | undefined, options: ApiOptions) => runs(apiOf(options), id, say)),
-);
-for (const action of ["cancel", "makeSafe", "abandon", "retry"] as const) {
-  clientCommand(`${action} <run>`, `${action} a run`).action(
-    ends((id: string, options: ApiOptions) => act(apiOf(options), id, action, say)),
-  );
-}
-clientCommand("reset", "reset the latched stops that it shows; nothing moves by it").action(
-  ends((options: ApiOptions) => reset(apiOf(options), say)),
-);
-clientCommand("stop", "stop every axis, over the gateway and directly")
+withGateway(program.command("stop"))
+  .description("stop every axis, over the gateway and directly")
   .addOption(
     new Option("--kind <kind>", "how").choices(["stop", "quickStop", "abort"]).default("stop"),
   )
@@ -275,14 +247,19 @@ clientCommand("stop", "stop every axis, over the gateway and directly")
     ends((options: ApiOptions & { kind: StopKind }) => {
       const config = options.cell === undefined ? undefined : cellOf(options.cell, {});
       // A stop goes out even where the cell file is broken: what is found here is told to stop.
-      const runDirs = config !== undefined ? runDirsOf(config) : options.api ? [] : localRunDirs();
-      const named = options.api === undefined ? {} : { api: options.api };
+      const given = options.gateway ?? options.api;
+      const runDirs = config !== undefined ? runDirsOf(config) : given ? [] : localRunDirs();
+      const named = given === undefined ? {} : { gateway: given };
       const api = config === undefined ? apiOf(named) : apiOf(options);
       const { kind } = options;
       return stop({ kind, id: newId(), api, runDirs, log: terminal.log, say });
     }),
   );
 
+const clients = { say, ends, apiOf, newId };
+addRunCommands(program, clients);
+addRunsCommands(program, clients);
+addCellCommands(program, clients);
 addProfileCommands(program, say, ends);
 const deps = { say, ends, cellOf: (file: string) => cellOf(file, {}) };
 addDryRunCommand(program, deps);

@@ -154,7 +154,7 @@ export async function runAndReport(
   saga: string,
   how: Pick<OnceOptions, "faults" | "setFault" | "say">,
 ): Promise<RunRecord> {
-  const id = await api.startRun(saga);
+  const id = await api.startRun({ saga });
   return followRun(api, id, how);
 }
 

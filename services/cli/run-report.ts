@@ -27,17 +27,35 @@ export function exitCodeOf(run: RunRecord): number {
 export class RunReport {
   readonly #said = new Set<string>();
   #nameWidth = 0;
+  #waiting: readonly string[] = [];
 
   /** The lines that are new in this record. */
   take(run: RunRecord): readonly string[] {
     this.#nameWidth = Math.max(...run.steps.map((step) => step.name.length), 4);
-    const lines = run.steps.flatMap((step, i) => this.#once(`step ${i}`, this.#stepLine(step)));
+    // A step of a loop is told each time that it ends.
+    const lines = run.steps.flatMap((step, i) =>
+      this.#once(`step ${i} ${step.times ?? 1}`, this.#stepLine(step)),
+    );
     // Made safe in reverse order of the steps, so it is told in that order too.
     const safe = [...run.steps.entries()]
       .reverse()
       .flatMap(([i, step]) => this.#once(`safe ${i}`, this.#safeLine(step)));
     const end = hasEnded(run) ? this.#once(`end ${run.state}`, endLines(run).join("\n")) : [];
-    return [...lines, ...safe, ...end];
+    return [...lines, ...this.#waits(run), ...safe, ...end];
+  }
+
+  /** Questions, and why it stands still: each again when it has gone and come back. */
+  #waits({ run, steps, waits, asks = [] }: RunRecord): readonly string[] {
+    const now = new Map<string, string>();
+    if (waits !== undefined && asks.length === 0) now.set(`waits ${waits}`, `… ${waits}`);
+    for (const { step, text, choices } of asks) {
+      const times = steps.find((one) => one.name === step)?.times ?? 1;
+      const how = `servocell runs answer ${run} ${step} ${choices.join("|")}`;
+      now.set(`ask ${step} ${times}`, `? ${step}: ${text}  (${how})`);
+    }
+    for (const key of this.#waiting) if (!now.has(key)) this.#said.delete(key);
+    this.#waiting = [...now.keys()];
+    return [...now].flatMap(([key, line]) => this.#once(key, line));
   }
 
   #once(key: string, line: string | undefined): readonly string[] {
@@ -48,7 +66,8 @@ export class RunReport {
 
   #stepLine(step: RunStep): string | undefined {
     const name = step.name.padEnd(this.#nameWidth);
-    const took = step.durationMs === undefined ? "" : `  ${seconds(step.durationMs)}`;
+    const tries = step.attempts === undefined ? "" : `  attempt ${step.attempts}`;
+    const took = step.durationMs === undefined ? "" : `  ${seconds(step.durationMs)}${tries}`;
     switch (step.status) {
       case "done":
         return `✔ ${name}  ${step.text}${took}`;

@@ -18,11 +18,15 @@ export interface WatchEvents {
   /** A step has begun, as soon as the event says so; may come more than once. */
   readonly onStepStarted?: (step: string) => void;
   readonly onRecord: (run: RunRecord) => void;
+  /** Everything that the stream says, as it comes. */
+  readonly onMessage?: (message: StreamMessage) => void;
+  /** Leaves the run alone; what waits for its end rejects with CANCELLED. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Resolves with the record of the ended run.
- * @throws OFFLINE when the gateway has not answered for ten seconds.
+ * @throws OFFLINE when the gateway has not answered for ten seconds, CANCELLED when told to leave.
  */
 export async function watchRun(api: Api, id: string, events: WatchEvents): Promise<RunRecord> {
   const ends = new AbortController();
@@ -36,6 +40,7 @@ export async function watchRun(api: Api, id: string, events: WatchEvents): Promi
     events.onRecord(run);
   };
   const stream = followStream(api, ends.signal, (message) => {
+    events.onMessage?.(message);
     const step = startedStep(message, id);
     if (step !== undefined) events.onStepStarted?.(step);
     for (const run of recordsIn(message)) take(run);
@@ -44,6 +49,9 @@ export async function watchRun(api: Api, id: string, events: WatchEvents): Promi
     let unanswered = 0;
     for (;;) {
       if (last !== undefined && hasEnded(last)) return last;
+      if (events.signal?.aborted === true) {
+        throw new ServocellError("CANCELLED", `The run ${id} is no longer watched; it goes on.`);
+      }
       unanswered = await api.run(id).then(
         (run) => {
           take(run);
@@ -55,7 +63,7 @@ export async function watchRun(api: Api, id: string, events: WatchEvents): Promi
           return unanswered + 1;
         },
       );
-      await pause(askEveryMs);
+      await pause(askEveryMs, events.signal);
     }
   } finally {
     ends.abort();
@@ -98,6 +106,16 @@ function startedStep(message: StreamMessage, id: string): string | undefined {
   return ours && typeof step === "string" ? step : undefined;
 }
 
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Ends early when told to. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+  });
 }

@@ -5,7 +5,7 @@
  * that no longer counts is shown with its age and its reason, and cell state and the allowed
  * commands are withheld altogether (PROTOCOL 15). It refuses to send anything.
  */
-import type { CellConfig, DeviceConfig } from "#kernel/config/cell.js";
+import type { CellConfig, DeviceConfig, SagaDefinition } from "#kernel/config/cell.js";
 import { takesCommands } from "#kernel/config/takes-commands.js";
 import type { RunRecord } from "#kernel/contract/payloads.js";
 import type {
@@ -105,12 +105,14 @@ export function axisView(mirror: Mirror, config: CellConfig, device: DeviceConfi
 function targetOf(mirror: Mirror, config: CellConfig, axis: string): number | undefined {
   for (const run of mirror.runs?.value.runs ?? []) {
     if (run.state !== "running") continue;
-    const running = run.steps.find((step) => step.status === "running");
     const saga = config.sagas.find((s) => s.name === run.saga && s.version === run.version);
-    const step = saga?.steps.find((s) => s.name === running?.name);
-    if (step?.action.kind !== "operation") continue;
-    const { device, verb, args } = step.action.operation;
-    if (device === axis && verb === "moveTo") return args.position;
+    // Branches move several axes at once.
+    for (const running of run.steps.filter(({ status }) => status === "running")) {
+      const step = saga?.steps.find((s) => s.name === running.name);
+      if (step?.action.kind !== "operation") continue;
+      const { device, verb, args } = step.action.operation;
+      if (device === axis && verb === "moveTo") return args.position;
+    }
   }
   return undefined;
 }
@@ -148,8 +150,21 @@ export function sagaViews(config: CellConfig): SagaResource[] {
     version: saga.version,
     uses: [...saga.uses],
     ...(saga.prepare === undefined ? {} : { prepare: saga.prepare }),
-    steps: saga.steps.map(({ name, text }) => ({ name, text })),
+    ...(saga.inputs === undefined ? {} : { inputs: inputsView(saga.inputs) }),
+    steps: saga.steps.map(({ name, text, parent }) => {
+      return { name, text, ...(parent === undefined ? {} : { parent }) };
+    }),
   }));
+}
+
+function inputsView(
+  inputs: NonNullable<SagaDefinition["inputs"]>,
+): NonNullable<SagaResource["inputs"]> {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, { choices, ...spec }]) => {
+      return [name, { ...spec, ...(choices === undefined ? {} : { choices: [...choices] }) }];
+    }),
+  );
 }
 
 export function runsView(mirror: Mirror): RunsResource {

@@ -15,6 +15,7 @@ import {
   deviceStates,
   idSchema,
   runSchema,
+  sagaInputSchema,
 } from "./payloads.js";
 
 const ts = z.number().describe("Wall clock, epoch milliseconds.");
@@ -102,7 +103,14 @@ export const sagaResource = z.object({
   version: z.string(),
   uses: z.array(idSchema),
   prepare: idSchema.optional(),
-  steps: z.array(z.object({ name: z.string(), text: z.string() })),
+  inputs: z.record(z.string(), sagaInputSchema).optional(),
+  steps: z.array(
+    z.object({
+      name: z.string(),
+      text: z.string(),
+      parent: z.number().optional().describe("The container it stands in, by index."),
+    }),
+  ),
 });
 
 export const runsResource = z.object({ q, runs: z.array(runSchema) });

@@ -95,3 +95,18 @@ test.each(["", "z", "z=", "=stuck", "z=stuck@", "Z stuck"])("fault: refused (tex
     expect.objectContaining({ code: "VALIDATION_FAILED" }),
   );
 });
+
+test("run report: a step of a loop each time, questions and waits once until they come back", () => {
+  const report = new RunReport();
+  const turn = (times: number) => step("up", { status: "done", durationMs: 5, times });
+  expect(report.take(run({ steps: [turn(2)] }))).toHaveLength(1);
+  expect(report.take(run({ steps: [turn(2)] }))).toHaveLength(0);
+  expect(report.take(run({ steps: [turn(3)] }))).toHaveLength(1);
+  const asks = [{ step: "ok", text: "Good?", choices: ["yes", "no"] }];
+  const asked = run({ steps: [step("ok", { status: "running" })], asks, waits: "an answer" });
+  expect(report.take(asked)).toEqual(["? ok: Good?  (servocell runs answer R1 ok yes|no)"]);
+  expect(report.take(asked)).toEqual([]);
+  expect(report.take(run({ steps: [], waits: "held" }))).toEqual(["… held"]);
+  expect(report.take(run({ steps: [] }))).toEqual([]);
+  expect(report.take(run({ steps: [], waits: "held" }))).toEqual(["… held"]);
+});
