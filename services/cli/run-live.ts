@@ -24,7 +24,7 @@ export interface LiveParts {
   readonly output: ScreenOutput & { readonly isTTY?: boolean | undefined };
   readonly input: KeyInput;
   readonly say: (line: string) => void;
-  /** Calls back on SIGINT, SIGTERM, SIGHUP and at the end of the process; gives the way to end it. */
+  /** Calls back on SIGINT, and once when the process ends; gives the way to end that. */
   readonly onSignal: (listener: (signal: "interrupt" | "end") => void) => () => void;
   readonly colours: boolean;
 }
