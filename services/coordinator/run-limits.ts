@@ -44,8 +44,10 @@ export const threadsMax = 32;
 export const framesMax = 64;
 /** Steps begun by one run, retries included; a further one fails the run. */
 export const stepsEnteredMax = 100_000;
-/** Steps taken in one turn of the machine; the rest follows with the next tick. */
-export const turnStepsMax = 1000;
+/** Steps taken in one turn of the machine, a few ms; the rest follows with the next tick. */
+export const turnStepsMax = 250;
+/** Steps that do nothing outside the run are told of so often; their count goes on. */
+export const toldTimesMax = 100;
 /** Ids of met events that a run remembers, so that a repeat of one is not met again. */
 export const metEventsMax = 64;
 /** Fields of a met event that expressions may read. */

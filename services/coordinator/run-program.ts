@@ -118,7 +118,7 @@ function proceed(s: Stepper, thread: Thread): void {
     return;
   }
   if (!s.enter(step, 1)) return;
-  s.tell("step.started", { step: s.nameOf(step), text: s.definition(step)?.text ?? "" });
+  s.began(step);
   attempt(s, next);
 }
 

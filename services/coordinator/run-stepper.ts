@@ -6,10 +6,10 @@
  * a turn that ends in failure ever leaves. It refuses to decide what comes next (run-program.ts).
  */
 import type { Detail } from "#drivers/reading.js";
-import type { SagaStepDefinition } from "#kernel/config/saga.js";
+import type { SagaActionKind, SagaStepDefinition } from "#kernel/config/saga.js";
 import { awaitedIds } from "./run-due.js";
 import type { RunEffect, RunTurn } from "./run-events.js";
-import { stepsEnteredMax, turnStepsMax } from "./run-limits.js";
+import { stepsEnteredMax, toldTimesMax, turnStepsMax } from "./run-limits.js";
 import type { Cause, Epochs, Now, Run, StepRecord, Thread, Wait } from "./run-state.js";
 import { endStep, enterReleasing, takeId } from "./run-steps.js";
 import { enterStopping } from "./run-stopping.js";
@@ -23,6 +23,9 @@ export interface Job {
   readonly id: number;
   readonly how: "next" | "attempt" | "turn";
 }
+/** Kinds of steps that do nothing outside the run. */
+const instant: ReadonlySet<SagaActionKind> = new Set(["set", "choose", "repeat", "call"]);
+
 interface Failure {
   readonly next: "makeSafe" | "stopped";
   readonly cause: Cause;
@@ -157,10 +160,22 @@ export class Stepper {
     this.run = { ...this.run, steps };
   }
 
+  /** Says that the step has begun. */
+  began(step: number): void {
+    if (this.#isQuiet(step)) return;
+    const text = this.definition(step)?.text ?? "";
+    this.tell("step.started", { step: this.nameOf(step), text });
+  }
   end(step: number, end: StepEnd): void {
     const turn = endStep(this.run, step, end, this.now.ms);
     this.run = turn.state;
-    this.#effects.push(...turn.effects);
+    if (end.status !== "done" || !this.#isQuiet(step)) this.#effects.push(...turn.effects);
+  }
+  /** A loop that only counts would fill the outbox with what nobody reads. */
+  #isQuiet(step: number): boolean {
+    const kind = this.definition(step)?.action.kind;
+    const inner = kind !== undefined && instant.has(kind);
+    return inner && (this.run.steps[step]?.times ?? 0) > toldTimesMax;
   }
 
   /** The thread's step is done; what follows it is next. */

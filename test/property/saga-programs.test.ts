@@ -8,36 +8,16 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { RunEffect } from "../../services/coordinator/run-events.js";
 import { begin } from "../../services/coordinator/run-leasing.js";
 import { next } from "../../services/coordinator/saga.machine.js";
 import { programOf } from "../fixtures/coordinator/saga-program.js";
 import { MachineRunner, runReference } from "../fixtures/coordinator/saga-runner.js";
+import { complaintsOf } from "../fixtures/coordinator/saga-watch.js";
 import { World } from "../fixtures/coordinator/saga-world.js";
 
-const programs = fc.record({
-  seed: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
-  size: fc.integer({ min: 1, max: 24 }),
-});
-
-/** No id goes out with another body, and nothing moves between a stop and the standstill. */
-function neverBroken(effects: readonly RunEffect[]): void {
-  const bodies = new Map<string, string>();
-  let stopped = false;
-  let safing = false;
-  for (const effect of effects) {
-    if (effect.kind === "event" && effect.type === "stopping") stopped = true;
-    if (effect.kind === "event" && effect.type === "safe.started") safing = true;
-    if (effect.kind !== "send") continue;
-    const { id, device, verb, args, epoch } = effect.flight;
-    const body = JSON.stringify([device, verb, args, epoch]);
-    expect(bodies.get(id) ?? body).toBe(body);
-    bodies.set(id, body);
-    if (!stopped) continue;
-    expect(effect.intent?.part ?? "makeSafe").toBe("makeSafe");
-    expect(safing).toBe(true);
-  }
-}
+/** Evenly spread: a seed near an end is no more telling than another. */
+const even = (min: number, max: number) => fc.noBias(fc.integer({ min, max }));
+const programs = fc.record({ seed: even(0, 2 ** 31 - 1), size: even(1, 24) });
 
 describe("random saga programs", () => {
   test("10000 programs: same effects at the same moments, same end, as the reference", () => {
@@ -48,7 +28,7 @@ describe("random saga programs", () => {
         const runner = new MachineRunner(program, new World(seed));
         const machine = runner.finish();
         expect(machine).toEqual(runReference(program, new World(seed)));
-        neverBroken(runner.effects);
+        if (!program.shares) expect(complaintsOf(runner.turns)).toEqual([]);
         ends.set(machine.result, (ends.get(machine.result) ?? 0) + 1);
       }),
       { numRuns: 10_000, seed: 5 },
@@ -56,6 +36,30 @@ describe("random saga programs", () => {
     // Every end is met often, so that none is compared by luck.
     for (const end of ["completed", "madeSafe", "needsOperator", "stopped"]) {
       expect(ends.get(end) ?? 0, end).toBeGreaterThan(100);
+    }
+  }, 60_000);
+
+  test("5000 programs killed twice: every run ends or waits, and nothing is done again", () => {
+    const ends = new Map<string, number>();
+    const moments = fc.tuple(even(20, 600), even(0, 400));
+    fc.assert(
+      fc.property(programs, moments, ({ seed, size }, [a, b]) => {
+        const program = programOf(seed, size, seed % 2 === 0 ? "resume" : "makeSafe");
+        const runner = new MachineRunner(program, new World(seed));
+        const kills = [a, a + b];
+        const { result } = runner.finish(kills);
+        expect(["completed", "madeSafe", "needsOperator", "stopped"]).toContain(result);
+        if (!program.shares) expect(complaintsOf(runner.turns)).toEqual([]);
+        const resumed = runner.turns.some(({ effects }) =>
+          effects.some((effect) => effect.kind === "event" && effect.type === "resumed"),
+        );
+        const key = `${result}${resumed ? ", resumed" : ""}`;
+        ends.set(key, (ends.get(key) ?? 0) + 1);
+      }),
+      { numRuns: 5000, seed: 7 },
+    );
+    for (const end of ["completed, resumed", "madeSafe, resumed", "madeSafe", "stopped"]) {
+      expect(ends.get(end) ?? 0, end).toBeGreaterThan(50);
     }
   }, 60_000);
 

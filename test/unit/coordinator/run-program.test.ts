@@ -6,11 +6,14 @@
 import { describe, expect, test } from "vitest";
 import type { Expression, Written } from "#kernel/config/expression.js";
 import type { SagaAction, SagaDefinition, SagaStepDefinition } from "#kernel/config/saga.js";
+import type { RunEffect } from "../../../services/coordinator/run-events.js";
 import { begin } from "../../../services/coordinator/run-leasing.js";
 import {
   framesMax,
   stepsEnteredMax,
   threadsMax,
+  toldTimesMax,
+  turnStepsMax,
 } from "../../../services/coordinator/run-limits.js";
 import type { Run } from "../../../services/coordinator/run-state.js";
 import { conditionsOf } from "../../../services/coordinator/run-values.js";
@@ -176,7 +179,7 @@ describe("bounds", () => {
     );
   });
 
-  test(`more than ${stepsEnteredMax} steps fail the run, and no turn takes more than 1000`, () => {
+  test(`more than ${stepsEnteredMax} steps fail the run, and no turn takes more than ${turnStepsMax}`, () => {
     const many = (block: number[]): SagaAction => ({
       kind: "repeat",
       times: 10_000,
@@ -188,18 +191,27 @@ describe("bounds", () => {
       act("inner", many([2])),
       act("count", set("n", literal(1))),
     ];
-    let run: Run = { ...ran(program(steps, [0])), entered: stepsEnteredMax - 5000 };
+    const walk = new Walk(program(steps, [0]));
+    const told = (effects: readonly RunEffect[]) =>
+      effects.filter(
+        (one) => one.kind === "event" && one.type === "step.started" && one.data.step === "count",
+      ).length;
+    let tolds = told(walk.effects);
+    let run: Run = { ...walk.run, entered: stepsEnteredMax - 5000 };
     let turns = 0;
     while (run.phase.at === "running" && turns < 100) {
       const turn = next(run, { kind: "tick", ts: 0 }, 2000 + turns);
       if (turn === undefined) break;
-      expect(turn.effects.length).toBeLessThan(2100);
+      expect(turn.state.entered - run.entered).toBeLessThanOrEqual(turnStepsMax);
+      tolds += told(turn.effects);
       run = turn.state;
       turns += 1;
     }
     expect(run.entered).toBe(stepsEnteredMax);
     expect(run.cause.code).toBe("LIMIT_EXCEEDED");
     expect(turns).toBeGreaterThan(5);
+    // Beyond so many times, only its count goes on.
+    expect(tolds).toBe(toldTimesMax);
   });
 
   test("a worked-out number of turns beyond turnsMax is refused before the first", () => {
