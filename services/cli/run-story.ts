@@ -22,7 +22,9 @@ export interface StorySpan {
   readonly toTs?: number;
   readonly verdict?: string;
   readonly why?: string;
+  /** Rows of the journal with its begin and its end. */
   readonly seq?: number;
+  readonly endSeq?: number;
 }
 
 export interface StoryMoment {
@@ -93,6 +95,7 @@ function spansOf({ rows, record }: RunHistory): readonly StorySpan[] {
       spans.set(String(data.id), {
         ...span,
         toTs: at,
+        endSeq: seq,
         verdict: String(verdict.verdict),
         ...why,
       });

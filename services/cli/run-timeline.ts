@@ -51,8 +51,11 @@ function headOf(history: RunHistory): readonly string[] {
   ];
 }
 
+/** Where a step has no row of its own, it ends before others begin, and begins after they end. */
+const lastOrder = Number.MAX_SAFE_INTEGER;
+
 function spanLines(span: StorySpan): readonly Line[] {
-  const { step, part, text, attempt, fromTs, toTs, verdict, why, seq = 0 } = span;
+  const { step, part, text, attempt, fromTs, toTs, verdict, why, seq = lastOrder } = span;
   const again = attempt > 1 ? `, time ${attempt}` : "";
   const safe = part === "makeSafe";
   const begin = `${safe ? "↩" : "▶"} ${step}${safe ? " is made safe" : ""}${again}  ${text}`;
@@ -60,8 +63,10 @@ function spanLines(span: StorySpan): readonly Line[] {
   if (toTs === undefined) return [first];
   const mark = verdict === "done" ? "✔" : verdict === "skipped" ? "–" : "✘";
   const reason = why === undefined ? "" : `: ${why}`;
-  const end = `${mark} ${step}  ${verdict ?? ""} after ${seconds(toTs - fromTs)}${reason}`;
-  return [first, { ts: toTs, order: seq + 0.5, text: end }];
+  const word = safe && verdict === "done" ? "made safe" : (verdict ?? "ended");
+  const end = `${mark} ${step}  ${word} after ${seconds(toTs - fromTs)}${reason}`;
+  const order = span.endSeq ?? (toTs === fromTs ? lastOrder : 0);
+  return [first, { ts: toTs, order, text: end }];
 }
 
 function momentLine({ ts, seq, kind, text, by }: StoryMoment): Line {

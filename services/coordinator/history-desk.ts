@@ -114,8 +114,14 @@ export class HistoryDesk {
 
   /** As it is in memory, or as its rows leave it. */
   async #record(id: string): Promise<RunRecord | undefined> {
-    const { runs, journal } = this.#parts;
-    const run = runs.find(id) ?? (await journal.replayed(id, replayedRowsMax));
+    const { runs, journal, log } = this.#parts;
+    const replayed = () =>
+      journal.replayed(id, replayedRowsMax).catch((thrown: unknown) => {
+        // Rows of another engine: they are told as they stand.
+        log.warn({ run: id, error: textOf(thrown) }, "A run of long ago cannot be replayed.");
+        return undefined;
+      });
+    const run = runs.find(id) ?? (await replayed());
     return run === undefined ? undefined : recordOf(run, () => "as it was then");
   }
 

@@ -282,15 +282,17 @@ function outside(device: string, to: Fact<number>, { travel, unit }: AxisSetup):
   return [{ code: "LIMIT_EXCEEDED", text, certain: true }];
 }
 
-/** The ramp to another speed; the drive's own ramp may be slower. */
+/** The ramp to another speed, where the operation says it; else it is a parameter of the drive. */
 function ramp({ operation, device, place, args, boundMs }: Work): Effect {
   const wanted = args.velocity ?? open<number>("the velocity");
   const position = open<number>(`how long ${operation.device} runs`);
   const now = place?.velocity;
   const place2 = { velocity: wanted, position };
   const axis = device?.axis;
-  if (!wanted.known || now?.known !== true || axis === undefined) {
-    const depends = now?.known === false ? [now.on] : [];
+  const told = specOf(device, operation.verb)?.args.acceleration !== undefined;
+  if (!told || !wanted.known || now?.known !== true || axis === undefined) {
+    const own = told ? [] : [`the ramp set in ${operation.device}`];
+    const depends = now?.known === false ? [now.on, ...own] : own;
     return { time: { fromMs: 0, toMs: boundMs }, depends, refusals: [], place: place2 };
   }
   const acceleration = numbersOf(args).acceleration ?? axis.accelerationMax;

@@ -91,6 +91,13 @@ test("history: a run of long ago is told from the archive, with its record", asy
   expect(row?.archived).toBe(1);
   expect(() => c.record("old")).toThrow();
   expect(await page(c, "old")).toEqual(before);
+  // A row that this engine would not have written: the rows are told, a record is not made up.
+  const [{ seq = 0 } = {}] = before.rows.slice(-1);
+  const sql = "INSERT INTO run_events (run, seq, type, data, at) VALUES ('old', ?, 'odd', '{}', 1)";
+  await c.store.inner.tx([{ sql, params: [seq + 1] }], { durable: false });
+  const odd = await page(c, "old");
+  expect(odd.rows).toHaveLength(before.rows.length + 1);
+  expect(odd.record).toBeUndefined();
 });
 
 test("history: a page ends at 200 rows, or where its rows are too long to be carried", async () => {

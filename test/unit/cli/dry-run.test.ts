@@ -29,7 +29,7 @@ test("dry-run: the demo's saga from named and assumed places: times, the way to 
   expect(lines.find((line) => line.includes("above-pick-x"))).toMatch(/^ +0\.22 s {2}above-pick-x/);
   expect(text).toContain("depends on the stroke and speed of gripper");
   expect(text).toMatch(/↩ if it fails: stop, then gripper\.release velocity 50 \(grip\), then z/);
-  expect(text).toMatch(/in all 5\.\d\d … 29\.\d\d s at best: without the bus/);
+  expect(text).toMatch(/in all 4\.\d\d … 38\.\d\d s at best: without the bus/);
 });
 
 test("dry-run: an interlock that the saga must break is named, and the exit code says so (z=0)", () => {

@@ -281,14 +281,21 @@ test("waits: 0 to the timeout, each with what it waits for; one that is met alre
   ]);
 });
 
-test("an inverter ramps at its acceleration; at no known speed the ramp is open", () => {
-  const speed = (velocity: number) =>
-    step(`at ${velocity}`, {
+test("a speed: its ramp where the operation says it (servo); else the drive's own ramp decides", () => {
+  const speed = (device: string, velocity: number) =>
+    step(`${device} at ${velocity}`, {
       kind: "operation",
-      operation: { device: "belt", verb: "velocity", args: { velocity } },
+      operation: { device, verb: "velocity", args: { velocity } },
     });
-  const told = forecastSaga(saga([speed(40), speed(-10)]), cell).steps;
-  expect(told.map((one) => one.time.toMs)).toEqual([800, 1000]);
+  const steps = [speed("z", 40), speed("z", -60), speed("belt", 40)];
+  const told = forecastSaga(saga(steps), cell).steps;
+  // 1000 mm/s².
+  expect(told.map((one) => [one.time.fromMs, one.time.toMs])).toEqual([
+    [40, 40],
+    [100, 100],
+    [0, 10_000],
+  ]);
+  expect(told[2]?.depends).toEqual(["the ramp set in belt"]);
 });
 
 test("make safe: newest first, safeFirst before all, each with its time; unmoved steps add nothing", () => {
