@@ -7,7 +7,8 @@
  */
 import * as z from "zod";
 import { profileSchema } from "#drivers/profile.js";
-import { cellFileSchema, sagaFileSchema } from "#kernel/config/cell-schema.js";
+import { cellFileSchema } from "#kernel/config/cell-schema.js";
+import { sagaFileSchema } from "#kernel/config/saga-schema.js";
 import { runExportSchema } from "./run-export.js";
 
 type Json = { readonly [key: string]: unknown };

@@ -10,7 +10,8 @@ import { suggestion } from "#drivers/yaml-schema.js";
 import type { SagaDefinition } from "./cell.js";
 import type { DeviceDraft } from "./cell-devices.js";
 import type { FileReader } from "./file-reader.js";
-import { parseSaga, type SagaDraft } from "./saga-file.js";
+import { parseSagas, type SagaDraft } from "./saga-file.js";
+import type { SagaText } from "./saga-source.js";
 
 export interface ResolvedSagas {
   readonly definitions: readonly SagaDefinition[];
@@ -18,7 +19,8 @@ export interface ResolvedSagas {
   readonly problems: readonly Problem[];
 }
 
-export type ReadText = (file: string) => { readonly text: string } | { readonly why: string };
+/** What a file holds (of a module: what it exports), or why that cannot be read. */
+export type ReadText = (file: string) => SagaText | { readonly why: string };
 
 export function resolveSagas(
   read: FileReader,
@@ -26,20 +28,20 @@ export function resolveSagas(
   devices: readonly DeviceDraft[],
   readText: ReadText,
 ): ResolvedSagas {
-  const drafts: SagaDraft[] = [];
+  const found: (SagaText & { readonly file: string; readonly at: number })[] = [];
   for (const [i, name] of read.texts(["sagas"]).entries()) {
     const file = resolve(dirname(cellFile), name);
-    const found = readText(file);
-    if ("why" in found) {
-      read.problems.at(["sagas", i], `the saga file cannot be read: ${found.why}`);
-      continue;
-    }
-    const draft = parseSaga(found.text, file, devices);
-    const twin = drafts.find((other) => other.name === draft.name && draft.name !== undefined);
-    if (twin !== undefined) {
-      read.problems.at(["sagas", i], `the saga ${draft.name} stands in ${twin.file} too`);
-    }
-    drafts.push(draft);
+    const text = readText(file);
+    if ("why" in text) {
+      read.problems.at(["sagas", i], `the saga file cannot be read: ${text.why}`);
+    } else found.push({ ...text, file, at: i });
+  }
+  const drafts = parseSagas(found, devices);
+  for (const [i, draft] of drafts.entries()) {
+    const twin = drafts.slice(0, i).find(({ name }) => name === draft.name && name !== undefined);
+    if (twin === undefined) continue;
+    const place = ["sagas", found[i]?.at ?? 0];
+    read.problems.at(place, `the saga ${draft.name} stands in ${twin.file} too`);
   }
   for (const draft of drafts) checkPrepare(draft, drafts);
   return {

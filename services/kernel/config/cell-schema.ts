@@ -105,36 +105,3 @@ export const cellFileSchema = z.strictObject({
 export type CellFile = z.infer<typeof cellFileSchema>;
 export type DeviceFile = z.infer<typeof deviceFileSchema>;
 export type AxisFile = z.infer<typeof axisFileSchema>;
-
-const operation = z.strictObject({
-  do: z.string().regex(/^[a-z0-9][a-z0-9_-]*\.[a-zA-Z]+$/, { message: "write device.operation" }),
-  with: z.record(z.string(), quantity).optional(),
-});
-const makeSafe = z.union(
-  [z.literal("still"), z.strictObject({ none: z.string().min(3) }), z.array(operation).min(1)],
-  { error: 'write still, { none: "the reason" } or a list of { do: device.operation }' },
-);
-
-export const sagaFileSchema = z.strictObject({
-  saga: idSchema,
-  title: text.optional(),
-  uses: z.array(text).optional(),
-  prepare: text.optional(),
-  onRestart: z.literal("makeSafe").optional(),
-  steps: z
-    .array(
-      z.strictObject({
-        name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
-          message: "a step's name is small letters, digits and -",
-        }),
-        do: operation.shape.do.optional(),
-        with: operation.shape.with,
-        dwell: quantity.optional(),
-        waitFor: text.optional(),
-        timeout: quantity.optional(),
-        makeSafe: makeSafe.optional(),
-      }),
-    )
-    .min(1),
-});
-export type SagaFile = z.infer<typeof sagaFileSchema>;

@@ -67,10 +67,8 @@ export function binaryKind(op: BinaryOp, left: ValueKind, right: ValueKind): Val
     case "<":
     case "<=":
     case ">":
-    case ">=": {
-      const like = likeNumbers(op, [left, right]);
-      return "message" in like ? like : truth;
-    }
+    case ">=":
+      return ordered(op, left, right);
     default:
       return op satisfies never;
   }
@@ -92,6 +90,14 @@ function truths(op: string, left: ValueKind, right: ValueKind): ValueKind | Mism
     return { message, suggestion: "compare it, such as … >= 50" };
   }
   return truth;
+}
+
+function ordered(op: string, left: ValueKind, right: ValueKind): ValueKind | Mismatch {
+  if ([left, right].some(({ kind }) => kind === "boolean")) {
+    return { message: `${op} compares numbers; this is true or false, use == or !=` };
+  }
+  const like = likeNumbers(op, [left, right]);
+  return "message" in like ? like : truth;
 }
 
 function equals(op: string, left: ValueKind, right: ValueKind): ValueKind | Mismatch {

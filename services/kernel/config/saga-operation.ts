@@ -13,6 +13,9 @@ import type { DeviceDraft } from "./cell-devices.js";
 import type { Path } from "./file-problems.js";
 import type { FileReader, QuantityRules } from "./file-reader.js";
 import type { AxisUnits } from "./quantities.js";
+import type { WorkedArgument } from "./saga.js";
+import type { SagaNames } from "./saga-names.js";
+import { readNumber } from "./saga-values.js";
 
 export interface ResolvedOperation {
   readonly operation: SagaOperation;
@@ -20,11 +23,15 @@ export interface ResolvedOperation {
   readonly text: string;
 }
 
-/** Resolves `do` and `with` at `path`; undefined when something is wrong and noted. */
+/**
+ * Resolves `do` and `with` at `path`; undefined when something is wrong and noted. Without `names`
+ * all arguments must be known now.
+ */
 export function resolveOperation(
   read: FileReader,
   path: Path,
   devices: readonly DeviceDraft[],
+  names?: SagaNames,
 ): ResolvedOperation | undefined {
   const written = read.text([...path, "do"]);
   const { id, verb } = /^(?<id>[^.]+)\.(?<verb>[^.]+)$/.exec(written ?? "")?.groups ?? {};
@@ -50,18 +57,19 @@ export function resolveOperation(
   }
   const { axis, units } = device;
   if (units === undefined) return undefined;
-  const args = argsOf(read, path, { axis, units }, specs);
-  if (args === undefined) return undefined;
+  const given = argsOf(read, path, { axis, units, names }, specs);
+  if (given === undefined) return undefined;
   const shown = read
     .keys([...path, "with"])
     .map((name) => String(read.raw([...path, "with", name])));
-  return { operation: { device: id, verb, args }, text: [written ?? "", ...shown].join(" ") };
+  return { operation: { device: id, verb, ...given }, text: [written ?? "", ...shown].join(" ") };
 }
 
 /** What of a device decides on the numbers. */
 interface Measures {
   readonly axis: AxisSetup | undefined;
   readonly units: AxisUnits;
+  readonly names: SagaNames | undefined;
 }
 
 type Specs = { readonly [name: string]: ArgumentSpec };
@@ -77,7 +85,7 @@ function argsOf(
   path: Path,
   device: Measures,
   specs: Specs,
-): SagaOperation["args"] | undefined {
+): Pick<SagaOperation, "args" | "worked"> | undefined {
   const names = new Map<string, ArgumentSpec>();
   for (const [name, spec] of Object.entries(specs)) {
     names.set(name, spec);
@@ -86,6 +94,7 @@ function argsOf(
   const given = read.keys([...path, "with"]);
   let good = true;
   const args: [string, number][] = [];
+  const worked: [string, WorkedArgument][] = [];
   for (const name of given) {
     const where = [...path, "with", name];
     const spec = names.get(name);
@@ -96,9 +105,11 @@ function argsOf(
       good = false;
       continue;
     }
-    const value = read.quantity(where, rulesOf(spec, device));
+    const rules = rulesOf(spec, device);
+    const value = readNumber(read, where, rules, device.names);
     if (value === undefined) good = false;
-    else args.push([name, value]);
+    else if (typeof value === "number") args.push([name, value]);
+    else worked.push([name, { value, ...limitsOf(rules) }]);
   }
   for (const [name, spec] of Object.entries(specs)) {
     const there = given.includes(name) || (spec.alias !== undefined && given.includes(spec.alias));
@@ -108,7 +119,18 @@ function argsOf(
     });
     good = false;
   }
-  return good ? Object.fromEntries(args) : undefined;
+  if (!good) return undefined;
+  const later = worked.length === 0 ? {} : { worked: Object.fromEntries(worked) };
+  return { args: Object.fromEntries(args), ...later };
+}
+
+/** What the value must keep to when it is worked out; beyond `above` the driver says no itself. */
+function limitsOf({ min, max, above }: QuantityRules): Omit<WorkedArgument, "value"> {
+  const least = min ?? above;
+  return {
+    ...(least === undefined ? {} : { min: least }),
+    ...(max === undefined ? {} : { max }),
+  };
 }
 
 /** Unit and limits of an argument, by what the axis may do. */

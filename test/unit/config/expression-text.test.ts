@@ -92,7 +92,7 @@ test.each<[string, string, string, string]>([
   ["a share of a length", "50 % * input.depth", "* multiplies", "0.5 instead of 50 %"],
   ["a length by a speed", "z.position / z.velocity", "/ divides", "the same unit"],
   ["a truth added", "z.homed + 1", "+ takes numbers; this is true or false", ""],
-  ["a truth ordered", "z.homed >= true", ">= takes numbers", ""],
+  ["a truth ordered", "z.homed >= true", ">= compares numbers", ""],
   ["a truth and a number", "z.homed == 1", "== takes numbers", ""],
   ["a text and a truth", "input.side == true", "== compares a text with true or false", ""],
   ["a text that is never it", "input.side == 'leftt'", "it is never 'leftt'", "mean left"],
