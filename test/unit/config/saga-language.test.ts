@@ -4,36 +4,8 @@
  * refuses files.
  */
 import { expect, test } from "vitest";
-import type { AxisSetup } from "#drivers/device-model.js";
-import { loadProfile } from "#drivers/profile-loader.js";
-import type { DeviceDraft } from "#kernel/config/cell-devices.js";
-import { deviceUnits } from "#kernel/config/quantities.js";
 import { parseSagas } from "#kernel/config/saga-file.js";
-
-function draft(id: string, profileId: string, axis?: AxisSetup): DeviceDraft {
-  const profile = loadProfile(profileId);
-  if (!profile.ok) throw new Error(profile.problems[0]?.message);
-  const units = deviceUnits(axis);
-  return { id, profile: profile.value, axis, units, pollFastMs: 20, config: undefined };
-}
-const linear: AxisSetup = {
-  kind: "linear",
-  unit: "mm",
-  countsPerRev: 65536,
-  gear: { motor: 1, output: 1 },
-  perRev: 10,
-  travel: { min: 0, max: 100 },
-  velocityMax: 300,
-  accelerationMax: 3000,
-  tolerance: 0.1,
-  whenOff: "falls",
-};
-const devices = [
-  draft("z", "kinco/fd5p", linear),
-  draft("left", "robotiq/2f"),
-  draft("right", "robotiq/2f"),
-  draft("belt", "abb/drives-profile", { ...linear, unit: "percent", velocityMax: 100 }),
-];
+import { problemLine, sagaDevices } from "../../fixtures/config/saga-devices.js";
 
 const lower = `saga: lower
 inputs:
@@ -98,17 +70,11 @@ steps:
 
 function read(text: string, others: readonly string[] = [lower]) {
   const files = [text, ...others].map((one, i) => ({ file: `${i}.yaml`, text: one }));
-  return parseSagas(files, devices);
+  return parseSagas(files, sagaDevices);
 }
 
 function problemsOf(text: string, others?: readonly string[]): readonly string[] {
-  return read(text, others).flatMap((draft) =>
-    draft.problems().map((p) => {
-      const more = [p.value, p.suggestion].filter((part) => part !== undefined).join("; ");
-      const mark = p.severity === "warning" ? "warning " : "";
-      return `${p.file}:${p.line}:${p.column} ${mark}${p.message} [${more}]`;
-    }),
-  );
+  return read(text, others).flatMap((draft) => draft.problems().map(problemLine));
 }
 
 test("saga language: all kinds of steps, flat, in the order of the file", () => {
@@ -401,38 +367,4 @@ test.each([
   for (let i = 0; i < depth; i += 1)
     inner = `[{ name: r${i}, repeat: { times: 2, steps: ${inner} } }]`;
   expect(problemsOf(`saga: deep\nsteps: ${inner}\n`).join()).toContain(words);
-});
-
-const grip = (name: string, id: string, more = "") =>
-  `{ name: ${name}, do: ${id}.grip, makeSafe: still${more} }`;
-test.each<[string, string, readonly string[] | undefined]>([
-  ["a plan for each", grip("a", "left", `, orElse: [${grip("b", "right")}]`), ["left", "right"]],
-  ["no plan", grip("a", "left"), undefined],
-  [
-    "a plan for one of two commands",
-    `${grip("a", "left", `, orElse: [${grip("b", "right")}]`)}, ${grip("c", "left")}`,
-    ["right"],
-  ],
-  [
-    "a plan around both commands",
-    `{ name: a, repeat: { times: 1, steps: [${grip("b", "left")}, ${grip("c", "left")}] }, ` +
-      `orElse: [${grip("d", "right")}] }`,
-    ["left", "right"],
-  ],
-  [
-    "another device moves before it inside the plan's container",
-    `{ name: a, repeat: { times: 1, steps: [${grip("b", "right")}, ${grip("c", "left")}] }, ` +
-      `orElse: [{ name: d, dwell: 1 s }] }`,
-    ["right"],
-  ],
-  [
-    "a makeSafe of another device's step needs it",
-    `${grip("a", "left", `, orElse: [${grip("b", "right")}]`)}, ` +
-      "{ name: c, do: z.enable, makeSafe: [{ do: left.release }] }",
-    ["right"],
-  ],
-])("saga language: devices it can do without: %s", (_, steps, spare) => {
-  const text = `saga: s\nsteps: [${steps}]\n`;
-  expect(problemsOf(text)).toEqual([]);
-  expect(read(text)[0]?.definition?.spare).toEqual(spare);
 });
