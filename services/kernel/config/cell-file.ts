@@ -121,7 +121,7 @@ export function parseCell(
   const plans = buses.map((bus) => planBus(bus, configs));
   checkWirePlans(read, plans, configs);
   const interlocks = resolveInterlocks(read, devices, plans);
-  const sagas = resolveSagas(read, file, devices, sources.readText);
+  const sagas = resolveSagas(read, file, { devices, interlocks }, sources.readText);
   const broker = brokerOf(read);
   const gateway = gatewayOf(read);
   checkPorts(read, { buses, broker, gateway, simulation });

@@ -8,8 +8,8 @@ import { dirname, resolve } from "node:path";
 import type { Problem } from "#drivers/device-model.js";
 import { suggestion } from "#drivers/yaml-schema.js";
 import type { SagaDefinition } from "./cell.js";
-import type { DeviceDraft } from "./cell-devices.js";
 import type { FileReader } from "./file-reader.js";
+import { noteFindings, type SagaCell } from "./saga-check.js";
 import { parseSagas, type SagaDraft } from "./saga-file.js";
 import type { SagaText } from "./saga-source.js";
 
@@ -25,7 +25,7 @@ export type ReadText = (file: string) => SagaText | { readonly why: string };
 export function resolveSagas(
   read: FileReader,
   cellFile: string,
-  devices: readonly DeviceDraft[],
+  cell: Pick<SagaCell, "devices" | "interlocks">,
   readText: ReadText,
 ): ResolvedSagas {
   const found: (SagaText & { readonly file: string; readonly at: number })[] = [];
@@ -36,7 +36,7 @@ export function resolveSagas(
       read.problems.at(["sagas", i], `the saga file cannot be read: ${text.why}`);
     } else found.push({ ...text, file, at: i });
   }
-  const drafts = parseSagas(found, devices);
+  const drafts = parseSagas(found, cell.devices);
   for (const [i, draft] of drafts.entries()) {
     const twin = drafts.slice(0, i).find(({ name }) => name === draft.name && name !== undefined);
     if (twin === undefined) continue;
@@ -44,6 +44,7 @@ export function resolveSagas(
     read.problems.at(place, `the saga ${draft.name} stands in ${twin.file} too`);
   }
   for (const draft of drafts) checkPrepare(draft, drafts);
+  noteFindings(drafts, cell);
   return {
     definitions: drafts.flatMap((draft) => draft.definition ?? []),
     problems: drafts.flatMap((draft) => draft.problems()),

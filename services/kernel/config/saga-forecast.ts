@@ -47,6 +47,8 @@ export interface SafeItem {
   readonly text: string;
   /** Only if the run has come by that step. */
   readonly maybe: boolean;
+  /** What the driver would say to it here; absent: nothing. */
+  readonly refusals?: readonly ForecastRefusal[];
 }
 
 export interface StepForecast {
@@ -381,7 +383,10 @@ class Walk {
         times.push(maybe ? { fromMs: 0, toMs: done.time.toMs } : done.time);
         const { device, verb, args } = operation;
         const given = Object.entries(args).map(([name, value]) => `${name} ${value}`);
-        return { step: nameOf(step), text: [`${device}.${verb}`, ...given].join(" "), maybe };
+        const text = [`${device}.${verb}`, ...given].join(" ");
+        const { refusals } = done;
+        const refused = refusals.length === 0 ? {} : { refusals };
+        return { step: nameOf(step), text, maybe, ...refused };
       });
     });
     return { safe, safeTime: inTurn(...times) };

@@ -60,7 +60,7 @@ export function spareOf(uses: readonly string[], steps: Steps): readonly string[
 }
 
 /** It has a plan, is one, or stands first in a container that has one. */
-function isCovered(steps: Steps, index: number, device: string): boolean {
+export function isCovered(steps: Steps, index: number, device: string): boolean {
   let inner = index;
   for (;;) {
     const step = steps[inner];
