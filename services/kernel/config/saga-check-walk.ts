@@ -7,6 +7,7 @@
  * depends on where the axes stand at the start.
  */
 
+import { readingsOf } from "./expression.js";
 import type { SagaDefinition } from "./saga.js";
 import type { Finding, SagaCell } from "./saga-check.js";
 import {
@@ -21,10 +22,9 @@ import {
 const turnsMax = 4_000;
 
 export function checkWalk(saga: SagaDefinition, cell: SagaCell): readonly Finding[] {
-  const forecast = forecastSaga(withoutDefaults(saga), {
-    devices: cell.devices,
-    interlocks: cell.interlocks,
-  });
+  const { devices, interlocks } = cell;
+  const known = { devices, interlocks };
+  const forecast = forecastSaga(withoutDefaults(saga), known, { isReady: false });
   return [
     ...forecast.steps.flatMap((step) => [
       ...refused(saga, cell, step),
@@ -121,7 +121,7 @@ function unreached(saga: SagaDefinition, { steps }: SagaForecast): readonly Find
   if (turns > turnsMax) return [];
   return steps.flatMap(({ index, turns: own, parent }): Finding[] => {
     const outer = parent === undefined ? undefined : steps[parent];
-    if (own > 0 || outer?.turns === 0) return [];
+    if (own > 0 || outer?.turns === 0 || readsDevices(saga, parent)) return [];
     const [first] = siblings(saga, index);
     // One finding for a block of them.
     if (first !== index) return [];
@@ -129,6 +129,18 @@ function unreached(saga: SagaDefinition, { steps }: SagaForecast): readonly Find
       { step: index, key: "name", message: "this step is never reached", severity: "warning" },
     ];
   });
+}
+
+/** What a device reads at run time is not known now, whatever a forecast takes for granted. */
+function readsDevices(saga: SagaDefinition, index: number | undefined): boolean {
+  const action = index === undefined ? undefined : saga.steps[index]?.action;
+  const asked =
+    action?.kind === "choose"
+      ? action.cases.map(({ when }) => when)
+      : action?.kind === "repeat" && action.whilst !== undefined
+        ? [action.whilst]
+        : [];
+  return asked.some(({ expression }) => readingsOf(expression).length > 0);
 }
 
 /** The steps of the block in which a step stands. */

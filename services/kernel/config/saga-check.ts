@@ -52,7 +52,7 @@ export function noteFindings(drafts: readonly SagaDraft[], cell: Omit<SagaCell, 
       const place = laid.places[finding.step];
       if (place === undefined) continue;
       const { key, message, suggestion, severity } = finding;
-      const facts = { severity, key: true, ...(suggestion === undefined ? {} : { suggestion }) };
+      const facts = { severity, ...(suggestion === undefined ? {} : { suggestion }) };
       noteAt(place, key, message, facts);
     }
   }

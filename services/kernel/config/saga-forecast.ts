@@ -38,6 +38,8 @@ export interface ForecastStart {
   /** Where axes stand at the start, user units; the others are not known. */
   readonly at?: { readonly [device: string]: number };
   readonly inputs?: { readonly [name: string]: Value };
+  /** False: whether axes are homed, enabled and at rest at the start is open. @default true */
+  readonly isReady?: boolean;
 }
 
 /** One makeSafe that would run, in its turn. */
@@ -124,7 +126,8 @@ function rootsOf(saga: SagaDefinition): Block {
  * As a run finds the cell: enabled, homed and at rest, but for what the saga itself has to bring
  * about, which is open until then.
  */
-function worldAt(saga: SagaDefinition, cell: ForecastCell, { at, inputs }: ForecastStart): World {
+function worldAt(saga: SagaDefinition, cell: ForecastCell, start: ForecastStart): World {
+  const { at, inputs, isReady = true } = start;
   const does = (device: string, verb: string) =>
     saga.steps.some(
       ({ action }) =>
@@ -135,10 +138,12 @@ function worldAt(saga: SagaDefinition, cell: ForecastCell, { at, inputs }: Forec
   const places = cell.devices.map(({ id, axis }): [string, Place] => {
     const stands = at?.[id];
     const ready = (verb: string, word: string) =>
-      does(id, verb) ? open<boolean>(`whether ${id} is ${word} at the start`) : given(true);
+      does(id, verb) || !isReady
+        ? open<boolean>(`whether ${id} is ${word} at the start`)
+        : given(true);
     const place = {
       position: stands === undefined ? open<number>(`where ${id} stands`) : given(stands),
-      velocity: given(0),
+      velocity: isReady ? given(0) : open<number>(`whether ${id} moves at the start`),
       homed: axis === undefined ? given(true) : ready("home", "homed"),
       enabled: ready("enable", "enabled"),
       gripped: open<boolean>(`whether ${id} holds a part`),

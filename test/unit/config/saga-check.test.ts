@@ -89,8 +89,8 @@ test.each<[string, readonly string[], string]>([
   [
     "x moves while z was sent down: both steps are named",
     [z("up", 60), z("lower", 5), x("go", 100)],
-    "0.yaml:5:18 this step is always refused: the interlock z-up-before-x: " +
-      "z.position is 5, not >= 50, where lower (z.moveTo 5 mm 200 mm/s) has left it",
+    "0.yaml:5:21 this step is always refused: the interlock z-up-before-x: " +
+      "z.position is 5, not >= 50, where lower (z.moveTo 5 mm 200 mm/s) has left it [x.moveTo]",
   ],
   [
     "the same in the second turn of a loop",
@@ -170,7 +170,9 @@ test.each<[string, readonly string[], string]>([
   ],
   [
     "a case behind one that always holds",
-    [`name: c, choose: [{ when: true, steps: [{ ${wait("w")} }] }], otherwise: [{ ${wait("v")} }]`],
+    [
+      `name: c, choose: [{ when: 1 < 2, steps: [{ ${wait("w")} }] }], otherwise: [{ ${wait("v")} }]`,
+    ],
     "warning this step is never reached",
   ],
   [
