@@ -115,7 +115,8 @@ class SagaBook {
     const laid = { steps: layout.steps, places: layout.places, body };
     const head = this.#head(source, laid, inputs);
     const { problems } = read;
-    const isGood = isWhole && problems.list().every(({ severity }) => severity !== "error");
+    const isGood =
+      isWhole && layout.isWhole && problems.list().every(({ severity }) => severity !== "error");
     return {
       file,
       name,

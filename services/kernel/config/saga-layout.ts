@@ -50,6 +50,11 @@ export class SagaLayout {
     return this.steps.length - 1;
   }
 
+  /** Every step has turned out to be one. */
+  get isWhole(): boolean {
+    return this.steps.every((step) => step !== blank);
+  }
+
   fill(index: number, step: SagaStepDefinition): void {
     this.steps[index] = step;
   }
