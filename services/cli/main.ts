@@ -12,6 +12,7 @@ import { loadCell } from "#kernel/config/cell-file.js";
 import { createNewId } from "#kernel/edge/ids.js";
 import { packageVersion } from "#kernel/edge/process.js";
 import { makeRunDir } from "#kernel/edge/run-dir-maker.js";
+import { readSagaModule } from "#kernel/edge/saga-module-reader.js";
 import { ServocellError } from "#kernel/errors.js";
 import { simControlPath } from "#kernel/run-dir.js";
 import { planCell } from "../supervisor/plan.js";
@@ -57,11 +58,12 @@ const demoCell = join(packageRoot, "examples", "pick-and-place", "cell.yaml");
 
 /** The checked cell, or nothing after all its problems were told. */
 function cellOf(file: string, options: CellOptions): CellConfig | undefined {
-  const checked = loadCell(file, {
+  const effective = {
     ...(options.data === undefined ? {} : { dataDir: options.data }),
     ...(options.simulated === true ? { simulated: true } : {}),
     ...(process.env.SERVOCELL_RUN_DIR ? { runDir: process.env.SERVOCELL_RUN_DIR } : {}),
-  });
+  };
+  const checked = loadCell(file, effective, readSagaModule);
   const problems = checked.ok ? checked.warnings : checked.problems;
   for (const line of formatted(problems)) process.stderr.write(`${line}\n`);
   return checked.ok ? checked.value : undefined;

@@ -18,7 +18,7 @@ import { beatMs, type DeviceDraft, type LoadProfile, resolveDevices } from "./ce
 import { resolveInterlocks } from "./cell-interlocks.js";
 import { isolationOf } from "./cell-isolation.js";
 import { brokerOf, checkPorts, gatewayOf, simulatedBuses, simulatedLines } from "./cell-network.js";
-import { resolveSagas } from "./cell-sagas.js";
+import { type ReadText, resolveSagas } from "./cell-sagas.js";
 import { cellFileSchema } from "./cell-schema.js";
 import { deepFreeze } from "./deep-freeze.js";
 import { FileProblems } from "./file-problems.js";
@@ -44,18 +44,25 @@ export interface CellSources {
   readonly readText: (file: string) => { readonly text: string } | { readonly why: string };
   readonly loadProfile: LoadProfile;
   readonly profileIds: (folders: ProfileFolders) => readonly string[];
+  /** What a module exports. @default modules are not read here */
+  readonly readModule?: ReadText;
   /** What a path of a serial port is behind its links. @default nobody knows */
   readonly realPath?: RealPath;
 }
 
 /** Reads the cell file, its sagas and its profiles. */
-export function loadCell(file: string, options: CellOptions = {}): Checked<CellConfig> {
+export function loadCell(
+  file: string,
+  options: CellOptions = {},
+  readModule?: ReadText,
+): Checked<CellConfig> {
   const path = resolve(file);
   const sources = {
     readText,
     loadProfile: remembered(loadProfile),
     profileIds,
     realPath,
+    ...(readModule === undefined ? {} : { readModule }),
   };
   const read = readText(path);
   if ("text" in read) return parseCell(read.text, path, sources, options);
@@ -121,7 +128,7 @@ export function parseCell(
   const plans = buses.map((bus) => planBus(bus, configs));
   checkWirePlans(read, plans, configs);
   const interlocks = resolveInterlocks(read, devices, plans);
-  const sagas = resolveSagas(read, file, { devices, interlocks }, sources.readText);
+  const sagas = resolveSagas(read, file, { devices, interlocks }, sagaReader(sources));
   const broker = brokerOf(read);
   const gateway = gatewayOf(read);
   checkPorts(read, { buses, broker, gateway, simulation });
@@ -152,6 +159,15 @@ export function parseCell(
   const placed = simulation ? simulatedLines(buses, dirs.runDir) : buses;
   const value = { file, hash: hashOf(effective), ...dirs, ...effective, buses: placed };
   return { ok: true, value: deepFreeze(value), warnings: found };
+}
+
+/** A saga is a YAML file, or a module by the end of its name. */
+function sagaReader({ readText, readModule }: CellSources): ReadText {
+  const none = { why: "modules are not read here" };
+  return (file) => {
+    if (!/\.[cm]?[jt]s$/.test(file)) return readText(file);
+    return readModule === undefined ? none : readModule(file);
+  };
 }
 
 function isError(problem: Problem): boolean {

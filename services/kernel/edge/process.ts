@@ -129,11 +129,13 @@ async function readConfig(
   if (shared !== undefined) return shared;
   // Loaded only here: the YAML reader and all profiles are a third of a small driver.
   const { loadCell } = await import("../config/cell-file.js");
-  const checked = loadCell(args.cell, {
+  const { readSagaModule } = await import("./saga-module-reader.js");
+  const options = {
     ...(args.data === undefined ? {} : { dataDir: args.data }),
     ...(env.SERVOCELL_RUN_DIR ? { runDir: env.SERVOCELL_RUN_DIR } : {}),
     ...(args.simulated ? { simulated: true } : {}),
-  });
+  };
+  const checked = loadCell(args.cell, options, readSagaModule);
   if (checked.ok) return checked.value;
   for (const problem of checked.problems) tell(problemText(problem));
   return undefined;
