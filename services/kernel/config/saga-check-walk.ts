@@ -48,7 +48,7 @@ function withoutDefaults(saga: SagaDefinition): SagaDefinition {
 function refused(saga: SagaDefinition, cell: SagaCell, step: StepForecast): readonly Finding[] {
   const { index, refusals } = step;
   return refusals
-    .filter(({ certain, code }) => certain && code !== "UNSUPPORTED")
+    .filter(({ certain, code }) => certain && code !== "NOT_SUPPORTED")
     .map((refusal) => {
       const hasPlan = saga.steps[index]?.orElse !== undefined;
       const plan = hasPlan ? "; its backup plan is always taken" : "";
@@ -95,7 +95,7 @@ function seconds(ms: number): string {
 /** If the run fails right behind this step, something of its makeSafe is refused. */
 function unsafe(saga: SagaDefinition, cell: SagaCell, step: StepForecast): readonly Finding[] {
   return step.safe.flatMap((item) => {
-    const refusal = item.refusals?.find(({ certain, code }) => certain && code !== "UNSUPPORTED");
+    const refusal = item.refusals?.find(({ certain, code }) => certain && code !== "NOT_SUPPORTED");
     return refusal === undefined || item.maybe ? [] : unsafeItem(saga, cell, step, item, refusal);
   });
 }
