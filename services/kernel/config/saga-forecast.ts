@@ -15,6 +15,7 @@ import {
   type ForecastRefusal,
   forecastOperation,
 } from "./forecast-operation.js";
+import { type ForecastStart, worldAt } from "./forecast-start.js";
 import { branched, type Passage, repeated } from "./forecast-ways.js";
 import {
   type Fact,
@@ -22,7 +23,6 @@ import {
   meeting,
   open,
   opensOf,
-  type Place,
   scopeOf,
   type World,
   withBegun,
@@ -32,15 +32,7 @@ import { exactly, inTurn, noTime, oneOf, type TimeSpan } from "./motion-time.js"
 import type { Block, SagaDefinition, SagaStepDefinition } from "./saga.js";
 import { devicesOf } from "./saga-walk.js";
 
-export type { ForecastCell, ForecastDevice, ForecastRefusal, TimeSpan };
-
-export interface ForecastStart {
-  /** Where axes stand at the start, user units; the others are not known. */
-  readonly at?: { readonly [device: string]: number };
-  readonly inputs?: { readonly [name: string]: Value };
-  /** False: whether axes are homed, enabled and at rest at the start is open. @default true */
-  readonly isReady?: boolean;
-}
+export type { ForecastCell, ForecastDevice, ForecastRefusal, ForecastStart, TimeSpan };
 
 /** One makeSafe that would run, in its turn. */
 export interface SafeItem {
@@ -120,41 +112,6 @@ export function forecastSaga(
 
 function rootsOf(saga: SagaDefinition): Block {
   return saga.steps.flatMap((step, index) => (step.parent === undefined ? [index] : []));
-}
-
-/**
- * As a run finds the cell: enabled, homed and at rest, but for what the saga itself has to bring
- * about, which is open until then.
- */
-function worldAt(saga: SagaDefinition, cell: ForecastCell, start: ForecastStart): World {
-  const { at, inputs, isReady = true } = start;
-  const does = (device: string, verb: string) =>
-    saga.steps.some(
-      ({ action }) =>
-        action.kind === "operation" &&
-        action.operation.device === device &&
-        action.operation.verb === verb,
-    );
-  const places = cell.devices.map(({ id, axis }): [string, Place] => {
-    const stands = at?.[id];
-    const ready = (verb: string, word: string) =>
-      does(id, verb) || !isReady
-        ? open<boolean>(`whether ${id} is ${word} at the start`)
-        : given(true);
-    const place = {
-      position: stands === undefined ? open<number>(`where ${id} stands`) : given(stands),
-      velocity: isReady ? given(0) : open<number>(`whether ${id} moves at the start`),
-      homed: axis === undefined ? given(true) : ready("home", "homed"),
-      enabled: ready("enable", "enabled"),
-      gripped: open<boolean>(`whether ${id} holds a part`),
-    };
-    return [id, place];
-  });
-  const known = Object.entries(saga.inputs ?? {}).map(([name, spec]): [string, Fact<Value>] => {
-    const value = inputs?.[name] ?? spec.default;
-    return [name, value === undefined ? open(`the input ${name}`) : given(value)];
-  });
-  return { places: new Map(places), variables: new Map(), inputs: new Map(known), begun: [] };
 }
 
 class Walk {

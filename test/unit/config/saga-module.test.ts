@@ -56,7 +56,7 @@ test("saga module: what is wrong is shown at its line in the module", () => {
   const draft = read("wrong");
   const found = typeof draft === "object" ? draft.problems().map(problemLine) : [];
   expect(found).toContain(
-    `${fileOf("wrong")}:2:55 this key is not known here [1 s; did you mean dwell?]`,
+    `${fileOf("wrong")}:5:55 this key is not known here [1 s; did you mean dwell?]`,
   );
 });
 
@@ -64,8 +64,14 @@ test("saga module: as YAML, so as a module (saga=lower)", () => {
   const yaml = `saga: lower
 inputs: { to: { min: 0 mm, max: 50 mm, default: 10 mm } }
 steps:
-  - { name: down-1, do: z.moveTo, with: { position: = input.to / 1, velocity: 100 mm/s }, makeSafe: still }
-  - { name: down-2, do: z.moveTo, with: { position: = input.to / 2, velocity: 100 mm/s }, makeSafe: still }
+  - name: down-1
+    do: z.moveTo
+    with: { position: = input.to / 1, velocity: 100 mm/s }
+    makeSafe: still
+  - name: down-2
+    do: z.moveTo
+    with: { position: = input.to / 2, velocity: 100 mm/s }
+    makeSafe: still
 `;
   const [file] = parseSagas([{ file: fileOf("lower"), text: yaml }], sagaDevices);
   const draft = read("lower");
