@@ -132,6 +132,35 @@ describe("first", () => {
   });
 });
 
+test("first, in a later turn: what a branch has commanded only in the turn before is not stopped", () => {
+  const loop: SagaDefinition = {
+    ...saga(
+      "loop",
+      ["x", "z"],
+      [
+        step("loop", { action: { kind: "repeat", times: 2, turnsMax: 2, block: [1] } }),
+        step("race", {
+          action: { kind: "parallel", until: "first", branches: [[2], [3, 4]] },
+          parent: 0,
+        }),
+        { ...move("fast", "x", 1), parent: 1 },
+        step("wait", { action: { kind: "dwell", forMs: 50 }, parent: 1 }),
+        { ...move("late", "z", 1), parent: 1 },
+      ],
+    ),
+    body: [0],
+  };
+  const walk = new Walk(loop).running();
+  walk.feed({ kind: "accepted", id: walk.idOf("fast") }).feed({ kind: "tick" }, 50);
+  expect(walk.sent).toEqual(["z moveTo"]);
+  walk.verdict("fast", done);
+  expect(walk.effects[0]).toMatchObject({ kind: "stop", axes: ["z"] });
+  walk.still("z").leased("z", 2);
+  expect(walk.sent).toEqual(["x moveTo"]);
+  walk.verdict("fast", done);
+  expect(walk.said).toEqual(["step.ended", "step.ended", "step.ended", "step.ended", "release"]);
+});
+
 test("safeFirst: hold the load before anything else is made safe", () => {
   const walk = begun({ ...three, safeFirst: ["move-a"] }).feed({ kind: "cancelled", text: "" });
   walk.still("a", "b", "c");
