@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { benchRespawn, benchWire } from "./saga-crash.js";
 import { BenchDesk, noopSaga } from "./saga-desk.js";
 import { openLongJournal } from "./saga-history.js";
 import { benchDbos, type PeerTimes } from "./saga-peers.js";
@@ -34,6 +35,7 @@ export async function benchSaga(): Promise<object> {
     say(`runs of three steps, ${inFlight} at a time: ${Math.round(perSecond)} a second`);
     const history = await openLongJournal(quick ? 20_000 : 1_000_000);
     say(`a journal of ${history.events} events: open after ${Math.round(history.openMs)} ms`);
+    const crash = await crashFigures();
     const dbos = await benchDbos(quick ? 0.1 : 1, say);
     if (dbos !== undefined) {
       say(`DBOS on PostgreSQL, one step: ${spread(dbos.steps)}`);
@@ -48,6 +50,7 @@ export async function benchSaga(): Promise<object> {
       runP99Ms: round(at(run, 0.99)),
       runsPerSecond: Math.round(perSecond),
       openMillionMs: Math.round(history.openMs),
+      ...crash,
       ...(dbos === undefined ? {} : peerFigures(dbos, at(step, 0.5), perSecond)),
     };
   } finally {
@@ -113,6 +116,27 @@ async function runsPerSecond(desk: BenchDesk): Promise<number> {
     }),
   );
   return together / ((performance.now() - fromMs) / 1000);
+}
+
+async function crashFigures(): Promise<object> {
+  const { respawnToFenced, standstillToMakeSafe } = await benchRespawn(
+    quick ? 20_000 : 1_000_000,
+    quick ? 3 : 20,
+  );
+  say(
+    `a new process with that journal: stop at the last driver after ${Math.round(respawnToFenced)} ms`,
+  );
+  say(`the last standstill read: makeSafe at its driver after ${spread(standstillToMakeSafe)}`);
+  const { crashToStop, wire } = await benchWire(quick ? 1 : 5);
+  say(`the coordinator killed: stop frame at the moving axis after ${spread(crashToStop)}`);
+  say(`a verdict in, the next command's first frame out: ${spread(wire)} (${wire.length} steps)`);
+  return {
+    wireP50Ms: round(at(wire, 0.5)),
+    wireP99Ms: round(at(wire, 0.99)),
+    crashToStopMs: round(at(crashToStop, 0.5)),
+    respawnToFencedMs: round(respawnToFenced),
+    standstillToMakeSafeMs: round(at(standstillToMakeSafe, 0.5)),
+  };
 }
 
 /** How many times faster a step is here, and how many times more runs a second there are. */
