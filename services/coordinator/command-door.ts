@@ -7,6 +7,7 @@
  */
 import type { Detail } from "#drivers/reading.js";
 import type { CellConfig, SagaDefinition } from "#kernel/config/cell.js";
+import { startInputs } from "#kernel/config/saga-inputs.js";
 import { type Command, commandIdSchema, type Response } from "#kernel/contract/payloads.js";
 import { codeOf, type ErrorCode, ServocellError, textOf } from "#kernel/errors.js";
 import type { Boot, Log, MessageLink, NewId, Row, Statement } from "#kernel/ports.js";
@@ -158,9 +159,13 @@ export class CommandDoor {
     const run = given === undefined ? newId() : String(given);
     const before = given === undefined ? undefined : await this.#repeated(run, saga);
     if (before !== undefined) return before;
+    const judged = startInputs(saga, command.args.inputs);
+    if (!judged.ok) return refusal("VALIDATION_FAILED", `${judged.problems.join("; ")}.`);
     this.#checkStart(saga);
+    const { inputs } = judged;
     const answer: Answer = { ok: true, result: { run, state: "pending" } };
-    await runs.start({ run, saga, by: command.by }, () => keeping(command.id, body, answer));
+    const start = { run, saga, by: command.by, inputs };
+    await runs.start(start, () => keeping(command.id, body, answer));
     return answer;
   }
 

@@ -1,0 +1,7 @@
+/**
+ * Forms a part in press a.
+ * The idea: one of two, see twins.mjs. It refuses to differ in more than its name and place.
+ */
+import { formAt } from "./twins.mjs";
+
+export const saga = formAt("press-a", "300 mm");
