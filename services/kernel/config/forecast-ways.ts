@@ -1,14 +1,15 @@
 /**
- * Several ways at once, and one way several times: parallel and repeat in a forecast.
+ * Several ways at once, one of several, one several times: parallel, choose, repeat in a forecast.
  *
  * The idea: a branch sees what the others move as open, and after all of them each device is as
  * its own branch left it; turns are walked one by one as long as it is known that there is
  * another, and bounded by the most that there can be when it is not. Pure. It refuses to walk for
  * ever: a loop beyond the bound is reckoned by its last turn.
  */
+import type { Ms } from "#drivers/reading.js";
 import type { Value, Written } from "./expression.js";
 import { type Begun, type Fact, meeting, open, type World, withPlace } from "./forecast-world.js";
-import { inTurn, noTime, type TimeSpan, untilAll, untilFirst } from "./motion-time.js";
+import { inTurn, noTime, oneOf, type TimeSpan, untilAll, untilFirst } from "./motion-time.js";
 import type { Block, SagaAction } from "./saga.js";
 
 /** A part of a saga that was walked. */
@@ -26,9 +27,12 @@ interface Branching {
   readonly world: World;
   readonly walk: Way;
   readonly devices: (block: Block) => ReadonlySet<string>;
+  /** From its greatest velocity to a stand, of the slowest of these. */
+  readonly stopMs: (devices: readonly string[]) => Ms;
 }
 
-export function branched({ name, action, world, walk, devices }: Branching): Passage {
+export function branched(how: Branching): Passage {
+  const { name, action, world, walk, devices } = how;
   const { branches, until } = action;
   const moved = branches.map(devices);
   const passages = branches.map((block, i) => {
@@ -36,9 +40,14 @@ export function branched({ name, action, world, walk, devices }: Branching): Pas
     return walk(block, others.reduce(inMotion, world));
   });
   const times = passages.map((one) => one.time);
+  const moving = [...new Set(moved.flatMap((one) => [...one]))];
+  // The axes that `first` leaves behind are stopped and seen still before it is over.
+  const leaves = until === "first" && branches.length > 1 && moving.length > 0;
+  const stop = leaves ? { fromMs: 0, toMs: how.stopMs(moving) } : noTime;
+  const on = leaves ? [`how soon the other branches of ${name} stand still`] : [];
   return {
-    time: until === "all" ? untilAll(times) : untilFirst(times),
-    depends: [...new Set(passages.flatMap((one) => one.depends))],
+    time: until === "all" ? untilAll(times) : inTurn(untilFirst(times), stop),
+    depends: [...new Set([...passages.flatMap((one) => one.depends), ...on])],
     world: joined({ name, action, world, moved, passages }),
   };
 }
@@ -87,12 +96,45 @@ function begunIn(worlds: readonly World[], before: World, maybe: boolean): reado
   return [...told, ...before.begun];
 }
 
+type FactOf = (written: Written, world: World) => Fact<Value>;
+
+interface Choosing {
+  readonly name: string;
+  readonly action: SagaAction & { readonly kind: "choose" };
+  readonly world: World;
+  readonly walk: Way;
+  readonly fact: FactOf;
+}
+
+/** The first case that holds; those before it that may hold are ways as well. */
+export function chosen({ name, action, world, walk, fact }: Choosing): Passage {
+  const ways: Block[] = [];
+  const opens: string[] = [];
+  let sure = false;
+  for (const { when, block } of action.cases) {
+    const holds = fact(when, world);
+    if (holds.known && holds.value !== true) continue;
+    ways.push(block);
+    sure = holds.known;
+    if (sure) break;
+    if (!holds.known) opens.push(holds.on);
+  }
+  if (!sure) ways.push(action.otherwise);
+  const passages = ways.map((block) => walk(block, world));
+  const worlds = passages.map((one) => one.world);
+  return {
+    time: oneOf(passages.map((one) => one.time)),
+    depends: [...new Set([...opens, ...passages.flatMap((one) => one.depends)])],
+    world: meeting(worlds, opens.length === 0 ? name : opens.join(", ")),
+  };
+}
+
 interface Repeating {
   readonly name: string;
   readonly action: SagaAction & { readonly kind: "repeat" };
   readonly world: World;
   readonly walk: Way;
-  readonly fact: (written: Written, world: World) => Fact<Value>;
+  readonly fact: FactOf;
   readonly isTired: () => boolean;
 }
 

@@ -16,7 +16,7 @@ import {
   forecastOperation,
 } from "./forecast-operation.js";
 import { type ForecastStart, worldAt } from "./forecast-start.js";
-import { branched, type Passage, repeated } from "./forecast-ways.js";
+import { branched, chosen, type Passage, repeated } from "./forecast-ways.js";
 import {
   type Fact,
   given,
@@ -281,33 +281,11 @@ class Walk {
   #container({ name, action }: SagaStepDefinition, world: World): Passage {
     const walk = (block: Block, from: World) => this.block(block, from);
     const devices = (block: Block) => devicesOf(this.#saga, block);
-    if (action.kind === "parallel") return branched({ name, action, world, walk, devices });
-    if (action.kind === "choose") {
-      const ways: Block[] = [];
-      const opens: string[] = [];
-      let sure = false;
-      for (const { when, block } of action.cases) {
-        const fact = factFor(when, world);
-        if (fact.known && fact.value !== true) continue;
-        ways.push(block);
-        sure = fact.known;
-        if (sure) break;
-        if (!fact.known) opens.push(fact.on);
-      }
-      if (!sure) ways.push(action.otherwise);
-      const passages = ways.map((block) => walk(block, world));
-      const on = opens.length === 0 ? name : opens.join(", ");
-      return {
-        time: oneOf(passages.map((one) => one.time)),
-        depends: [...new Set([...opens, ...passages.flatMap((one) => one.depends)])],
-        world: meeting(
-          passages.map((one) => one.world),
-          on,
-        ),
-      };
-    }
+    const stopMs = (ids: readonly string[]) => stopMsMax(this.#cell, ids);
+    if (action.kind === "parallel") return branched({ name, action, world, walk, devices, stopMs });
+    const fact = (written: Written, now: World) => factFor(written, now);
+    if (action.kind === "choose") return chosen({ name, action, world, walk, fact });
     if (action.kind === "repeat") {
-      const fact = (written: Written, now: World) => factFor(written, now);
       return repeated({ name, action, world, walk, fact, isTired: () => this.isTired });
     }
     if (action.kind !== "call") return { time: noTime, depends: [], world };
@@ -353,6 +331,14 @@ class Walk {
     });
     return { safe, safeTime: inTurn(...times) };
   }
+}
+
+function stopMsMax({ devices }: ForecastCell, ids: readonly string[]): Ms {
+  const times = devices.map(({ id, axis }) => {
+    if (axis === undefined || !ids.includes(id)) return 0;
+    return (axis.velocityMax / axis.accelerationMax) * 1000;
+  });
+  return Math.max(0, ...times);
 }
 
 function factFor(written: Written, world: World): Fact<Value> {

@@ -3,6 +3,7 @@
  * The idea: a history as the gateway gives it, written by hand; the trace is checked against the
  * rules of its format. It refuses gateways.
  */
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { RunStep } from "#kernel/contract/payloads.js";
 import type { RunHistory } from "#kernel/contract/run-history.js";
@@ -198,4 +199,20 @@ test("export: the whole history under its number, as its schema says", () => {
   expect(runExportSchema.parse(JSON.parse(JSON.stringify(document)))).toEqual(document);
   expect(document).toMatchObject({ servocellRun: 1, run: "R1", rows: told.rows });
   expect(document).not.toHaveProperty("next");
+});
+
+test("trace: 500 runs with steps at any time, beside and inside each other: every track nests", () => {
+  const spans = fc.array(fc.record({ from: fc.nat(500), ms: fc.nat(400) }), { maxLength: 12 });
+  fc.assert(
+    fc.property(spans, (all) => {
+      const steps = all.map(({ from, ms }, i) =>
+        step(`s${i}`, { startedAt: startedAt + from, durationMs: ms }),
+      );
+      const trace = traceOf(history([], steps));
+      expectWellFormed(trace);
+      const shown = trace.traceEvents.filter((event) => event.ph === "X" && event.cat === "step");
+      expect(shown).toHaveLength(all.length);
+    }),
+    { numRuns: 500, seed: 3 },
+  );
 });

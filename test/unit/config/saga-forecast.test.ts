@@ -188,7 +188,9 @@ test("parallel: the last branch (all) or the first one (first) ends it; others' 
   expect(all.steps[2]?.refusals[0]?.text).toMatch(/z is moved by another branch/);
   expect(all.steps[3]?.time.fromMs).toBeCloseTo(3100, 6);
   const first = forecastSaga(tree("first"), cell, { at });
-  expect(first.steps[0]?.time.toMs).toBeCloseTo(1100, 6);
+  // z, that is left behind, takes at most 100 ms from 100 mm/s to a stand.
+  expect(first.steps[0]?.time.fromMs).toBeCloseTo(1100, 6);
+  expect(first.steps[0]?.time.toMs).toBeCloseTo(1200, 6);
   expect(first.steps[3]).toMatchObject({ depends: ["which branch of both ends first"] });
 });
 
