@@ -4,4 +4,4 @@
  */
 import { take } from "./twins.mjs";
 
-export const saga = take("left", "0 mm");
+export const saga = take("left");

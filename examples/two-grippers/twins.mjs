@@ -4,12 +4,12 @@
  * they do is written once. It refuses to hold anything that only one of the two does.
  */
 
-/** Takes a part from the belt and lays it into a press, at `to`. */
+/** Takes a part from the belt and lays it into a press, at `to`; `offset`: where the gripper hangs. */
 export function take(gripper, offset) {
   const x = (name, place) => ({
     name,
     do: "x.moveTo",
-    with: { position: `= ${place} - ${offset}`, velocity: "500 mm/s" },
+    with: { position: offset === undefined ? place : `${place} - ${offset}`, velocity: "500 mm/s" },
     timeout: "8 s",
     makeSafe: "still",
   });
@@ -25,7 +25,7 @@ export function take(gripper, offset) {
         timeout: "8 s",
         makeSafe: { none: "an open gripper holds nothing" },
       },
-      x("to-belt", "100 mm"),
+      x("to-belt", "= 100 mm"),
       {
         name: "grip",
         do: `${gripper}.grip`,
@@ -33,14 +33,14 @@ export function take(gripper, offset) {
         timeout: "8 s",
         makeSafe: [release],
       },
-      x("to-press", "input.to"),
+      x("to-press", "= input.to"),
       {
         name: "let-go",
         ...release,
         timeout: "8 s",
         makeSafe: { none: "an open gripper holds nothing" },
       },
-      x("clear", "100 mm"),
+      x("clear", "= 100 mm"),
     ],
   };
 }

@@ -11,6 +11,8 @@ import { linkText } from "#kernel/config/bus-link.js";
 import type { CellConfig, DeviceConfig, InterlockConfig } from "#kernel/config/cell.js";
 import { runOn, stopBoundOf } from "#kernel/config/cell-interlocks.js";
 import { deviceUnits } from "#kernel/config/quantities.js";
+import type { InputSpec, SagaDefinition } from "#kernel/config/saga.js";
+import { forecastSaga } from "#kernel/config/saga-forecast.js";
 import { heaviest } from "#kernel/config/wire-check.js";
 import { type BusPlan, type PlannedRequest, planBus } from "#kernel/config/wire-plan.js";
 
@@ -28,10 +30,7 @@ export function checkCell(config: CellConfig): readonly string[] {
     ...plans.flatMap((plan) => busLines(config, plan)),
     ...config.devices.flatMap((device) => deviceLines(device)),
     ...config.interlocks.flatMap((interlock) => interlockLines(config, plans, interlock)),
-    ...config.sagas.flatMap((saga) => [
-      `saga ${saga.name} (${saga.version}): ${saga.steps.length} steps, uses ${saga.uses.join(", ")}`,
-      ...(saga.prepare === undefined ? [] : [`  prepared by ${saga.prepare}`]),
-    ]),
+    ...config.sagas.flatMap((saga) => sagaLines(config, saga)),
   ];
 }
 
@@ -161,4 +160,33 @@ function interlockLines(
     `interlock ${interlock.name}: ${interlock.moves.join(", ")} only while ${interlock.require.text}`,
     `  read by ${interlock.evaluator}; runs on ${runs.join(", ")} of a margin of ${interlock.margin}`,
   ];
+}
+
+/** What a saga needs, what it can do without, and how long it takes at best. */
+function sagaLines(config: CellConfig, saga: SagaDefinition): readonly string[] {
+  const { name, version, steps, uses, spare = [], prepare, mode, onRestart } = saga;
+  const devices = config.devices.map(({ id, profile, setup }) => {
+    return { id, profile, axis: setup.axis };
+  });
+  const { total } = forecastSaga(saga, { devices, interlocks: config.interlocks });
+  const inputs = Object.entries(saga.inputs ?? {}).map(([input, spec]) => inputText(input, spec));
+  const start = mode === undefined ? "" : `, in mode ${mode}`;
+  const again = onRestart === "resume" ? ", goes on after a restart" : "";
+  return [
+    `saga ${name} (${version}): ${steps.length} steps, uses ${uses.join(", ")}${start}${again}`,
+    ...(spare.length === 0 ? [] : [`  has plans without ${spare.join(", ")}`]),
+    ...(inputs.length === 0 ? [] : [`  inputs    ${inputs.join("; ")}`]),
+    ...(prepare === undefined ? [] : [`  prepared by ${prepare}`]),
+    ...(total.fromMs < 100 ? [] : [`  takes at least ${(total.fromMs / 1000).toFixed(1)} s`]),
+  ];
+}
+
+/** `depth 20 … 60 mm (40)`. */
+function inputText(name: string, spec: InputSpec): string {
+  const { kind, unit, min, max, choices, default: fallback } = spec;
+  const range = min === undefined && max === undefined ? "" : ` ${min ?? ""} … ${max ?? ""}`;
+  const what =
+    choices === undefined ? (kind === "number" ? range : ` ${kind}`) : ` ${choices.join(" | ")}`;
+  const ends = fallback === undefined ? "needed" : String(fallback);
+  return `${name}${what}${unit === undefined ? "" : ` ${unit}`} (${ends})`;
 }

@@ -65,6 +65,7 @@ function forDevice({ saga, cell, step, device }: DeviceWait): readonly Finding[]
 
 /** It waits for another run, and no other run can be under way. */
 function forRun(saga: SagaDefinition, { sagas }: SagaCell, step: number): readonly Finding[] {
+  if (saga.uses.length === 0) return [];
   const others = sagas.filter((other) => other.name !== saga.name);
   const free = others.filter((other) => shared(saga, other) === undefined);
   if (free.length > 0) return [];
