@@ -118,18 +118,10 @@ function safeText({ safe, safeTime }: StepForecast): string {
   return `if it fails: stop, then ${ways.join(", then ")}; ${spanText(safeTime)}`;
 }
 
-function totalLines({ total, depends, steps }: SagaForecast): readonly string[] {
-  const counted = steps.filter((step) => step.turns > 0);
-  const refused = counted.filter((step) => step.refusals.some((one) => one.certain));
-  const overdue = counted.filter((step) => step.overdue);
+function totalLines({ total, depends, fails }: SagaForecast): readonly string[] {
   return [
     `in all ${spanText(total)} at best: without the bus, settling and whatever fails`,
     ...(depends.length === 0 ? [] : [`  depends on ${depends.join("; ")}`]),
-    ...(refused.length === 0
-      ? []
-      : [`  would be refused: ${refused.map((step) => step.name).join(", ")}`]),
-    ...(overdue.length === 0
-      ? []
-      : [`  cannot be done in time: ${overdue.map((step) => step.name).join(", ")}`]),
+    ...(fails.length === 0 ? [] : [`  would fail: ${fails.join(", ")}`]),
   ];
 }

@@ -11,7 +11,6 @@ import {
   type ForecastCell,
   type ForecastDevice,
   forecastSaga,
-  type SagaForecast,
 } from "#kernel/config/saga-forecast.js";
 import { devicesOf } from "#kernel/config/saga-walk.js";
 import { ServocellError } from "#kernel/errors.js";
@@ -33,7 +32,7 @@ export interface StartPlace {
   readonly assumed: boolean;
 }
 
-/** Exit code 0: nothing would be refused for certain, and no step is overdue. */
+/** Exit code 0: no step fails for certain: refused with no backup plan left, or overdue. */
 export function dryRun(
   config: CellConfig,
   name: string,
@@ -51,14 +50,7 @@ export function dryRun(
   const forecast = forecastSaga(saga, forecastCell(config), { at, inputs });
   if (flags.json === true) say(JSON.stringify({ saga: saga.name, at, inputs, forecast }, null, 2));
   else for (const line of forecastLines({ saga, forecast, places, inputs })) say(line);
-  return isFeasible(forecast) ? 0 : 1;
-}
-
-function isFeasible({ steps }: SagaForecast): boolean {
-  return steps.every(({ turns, overdue, refusals, insteadOf }) => {
-    const counts = turns > 0 && insteadOf === undefined;
-    return !counts || !(overdue || refusals.some((one) => one.certain));
-  });
+  return forecast.fails.length === 0 ? 0 : 1;
 }
 
 function inputSpecs(saga: SagaDefinition) {

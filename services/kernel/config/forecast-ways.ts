@@ -8,16 +8,16 @@
  */
 import type { Ms } from "#drivers/reading.js";
 import type { Value, Written } from "./expression.js";
+import {
+  failsOfWays,
+  oneAfterOther,
+  oneOfWays,
+  type Passage,
+  resting,
+} from "./forecast-passage.js";
 import { type Begun, type Fact, meeting, open, type World, withPlace } from "./forecast-world.js";
-import { inTurn, noTime, oneOf, type TimeSpan, untilAll, untilFirst } from "./motion-time.js";
+import { inTurn, noTime, untilAll, untilFirst } from "./motion-time.js";
 import type { Block, SagaAction } from "./saga.js";
-
-/** A part of a saga that was walked. */
-export interface Passage {
-  readonly time: TimeSpan;
-  readonly depends: readonly string[];
-  readonly world: World;
-}
 
 type Way = (block: Block, world: World) => Passage;
 
@@ -45,10 +45,20 @@ export function branched(how: Branching): Passage {
   const leaves = until === "first" && branches.length > 1 && moving.length > 0;
   const stop = leaves ? { fromMs: 0, toMs: how.stopMs(moving) } : noTime;
   const on = leaves ? [`how soon the other branches of ${name} stand still`] : [];
+  const movers = passages.filter((one) => one.moves).length;
+  const refused = passages.map((one, i) => {
+    // What another branch has moved by then rules a backup plan out.
+    const alone = movers - (passages[i]?.moves === true ? 1 : 0) === 0;
+    return alone ? one.refused : "no";
+  });
   return {
     time: until === "all" ? untilAll(times) : inTurn(untilFirst(times), stop),
     depends: [...new Set([...passages.flatMap((one) => one.depends), ...on])],
     world: joined({ name, action, world, moved, passages }),
+    refused:
+      refused.find((one) => one === "certain") ?? refused.find((one) => one === "maybe") ?? "no",
+    moves: movers > 0,
+    fails: until === "all" ? passages.flatMap((one) => one.fails) : failsOfWays(passages),
   };
 }
 
@@ -122,11 +132,9 @@ export function chosen({ name, action, world, walk, fact }: Choosing): Passage {
   if (!sure) ways.push(action.otherwise);
   const passages = ways.map((block) => walk(block, world));
   const worlds = passages.map((one) => one.world);
-  return {
-    time: oneOf(passages.map((one) => one.time)),
-    depends: [...new Set([...opens, ...passages.flatMap((one) => one.depends)])],
-    world: meeting(worlds, opens.length === 0 ? name : opens.join(", ")),
-  };
+  const met = meeting(worlds, opens.length === 0 ? name : opens.join(", "));
+  const either = oneOfWays(passages, met);
+  return { ...either, depends: [...new Set([...opens, ...either.depends])] };
 }
 
 interface Repeating {
@@ -146,47 +154,43 @@ export function repeated(how: Repeating): Passage {
       : fact(action.times, how.world);
   const known = typeof times === "object" ? (times.known ? Number(times.value) : undefined) : times;
   const turnsMax = Math.max(0, Math.min(action.turnsMax, known ?? action.turnsMax));
-  const depends = new Set<string>();
-  let now: Passage = { time: noTime, depends: [], world: how.world };
-  let last = noTime;
-  for (let turns = 0; turns < turnsMax; turns += 1) {
+  const turns: Passage[] = [];
+  let world = how.world;
+  for (let turn = 0; turn < turnsMax; turn += 1) {
     const on = typeof times === "object" && !times.known ? times.on : undefined;
-    const goesOn = action.whilst === undefined ? undefined : fact(action.whilst, now.world);
+    const goesOn = action.whilst === undefined ? undefined : fact(action.whilst, world);
     if (goesOn?.known === true && goesOn.value !== true) break;
     const opens = goesOn?.known === false ? goesOn.on : on;
-    if (opens !== undefined) {
-      now = openTurns(how, now, { left: turnsMax - turns, on: opens });
-      depends.add(opens);
-      break;
-    }
-    if (how.isTired()) {
-      const left = turnsMax - turns;
-      const rest = { fromMs: last.fromMs * left, toMs: last.toMs * left };
-      const fromMs = goesOn === undefined ? rest.fromMs : 0;
-      now = { ...now, time: inTurn(now.time, { ...rest, fromMs }) };
-      break;
-    }
-    const turn = walk(action.block, now.world);
-    last = turn.time;
-    now = { time: inTurn(now.time, turn.time), depends: [], world: turn.world };
-    for (const one of turn.depends) depends.add(one);
+    const left = turnsMax - turn;
+    const last = opens !== undefined || how.isTired();
+    if (opens !== undefined) turns.push(openTurns(how, world, { left, on: opens }));
+    else if (last) {
+      const { fromMs = 0, toMs = 0 } = turns.at(-1)?.time ?? {};
+      const least = goesOn === undefined ? fromMs * left : 0;
+      turns.push(resting(world, { fromMs: least, toMs: toMs * left }));
+    } else turns.push(walk(action.block, world));
+    world = turns.at(-1)?.world ?? world;
+    if (last) break;
   }
-  return { ...now, depends: [...new Set([...depends, ...now.depends])] };
+  return oneAfterOther(turns, world);
 }
 
 /** Nobody knows whether there is another turn: from none to the most that there can be. */
 function openTurns(
   { name, action, walk }: Repeating,
-  now: Passage,
+  world: World,
   { left, on }: { readonly left: number; readonly on: string },
 ): Passage {
-  const one = walk(action.block, now.world);
-  const again = meeting([now.world, one.world], `how often ${name} is repeated`);
+  const one = walk(action.block, world);
+  const again = meeting([world, one.world], `how often ${name} is repeated`);
   const other = left > 1 ? walk(action.block, again) : one;
   const most = one.time.toMs + Math.max(one.time.toMs, other.time.toMs) * (left - 1);
   return {
-    time: inTurn(now.time, { fromMs: 0, toMs: most }),
+    time: { fromMs: 0, toMs: most },
     depends: [...new Set([on, ...one.depends, ...other.depends])],
     world: meeting([again, other.world], `how often ${name} is repeated`),
+    refused: one.refused === "no" ? "no" : "maybe",
+    moves: one.moves || other.moves,
+    fails: [],
   };
 }

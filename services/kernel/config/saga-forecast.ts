@@ -15,8 +15,9 @@ import {
   type ForecastRefusal,
   forecastOperation,
 } from "./forecast-operation.js";
+import { oneAfterOther, type Passage, resting, withPlan } from "./forecast-passage.js";
 import { type ForecastStart, worldAt } from "./forecast-start.js";
-import { branched, chosen, type Passage, repeated } from "./forecast-ways.js";
+import { branched, chosen, repeated } from "./forecast-ways.js";
 import {
   type Fact,
   given,
@@ -71,6 +72,8 @@ export interface SagaForecast {
   readonly saga: string;
   readonly total: TimeSpan;
   readonly depends: readonly string[];
+  /** Steps at which a run fails for certain: refused with no backup plan left, or overdue. */
+  readonly fails: readonly string[];
   /** One for each step of the definition, in its order. */
   readonly steps: readonly StepForecast[];
 }
@@ -106,6 +109,7 @@ export function forecastSaga(
     saga: saga.name,
     total: whole.time,
     depends: whole.depends,
+    fails: whole.fails,
     steps: saga.steps.map((step, index) => walk.told(step, index)),
   };
 }
@@ -159,20 +163,17 @@ class Walk {
       passages.push(passage);
       now = passage.world;
     }
-    return {
-      time: inTurn(...passages.map((one) => one.time)),
-      depends: [...new Set(passages.flatMap((one) => one.depends))],
-      world: now,
-    };
+    return oneAfterOther(passages, now);
   }
 
   step(index: number, before: World): Passage {
     const step = this.#saga.steps[index];
-    if (step === undefined) return { time: noTime, depends: [], world: before };
+    if (step === undefined) return resting(before);
     this.#visits += 1;
     const draft = this.#draftOf(index);
     const world = withBegun(before, index);
-    const { refusals, ...passage } = this.#act(step, world);
+    const { refusals, ...acted } = this.#act(step, world);
+    const passage = judged(step, acted, refusals);
     draft.turns += 1;
     draft.time = draft.time === undefined ? passage.time : oneOf([draft.time, passage.time]);
     for (const on of passage.depends) draft.depends.add(on);
@@ -183,7 +184,7 @@ class Walk {
       draft.safe = safe;
       draft.safeTime = oneOf([safeTime, this.#safeFrom(world, passage.world).safeTime]);
     }
-    return this.#withPlanB(step, before, passage, refusals);
+    return this.#withPlanB(step, before, passage);
   }
 
   #draftOf(index: number): Draft {
@@ -203,23 +204,12 @@ class Walk {
   }
 
   /** A refusal that is certain makes the backup plan the way; one that is not, one of two ways. */
-  #withPlanB(
-    step: SagaStepDefinition,
-    before: World,
-    passage: Passage,
-    refusals: readonly ForecastRefusal[],
-  ): Passage {
+  #withPlanB(step: SagaStepDefinition, before: World, passage: Passage): Passage {
     if (step.orElse === undefined) return passage;
-    const other = this.block(step.orElse, before);
+    const plan = this.block(step.orElse, before);
     for (const index of step.orElse) this.#draftOf(index).insteadOf = step.name;
-    if (refusals.some((one) => one.certain)) return other;
-    if (refusals.length === 0) return passage;
     const on = `whether ${step.name} is refused`;
-    return {
-      time: oneOf([passage.time, other.time]),
-      depends: [...new Set([...passage.depends, ...other.depends, on])],
-      world: meeting([passage.world, other.world], on),
-    };
+    return withPlan(passage, plan, () => meeting([passage.world, plan.world], on), on);
   }
 
   #act(
@@ -227,18 +217,19 @@ class Walk {
     world: World,
   ): Passage & { readonly refusals: readonly ForecastRefusal[] } {
     const { action, timeoutMs } = step;
-    const waits = (on: string, after = world) => {
-      return { time: { fromMs: 0, toMs: timeoutMs }, depends: [on], refusals: [], world: after };
-    };
+    const rests = (passage: Passage) => ({ ...passage, refusals: [] });
+    const waits = (on: string, after = world) =>
+      rests(resting(after, { fromMs: 0, toMs: timeoutMs }, [on]));
     switch (action.kind) {
-      case "operation":
-        return forecastOperation(action.operation, this.#cell, world, timeoutMs);
+      case "operation": {
+        const done = forecastOperation(action.operation, this.#cell, world, timeoutMs);
+        return { ...resting(done.world, done.time, done.depends), refusals: done.refusals };
+      }
       case "dwell":
-        return { ...this.#dwell(action.forMs, world, timeoutMs), refusals: [] };
+        return rests(this.#dwell(action.forMs, world, timeoutMs));
       case "waitFor": {
         const held = factFor(action.condition, world);
-        const now = { time: noTime, depends: [], refusals: [], world };
-        if (held.known && held.value === true) return now;
+        if (held.known && held.value === true) return rests(resting(world));
         return waits(held.known ? action.condition.text : held.on);
       }
       case "waitForEvent": {
@@ -259,23 +250,23 @@ class Walk {
           (now, { name, value }) => withVariable(now, name, factFor(value, now)),
           world,
         );
-        return { time: noTime, depends: [], refusals: [], world: after };
+        return rests(resting(after));
       }
       case "parallel":
       case "choose":
       case "repeat":
       case "call":
-        return { ...this.#container(step, world), refusals: [] };
+        return rests(this.#container(step, world));
       default:
         return action satisfies never;
     }
   }
 
   #dwell(forMs: Ms | Written, world: World, timeoutMs: Ms): Passage {
-    if (typeof forMs === "number") return { time: exactly(forMs), depends: [], world };
+    if (typeof forMs === "number") return resting(world, exactly(forMs));
     const fact = factFor(forMs, world);
-    if (fact.known) return { time: exactly(Math.max(0, Number(fact.value))), depends: [], world };
-    return { time: { fromMs: 0, toMs: timeoutMs }, depends: [fact.on], world };
+    if (fact.known) return resting(world, exactly(Math.max(0, Number(fact.value))));
+    return resting(world, { fromMs: 0, toMs: timeoutMs }, [fact.on]);
   }
 
   #container({ name, action }: SagaStepDefinition, world: World): Passage {
@@ -288,7 +279,7 @@ class Walk {
     if (action.kind === "repeat") {
       return repeated({ name, action, world, walk, fact, isTired: () => this.isTired });
     }
-    if (action.kind !== "call") return { time: noTime, depends: [], world };
+    if (action.kind !== "call") return resting(world);
     const inputs = Object.entries(action.inputs).map(([input, value]): [string, Fact<Value>] => {
       return [input, typeof value === "object" ? factFor(value, world) : given(value)];
     });
@@ -331,6 +322,19 @@ class Walk {
     });
     return { safe, safeTime: inTurn(...times) };
   }
+}
+
+/** What the refusals of a step, and its time, say of the run. */
+function judged(
+  { name, action, timeoutMs }: SagaStepDefinition,
+  passage: Passage,
+  refusals: readonly ForecastRefusal[],
+): Passage {
+  const overdue = passage.time.fromMs > timeoutMs ? [name] : [];
+  if (action.kind !== "operation") return { ...passage, fails: [...passage.fails, ...overdue] };
+  if (refusals.some((one) => one.certain)) return { ...passage, refused: "certain", fails: [name] };
+  const refused = refusals.length === 0 ? "no" : "maybe";
+  return { ...passage, refused, moves: true, fails: overdue };
 }
 
 function stopMsMax({ devices }: ForecastCell, ids: readonly string[]): Ms {

@@ -45,7 +45,7 @@ test("dry-run: an interlock that the saga must break is named, and the exit code
   expect(lines[at + 1]).toBe(
     `${" ".repeat(17)}refused: z-up-before-xy: z.position is 0, not >= 50 (INTERLOCKED)`,
   );
-  expect(lines.at(-1)).toBe("  would be refused: above-pick-x, above-pick-y");
+  expect(lines.at(-1)).toBe("  would fail: above-pick-x, above-pick-y");
 });
 
 test("dry-run: --json is the whole forecast, with one entry for each step", () => {

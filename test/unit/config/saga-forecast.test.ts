@@ -340,6 +340,46 @@ test("orElse: a refusal that is certain takes the backup plan, one that is open 
   expect(open.depends).toContain("whether over is refused");
 });
 
+test("orElse around a container: taken where the first motion in it is refused, not after one has moved", () => {
+  const call = { kind: "call", saga: "in", inputs: {}, block: [2, 3] } as const;
+  const tree = (first: number, block: readonly number[] = [2, 3]) =>
+    saga(
+      [
+        move("start", "z", first),
+        step("in", { ...call, block }, { orElse: [4], timeoutMs: 60_000 }),
+        move("in/over", "x", 200, { parent: 1 }),
+        move("in/up", "z", 400, { parent: 1 }),
+        step("other", { kind: "dwell", forMs: 10 }),
+      ],
+      { body: [0, 1] },
+    );
+  const refused = forecastSaga(tree(0), cell, { at: { x: 0, z: 0 } });
+  expect(refused).toMatchObject({ total: { fromMs: 10, toMs: 10 }, fails: [] });
+  const after = forecastSaga(tree(0, [3, 0, 2]), cell, { at: { x: 0, z: 0 } });
+  expect(after.fails).toEqual(["in/over"]);
+  expect(after.total.fromMs).toBeGreaterThan(1000);
+  expect(forecastSaga(tree(100), cell, { at: { x: 0, z: 0 } }).fails).toEqual([]);
+});
+
+test("fails: what every way fails at, never what one of several goes around", () => {
+  const inputs = { n: { kind: "number" } } as const;
+  const when = written("input.n < 5", less(input("n"), 5));
+  const cases = (otherwise: readonly number[]) =>
+    saga(
+      [
+        step("which", { kind: "choose", cases: [{ when, block: [1] }], otherwise }),
+        move("over", "x", 200, { parent: 0 }),
+        move("up", "z", 100, { parent: 0 }),
+        move("slow", "x", 500, { parent: 0, timeoutMs: 100 }),
+      ],
+      { body: [0], inputs },
+    );
+  const low = { at: { x: 0, z: 0 } };
+  expect(forecastSaga(cases([2]), cell, low).fails).toEqual([]);
+  expect(forecastSaga(cases([3]), cell, low).fails).toEqual(["over", "slow"]);
+  expect(forecastSaga(cases([2]), cell, { ...low, inputs: { n: 1 } }).fails).toEqual(["over"]);
+});
+
 test("a verb that the device never offers is refused with its reason", () => {
   const why = {
     ...cell,
