@@ -9,7 +9,7 @@ import { suggestion } from "#drivers/yaml-schema.js";
 import type { Value, Written } from "./expression.js";
 import { rangeOf } from "./expression-range.js";
 import { listed, type Path } from "./file-problems.js";
-import type { Block, SagaAction, SagaStepDefinition } from "./saga.js";
+import type { Block, InputSpec, SagaAction, SagaStepDefinition } from "./saga.js";
 import { inputMisfit, kindOf } from "./saga-names.js";
 import { type CalledSaga, readBlock, type StepContext, type StepFacts } from "./saga-steps.js";
 import { readCondition, readNumber, readValue } from "./saga-values.js";
@@ -210,7 +210,7 @@ function callInputs(
       }
       continue;
     }
-    const value = readValue(read, [...path, name], kindOf(spec), context.names);
+    const value = inputOf(context, [...path, name], spec);
     const odd =
       value === undefined || typeof value === "object" ? undefined : inputMisfit(spec, value);
     if (odd !== undefined) read.problems.at([...path, name], odd, { value: String(value) });
@@ -218,4 +218,20 @@ function callInputs(
     else values.push([name, value]);
   }
   return isGood ? Object.fromEntries(values) : undefined;
+}
+
+/** A number is judged over all that the inputs of the caller allow, like an argument. */
+function inputOf(
+  { read, names }: StepContext,
+  path: Path,
+  spec: InputSpec,
+): Value | Written | undefined {
+  const { kind, unit, min, max } = spec;
+  if (kind !== "number") return readValue(read, path, kindOf(spec), names);
+  const rules = {
+    unit,
+    ...(min === undefined ? {} : { min }),
+    ...(max === undefined ? {} : { max }),
+  };
+  return readNumber(read, path, rules, names);
 }

@@ -137,7 +137,7 @@ function limitText(above: number | undefined, shown: string): string {
   return above === undefined ? `at least ${shown}` : `above ${shown}`;
 }
 
-/** What an input of another saga is given: a plain value, or an expression behind `=`. */
+/** A truth value or a text that another saga is given: plain, or an expression behind `=`. */
 export function readValue(
   read: FileReader,
   path: Path,
@@ -152,11 +152,8 @@ export function readValue(
     const worth = evaluateExpression(found.written.expression, nothing);
     return worth.ok ? worth.value : read.problems.at(path, worth.reason, { value: text });
   }
-  if (wanted.kind === "number") {
-    if (typeof raw !== "boolean") return read.quantity(path, { unit: wanted.unit });
-  } else if (typeof raw === wanted.kind || (wanted.kind === "text" && typeof raw === "string")) {
-    return raw as Value;
-  }
+  if (typeof raw === "boolean" && wanted.kind === "boolean") return raw;
+  if (typeof raw === "string" && wanted.kind === "text") return raw;
   return read.problems.at(path, `it must be ${kindText(wanted)}`, { value: String(raw) });
 }
 

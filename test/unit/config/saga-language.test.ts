@@ -248,7 +248,13 @@ test.each<[string, string, string, string]>([
     "to: = var.speed",
     "a number in mm belongs",
   ],
-  ["an input out of its limits", "to: = input.depth / 2", "to: 60 mm", "it must be at most 50 mm"],
+  ["an input out of its limits", "to: = input.depth / 2", "to: 60 mm", "to must be at most 50 mm"],
+  [
+    "an input that may be out of its limits",
+    "to: = input.depth / 2",
+    "to: = input.depth * 2",
+    "warning to may be 80 mm; it must be at most 50 mm",
+  ],
   [
     "a choice twice",
     "choices: [left, right], as",
