@@ -47,7 +47,11 @@ steps:
 
 const other = `saga: other
 inputs: { to: { min: 0 mm, max: 50 mm } }
-steps: [{ name: o, do: z.moveTo, with: { position: = input.to, velocity: 9 mm/s }, makeSafe: still }]
+steps:
+  - name: o
+    do: z.moveTo
+    with: { position: = input.to, velocity: 9 mm/s }
+    makeSafe: still
 `;
 
 const words = fc.constantFrom(
