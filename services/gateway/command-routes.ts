@@ -24,6 +24,12 @@ const runVerbs = {
   retry: "Tries again what the run needs an operator for",
 } as const;
 
+const startBody = z.strictObject({
+  saga: idSchema,
+  run: commandIdSchema.optional(),
+  inputs: z.record(z.string(), z.union([z.number(), z.boolean(), z.string()])).optional(),
+  wait: z.boolean().optional().describe("Waits for devices that other runs have."),
+});
 const taken = z.object({ run: commandIdSchema, id: commandIdSchema });
 const answered = z.object({ id: commandIdSchema, status: z.string() });
 
@@ -41,7 +47,7 @@ function startRoute(server: HttpServer, { requests, newId, operators }: Parts): 
       schema: {
         summary: "Starts a saga",
         headers: keyHeader,
-        body: z.strictObject({ saga: idSchema, run: commandIdSchema.optional() }),
+        body: startBody,
         response: { 202: taken, ...problemResponse },
       },
     },
@@ -50,7 +56,9 @@ function startRoute(server: HttpServer, { requests, newId, operators }: Parts): 
       const id = keyOf(request) ?? request.body.run ?? newId();
       const run = request.body.run ?? id;
       const by = actorFor(request, operators);
-      const args = { saga: request.body.saga, run };
+      const { saga, inputs, wait } = request.body;
+      const given = inputs === undefined ? {} : { inputs };
+      const args = { saga, run, ...given, ...(wait === true ? { wait } : {}) };
       await requests.ask({ topic: "runCommand", verb: "start", id, by, args });
       return reply.code(202).header("location", `${api}/runs/${run}`).send({ run, id });
     },

@@ -52,10 +52,38 @@ const asking: SagaDefinition = saga(
     move("on", "x", 50),
   ],
 );
+const inputs: SagaDefinition["inputs"] = {
+  height: { kind: "number", unit: "mm", min: 0, max: 200 },
+  part: { kind: "text", choices: ["cup", "lid"], default: "cup" },
+};
+const lift: SagaDefinition = {
+  ...saga(
+    "lift",
+    ["z"],
+    [
+      step("to", {
+        action: {
+          kind: "operation",
+          operation: {
+            device: "z",
+            verb: "moveTo",
+            args: {},
+            worked: {
+              position: {
+                value: { text: "input.height", expression: { kind: "input", name: "height" } },
+              },
+            },
+          },
+        },
+      }),
+    ],
+  ),
+  inputs,
+};
 const long = saga("long", ["z"], [step("wait", { action: { kind: "dwell", forMs: 60_000 } })]);
 
 class Cell {
-  readonly coordinator = new CoordinatorCell(cellConfig(["x", "z"], [pick, asking, long]));
+  readonly coordinator = new CoordinatorCell(cellConfig(["x", "z"], [pick, asking, lift, long]));
   readonly gateway: Gateway;
 
   constructor() {
@@ -159,6 +187,17 @@ test("run: lines for each step, exit code 0, and the same start again is no seco
   expect(first.lines.filter((line) => line.startsWith("✔"))).toHaveLength(4);
   expect(await typed("run", "pick", "--id", "R1")).toMatchObject({ code: 0 });
   expect(cell.coordinator.moves).toEqual(["x moveTo 100", "z moveTo 5"]);
+});
+
+test("run --input: a number in its unit reaches the driver; what does not fit is told before", async () => {
+  const done = await typed("run", "lift", "--input", "height=1.5 cm", "--id", "I1");
+  expect(done.code).toBe(0);
+  expect(cell.coordinator.moves).toEqual(["z moveTo 15"]);
+  expect((await cell.api.run("I1")).inputs).toEqual({ height: 15, part: "cup" });
+  await expect(typed("run", "lift", "--input", "hight=1")).rejects.toThrow("did you mean height?");
+  await expect(typed("run", "lift", "--input", "height=1 s")).rejects.toThrow("not in mm");
+  await expect(typed("run", "lift", "--input", "height=999")).rejects.toThrow(/height/);
+  expect(cell.coordinator.moves).toHaveLength(1);
 });
 
 test("run --watch: the tree is painted to the end; cursor and keyboard are given back", async () => {
