@@ -16,12 +16,14 @@ import { CommandDoor } from "./command-door.js";
 import { crashPoint } from "./crash-points.js";
 import { DriverDesk } from "./driver-desk.js";
 import { EventOutbox } from "./event-outbox.js";
+import { ExclusionDesk } from "./exclusion-desk.js";
 import { HistoryDesk } from "./history-desk.js";
 import { Journal } from "./journal.js";
 import { JournalArchive } from "./journal-archive.js";
 import type { Entered } from "./latch-book.js";
 import { LatchDesk } from "./latch-desk.js";
 import { LeaseDoubts } from "./lease-doubts.js";
+import { LockDesk } from "./lock-desk.js";
 import { RestartDesk } from "./restart-desk.js";
 import { RunDesk } from "./run-desk.js";
 import { epochOf } from "./run-state.js";
@@ -62,6 +64,8 @@ class Coordinator implements App {
   readonly #runs: RunDesk;
   readonly #doubts: LeaseDoubts;
   readonly #cell: CellDesk;
+  readonly #exclusions = new ExclusionDesk();
+  readonly #locks: LockDesk;
   readonly #restart: RestartDesk;
   readonly #door: CommandDoor;
   readonly #beats: Beats;
@@ -97,11 +101,19 @@ class Coordinator implements App {
       lookup: (device, field) => this.#watch.lookup(device, field),
       unlatch: ({ stops, devices, user }) =>
         this.#latches.reset(stops, devices, { user, role: "operator" }),
-      onChange: (run, before) => this.#cell.onRun(run, before),
+      onChange: (run, before) => {
+        this.#cell.onRun(run, before);
+        this.#locks.look();
+      },
     });
     this.#doubts = new LeaseDoubts(this.#runs, boot.service);
     const runs = () => this.#runs;
-    this.#cell = new CellDesk({ ...shared, stops: this.#stops, watch: this.#watch, runs });
+    this.#locks = new LockDesk(runs);
+    const exclusions = this.#exclusions;
+    this.#drivers.mayLease = (device) => exclusions.refused(device);
+    const excluded = () => exclusions.devices;
+    const asked = { stops: this.#stops, watch: this.#watch, runs, excluded };
+    this.#cell = new CellDesk({ ...shared, ...asked });
     const { book } = this.#latches;
     const { hostBootId } = ports;
     this.#restart = new RestartDesk({ ...desks, book, runs, hostBootId });
@@ -111,6 +123,8 @@ class Coordinator implements App {
       runs: this.#runs,
       cell: this.#cell,
       latches: this.#latches,
+      locks: this.#locks,
+      exclusions,
       isOpen: () => this.#open,
     });
     new HistoryDesk({ ...shared, ...desks, runs: this.#runs, isOpen: () => this.#open });
@@ -258,6 +272,8 @@ class Coordinator implements App {
     }
     this.#latches.book.load(loaded.rows.latches);
     this.#restart.load(loaded.rows.facts);
+    this.#cell.load(loaded.rows.facts);
+    this.#exclusions.load(loaded.rows.facts);
     this.#door.load(loaded.rows.requests);
     this.#outbox.publish(loaded.outbox.map(({ event }) => event));
     const backTs = await this.#listened();
@@ -267,7 +283,7 @@ class Coordinator implements App {
     this.#restart.startSigns();
     this.#open = true;
     this.#cell.boot(this.#latches.book.latches.length);
-    void this.#restart.rule(unfinished, backTs);
+    void this.#restart.rule(unfinished, backTs).then(() => this.#locks.look());
     this.#presence.start();
     this.#sayMeta();
   }

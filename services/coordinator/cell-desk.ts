@@ -1,21 +1,28 @@
 /**
- * The cell: what its runs and stops make of it, and what is said about it.
+ * The cell: what its runs, stops and people make of it, and what is said about it.
  *
  * The idea: changes of runs are translated into inputs of the cell machine, one failing run takes
- * the others down where the cell file says so, and state/cell and state/run are published once a
- * turn, the cell first. It refuses to move anything.
+ * the others down where the cell file says so, hold and suspend park every run between its steps,
+ * and state/cell and state/run are published once a turn, the cell first. Its mode outlives a
+ * restart. It refuses to move anything, and to let a mode start something.
  */
 import type { CellConfig } from "#kernel/config/cell.js";
+import { type CellMode, cellModes } from "#kernel/config/saga.js";
 import type { CellCommand } from "#kernel/contract/payloads.js";
-import type { Boot, Log, MessageLink } from "#kernel/ports.js";
+import type { Boot, Log, MessageLink, Row, Statement } from "#kernel/ports.js";
 import {
   allowed,
+  type CellEffect,
   type CellFacts,
   type CellInput,
-  type CellPhase,
+  type CellSituation,
   cellAtBoot,
+  isExecuting,
   nextCell,
+  packTag,
+  type SuspendedBy,
 } from "./cell.machine.js";
+import { isAtRest } from "./cell-rest.js";
 import type { CellWatch } from "./cell-watch.js";
 import type { EventOutbox } from "./event-outbox.js";
 import type { RunDesk } from "./run-desk.js";
@@ -27,6 +34,8 @@ import type { StopDesk } from "./stop-desk.js";
 const repeatMs = 10_000;
 /** Runs in `state/run`. */
 const runsMax = 20;
+/** The row of the table of facts that keeps the mode. */
+const modeFact = "mode";
 
 export interface CellDeskParts {
   readonly config: CellConfig;
@@ -37,27 +46,44 @@ export interface CellDeskParts {
   readonly stops: StopDesk;
   readonly watch: CellWatch;
   readonly runs: () => RunDesk;
+  /** Devices that a person has taken out of use, sorted. */
+  readonly excluded: () => readonly string[];
 }
 
 export class CellDesk {
   readonly #parts: CellDeskParts;
-  #state: CellPhase = cellAtBoot;
+  #state: CellSituation = cellAtBoot();
   #since = Date.now();
   #reason: Cause = { code: "STARTED", text: "the coordinator is starting" };
   #booted = false;
   #dirty = false;
   #seq = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
+  /** Told of every change of the state; a suspension looks at its condition again then. */
+  onState: (state: CellSituation) => void = () => undefined;
 
   constructor(parts: CellDeskParts) {
     this.#parts = parts;
   }
 
-  get state(): CellPhase {
+  get state(): CellSituation {
     return this.#state;
   }
   get allowed(): readonly CellCommand[] {
     return allowed(this.#state, this.#facts());
+  }
+
+  /** The mode that it had before; a mode starts nothing. */
+  load(facts: readonly Row[]): void {
+    const kept = facts.find(({ name }) => name === modeFact)?.value;
+    const mode = cellModes.find((known) => known === kept);
+    if (mode !== undefined) this.#state = cellAtBoot(mode);
+  }
+
+  /** What makes the mode outlive a restart. */
+  static modeStatement(mode: CellMode): Statement {
+    const sql = "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)";
+    return { sql, params: [modeFact, mode] };
   }
 
   /** Known: the open runs and the latches. From here on the state is published. */
@@ -81,27 +107,79 @@ export class CellDesk {
   }
 
   feed(input: CellInput, reason?: Cause, about?: Run): boolean {
-    const turn = nextCell(this.#state, input, this.#facts(about));
+    const before = this.#state;
+    const turn = nextCell(before, input, this.#facts(about));
     if (turn === undefined) return false;
     this.#state = turn.state;
-    for (const { from } of turn.effects) {
+    if (turn.state.at !== before.at) {
       this.#since = Date.now();
       if (reason !== undefined) this.#reason = reason;
-      const { at } = turn.state;
-      const { code, text } = this.#reason;
-      this.#parts.log.info({ mark: "cell.state", from, to: at, code }, "The cell changes.");
-      const data = { from, to: at, code, text };
-      this.#parts.outbox.emit("cell", this.#parts.config.cell, "state.changed", data);
     }
+    for (const effect of turn.effects) this.#carryOut(effect);
     this.publishSoon();
+    return true;
+  }
+
+  #carryOut(effect: CellEffect): void {
+    const { log, outbox, config, runs } = this.#parts;
+    const { code, text } = this.#reason;
+    switch (effect.kind) {
+      case "changed": {
+        const { from } = effect;
+        const to = this.#state.at;
+        log.info({ mark: "cell.state", from, to, code }, "The cell changes.");
+        outbox.emit("cell", config.cell, "state.changed", { from, to, code, text });
+        this.onState(this.#state);
+        return;
+      }
+      case "modeChanged": {
+        const { from } = effect;
+        const to = this.#state.mode;
+        log.info({ mark: "cell.mode", from, to }, "The mode of the cell changes.");
+        outbox.emit("cell", config.cell, "mode.changed", { from, to });
+        return;
+      }
+      case "park":
+        runs().feedAll(runs().active, { kind: "hold", how: effect.how, text });
+        return;
+      case "release":
+        runs().feedAll(runs().active, { kind: "unhold", how: effect.how });
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  /** Refused: undefined is not said, the state and what it allows are. */
+  hold(text: string): boolean {
+    return this.#park({ kind: "hold" }, { code: "HELD", text });
+  }
+  unhold(text: string): boolean {
+    return this.#park({ kind: "unhold" }, { code: "UNHELD", text });
+  }
+  /** By a condition: starved or blocked, as the cell file declares it. */
+  suspend(by: SuspendedBy, text: string): boolean {
+    return this.#park({ kind: "suspend", by }, { code: "SUSPENDED", text });
+  }
+  /** A condition ends only its own suspension, and only out of Suspended. */
+  unsuspend(by: SuspendedBy, text: string): boolean {
+    return this.#park({ kind: "unsuspend", by }, { code: "UNSUSPENDED", text });
+  }
+
+  #park(input: CellInput, reason: Cause): boolean {
+    if (!this.feed(input, reason)) return false;
+    this.settle();
     return true;
   }
 
   #facts(about?: Run): CellFacts {
     const { config, runs } = this.#parts;
-    const others = runs().active.filter((run) => run.run !== about?.run).length;
-    const waiting = runs().open.filter(isWaiting).length;
-    return { others, waiting, onRunFailure: config.onRunFailure };
+    const { active, open } = runs();
+    const others = active.filter((run) => run.run !== about?.run).length;
+    const waiting = open.filter(isWaiting).length;
+    const held = active.filter((run) => run.held === "hold").length;
+    const suspended = active.filter((run) => run.held === "suspend").length;
+    return { others, waiting, held, suspended, onRunFailure: config.onRunFailure };
   }
 
   onRun(run: Run, before: Run | undefined): void {
@@ -109,21 +187,26 @@ export class CellDesk {
     const { at } = run.phase;
     const was = before?.phase.at;
     if (was === undefined) this.feed({ kind: "runStarted" }, run.cause, run);
-    if (at === was) return;
-    const moved = was === "pending" || was === "running";
+    if (at === was) {
+      // Its threads may have come to rest.
+      this.settle();
+      return;
+    }
+    const early = was === "pending" || was === "waiting";
+    if (at === "running") this.feed({ kind: "runMoving" }, run.cause, run);
     if (run.phase.at === "releasing" && run.phase.result === "completed") {
       this.feed({ kind: "runCompleting" }, run.cause, run);
-    } else if (was === "pending" && at === "releasing") {
+    } else if (early && at === "releasing") {
       // No lease, no motion: no reason to take the others down.
       if (this.#facts(run).others === 0) this.feed({ kind: "runStopping" }, run.cause, run);
-    } else if (moved && at === "stopping") {
+    } else if ((early || was === "running") && at === "stopping") {
       this.#onStopping(run);
     }
     if (at === "completed") this.feed({ kind: "runCompleted" }, run.cause, run);
     if (at === "needsOperator") this.#onNeedsOperator(run);
     // Others went on beside it and have ended before it: nothing is executed any more.
     const last = !isActive(run) && this.#facts(run).others === 0;
-    if (last && this.#state.at === "Execute") this.feed({ kind: "runStopping" }, run.cause, run);
+    if (last && isExecuting(this.#state)) this.feed({ kind: "runStopping" }, run.cause, run);
     this.settle();
   }
 
@@ -147,11 +230,18 @@ export class CellDesk {
     runs().feedAll(others, { kind: "failed", code: "STATE_CONFLICT", text });
   }
 
-  /** Looks whether nothing moves and no stop is open any more. */
+  /** Looks whether nothing moves and no stop is open any more, or every run is parked. */
   settle(): void {
     const { runs, stops } = this.#parts;
     if (!this.#booted) return;
-    if (!runs().runs.some(isActive) && !stops.busy) this.feed({ kind: "settled" });
+    const { at } = this.#state;
+    const { active } = runs();
+    if (at === "Holding" || at === "Suspending") {
+      if (active.every(isAtRest)) this.feed({ kind: "parked" });
+    } else if (at === "Unholding" || at === "Unsuspending") {
+      if (active.every((run) => run.held === undefined)) this.feed({ kind: "going" });
+    }
+    if (active.length === 0 && !stops.busy) this.feed({ kind: "settled" });
     if (runs().open.length > 0) return;
     const text = "the runs from before the start have ended; reset is next";
     this.feed({ kind: "runsEnded" }, { code: "STARTED", text });
@@ -169,14 +259,17 @@ export class CellDesk {
     if (!this.#booted || !main.connected) return;
     this.#seq += 1;
     const head = { v: 1 as const, ts: Date.now(), seq: this.#seq, bootId: boot.bootId };
+    const excluded = this.#parts.excluded();
     const cell = {
       ...head,
       q: "good" as const,
       state: this.#state.at,
-      mode: "Production" as const,
+      mode: this.#state.mode,
+      packml: packTag(this.#state.at),
       since: this.#since,
       reason: { ...this.#reason },
       allowed: [...this.allowed],
+      ...(excluded.length === 0 ? {} : { excluded: [...excluded] }),
     };
     const open = runs().open;
     const ended = runs().runs.filter((run) => !open.includes(run));

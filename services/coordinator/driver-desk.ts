@@ -65,6 +65,9 @@ export class DriverDesk {
     this.#log = ports.log;
   }
 
+  /** Why no run may have a lease of the device; undefined: it may. */
+  mayLease: (device: string) => (Answer & { readonly ok: false }) | undefined = () => undefined;
+
   listen(news: DriverNews): void {
     this.#link.subscribe("response", { client: this.#boot.service }, ({ payload }) => {
       const waiter = this.#waiting.get(payload.id);
@@ -85,6 +88,8 @@ export class DriverDesk {
   /** Not asked for while the beats that would keep it alive cannot leave [PROTOCOL 3]. */
   async lease(id: string, device: string): Promise<Answer & { readonly epoch?: number }> {
     if (!this.#beats.connected) return beatless;
+    const refused = this.mayLease(device);
+    if (refused !== undefined) return refused;
     const args = { holder: this.#boot.service, bootId: this.#boot.bootId };
     const answer = await this.#request({ id, device, verb: "lease", args });
     if (!answer.ok) return answer;

@@ -148,6 +148,12 @@ export const errors = {
     "The device failed repeatedly and is being left alone; nothing was sent.",
     "Look at the device: power, cable, address. It is probed by itself.",
   ),
+  EXCLUDED: e(
+    409,
+    "no",
+    "The device has been taken out of use by a person.",
+    "Include it again once it is fit for use.",
+  ),
   DEVICE_UNREACHABLE: e(
     504,
     "yes",
