@@ -5,15 +5,17 @@
  * three parts with points between; `*` stands for any id. It refuses kinds that nobody sends, and
  * devices that the cell does not have.
  */
-import { suggestion } from "#drivers/yaml-schema.js";
+import { nearest, suggestion } from "#drivers/yaml-schema.js";
+import { eventTypes } from "../contract/event-types.js";
 import type { EventFilter } from "./saga.js";
 
 export type ParsedFilter =
-  | { readonly ok: true; readonly filter: Omit<EventFilter, "where"> }
+  /** `doubt`: its type is none that Servocell sends, but much like one. */
+  | { readonly ok: true; readonly filter: Omit<EventFilter, "where">; readonly doubt?: string }
   | { readonly ok: false; readonly problem: string; readonly suggestion?: string };
 
-const kinds = ["axis", "device", "run", "cell"];
-const pattern = /^(?<kind>[a-z]+)\.(?<id>\*|[a-z0-9][a-z0-9_-]*)\.(?<type>[a-z][A-Za-z.]*)$/;
+const kinds: readonly string[] = Object.keys(eventTypes);
+const pattern = /^(?<kind>[a-z]+)\.(?<id>\*|[a-z0-9][a-z0-9_-]*)\.(?<type>[a-z][A-Za-z.-]*)$/;
 
 /** `devices`: of the cell; an event about another axis or device never comes. */
 export function parseEventFilter(text: string, devices: readonly string[]): ParsedFilter {
@@ -29,7 +31,16 @@ export function parseEventFilter(text: string, devices: readonly string[]): Pars
   if (isDevice && id !== "*" && !devices.includes(id)) {
     return refused(`there is no device ${id}`, suggestion(id, devices));
   }
-  return { ok: true, filter: { kind, type, ...(id === "*" ? {} : { id }) } };
+  const filter = { kind, type, ...(id === "*" ? {} : { id }) };
+  const doubt = doubtOf(kind, type);
+  return { ok: true, filter, ...(doubt === undefined ? {} : { doubt }) };
+}
+
+/** Others may send events of their own types, so only what is like a known one is told. */
+function doubtOf(kind: string, type: string): string | undefined {
+  const known = kinds.includes(kind) ? eventTypes[kind as keyof typeof eventTypes] : [];
+  const near = known.includes(type) ? undefined : nearest(type, known);
+  return near === undefined ? undefined : `did you mean ${near}?`;
 }
 
 function refused(problem: string, hint: string | undefined): ParsedFilter {

@@ -181,11 +181,11 @@ function callOf(
   return contained(text, timeOf(context, block), { kind: "call", saga, inputs, block });
 }
 
-/** All inputs of the called saga: as given here, else their default. */
-function callInputs(
-  context: StepContext,
+/** All inputs of the saga that `where` names: as its `with` gives them, else their default. */
+export function callInputs(
+  context: Pick<StepContext, "read" | "names">,
   where: Path,
-  { name: saga, inputs }: CalledSaga,
+  { name: saga, inputs }: Pick<CalledSaga, "name" | "inputs">,
 ): { readonly [name: string]: Value | Written } | undefined {
   const { read } = context;
   const path = [...where, "with"];
@@ -222,7 +222,7 @@ function callInputs(
 
 /** A number is judged over all that the inputs of the caller allow, like an argument. */
 function inputOf(
-  { read, names }: StepContext,
+  { read, names }: Pick<StepContext, "read" | "names">,
   path: Path,
   spec: InputSpec,
 ): Value | Written | undefined {

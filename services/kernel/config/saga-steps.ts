@@ -232,6 +232,10 @@ function eventOf(
     const facts = parsed.suggestion === undefined ? {} : { suggestion: parsed.suggestion };
     return read.problems.at([...where, "event"], parsed.problem, facts);
   }
+  if (parsed.doubt !== undefined) {
+    const facts = { severity: "warning", suggestion: parsed.doubt } as const;
+    read.problems.at([...where, "event"], "Servocell sends no such event", facts);
+  }
   const isFiltered = read.text([...where, "where"]) !== undefined;
   const filter = isFiltered ? readCondition(read, [...where, "where"], names) : undefined;
   if ((isFiltered && filter === undefined) || timeoutMs === undefined) return undefined;

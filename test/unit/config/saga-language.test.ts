@@ -265,6 +265,7 @@ test.each<[string, string, string, string]>([
   ["a text that is never it", "input.side == 'right'", "input.side == 'rigth'", "mean right"],
   ["an event of nobody", "event: axis.z.lease", "event: axis.q.lease", "there is no device q"],
   ["an event of no kind", "event: axis.z.lease", "event: axes.z.lease", "did you mean axis?"],
+  ["a misspelt event", "z.lease.ended", "z.lease.endet", "warning Servocell sends no such event"],
   ["an event without a type", "event: axis.z.lease.ended", "event: axis", "write kind.id.type"],
   ["a default out of limits", "default: 20 mm", "default: 50 mm", "default must be at most 40 mm"],
   [
