@@ -269,6 +269,7 @@ test("runs show: a timeline, one document that fits its schema, and a trace in a
 
 test("runs list, cancel and an unknown run, as they are typed with options before and after", async () => {
   await typed("run", "long", "--id", "L1", "--detach");
+  await vi.waitFor(async () => expect((await cell.api.run("L1")).state).toBe("running"), 5000);
   const list = await typed("runs", "list", "--gateway", "http://elsewhere");
   expect(list.lines.some((line) => line.startsWith("L1 ") && line.includes("running"))).toBe(true);
   expect((await typed("runs", "cancel", "L1")).lines).toEqual(["run L1: cancel is asked for"]);
