@@ -27,6 +27,7 @@ import { LockDesk } from "./lock-desk.js";
 import { RestartDesk } from "./restart-desk.js";
 import { RunDesk } from "./run-desk.js";
 import { epochOf } from "./run-state.js";
+import { sagaMetas } from "./saga-meta.js";
 import type { StopNews } from "./stop-desk.js";
 import { StopDesk } from "./stop-desk.js";
 import { StoreQueue } from "./store-queue.js";
@@ -312,16 +313,8 @@ class Coordinator implements App {
       configHash: hash,
       simulated: simulation === true,
     };
-    const described = sagas.map(({ name, title, version, uses, prepare, steps }) => ({
-      name,
-      title,
-      version,
-      uses: [...uses],
-      ...(prepare === undefined ? {} : { prepare }),
-      steps: steps.map((step) => ({ name: step.name, text: step.text })),
-    }));
     main.publish("metaInfo", {}, info).catch(() => undefined);
-    main.publish("metaSagas", {}, { ...head, sagas: described }).catch(() => undefined);
+    main.publish("metaSagas", {}, { ...head, sagas: sagaMetas(sagas) }).catch(() => undefined);
   }
 
   /** Open runs stay in the journal: the next start stops first and rules on them. */

@@ -19,7 +19,7 @@ import type { App, Boot, Log, MessageLink, NewId, StopFanOut } from "#kernel/por
 import { Presence } from "#kernel/presence.js";
 import { StopSender } from "#kernel/stop-sender.js";
 import type { Actor } from "./authorize.js";
-import { commandRoutes } from "./command-routes.js";
+import { cellRoutes } from "./cell-routes.js";
 import { CoordinatorRequests } from "./coordinator-requests.js";
 import { Deltas } from "./deltas.js";
 import { historyRoutes } from "./history-routes.js";
@@ -29,6 +29,7 @@ import { Mirror } from "./mirror.js";
 import { type PageFiles, pageRoutes } from "./page-routes.js";
 import { installProblems } from "./problems.js";
 import { readRoutes } from "./read-routes.js";
+import { runRoutes } from "./run-routes.js";
 import { StopLedger } from "./stop-ledger.js";
 import { stopRoutes } from "./stop-routes.js";
 import { Stream } from "./stream.js";
@@ -172,7 +173,8 @@ function buildServer(ports: GatewayPorts, parts: Parts): HttpServer {
     const typed: HttpServer = scope.withTypeProvider<ZodTypeProvider>();
     readRoutes(typed, parts);
     historyRoutes(typed, parts);
-    commandRoutes(typed, parts);
+    runRoutes(typed, parts);
+    cellRoutes(typed, parts);
     stopRoutes(typed, parts);
     pageRoutes(typed, ports.page);
   });

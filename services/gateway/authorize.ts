@@ -7,7 +7,7 @@
  */
 import type { By } from "#kernel/contract/payloads.js";
 
-export const actions = ["read", "stop", "run", "reset"] as const;
+export const actions = ["read", "stop", "run", "reset", "hold", "mode", "exclude"] as const;
 export type Action = (typeof actions)[number];
 export type Role = "viewer" | "operator";
 export interface Actor extends By {
@@ -16,7 +16,7 @@ export interface Actor extends By {
 
 const rights: { readonly [R in Role]: readonly Action[] } = {
   viewer: ["read", "stop"],
-  operator: ["read", "stop", "run", "reset"],
+  operator: ["read", "stop", "run", "reset", "hold", "mode", "exclude"],
 };
 
 export type Permission = { readonly ok: true } | { readonly ok: false; readonly text: string };

@@ -5,6 +5,7 @@
  * anew and compared with what was sent last. It refuses to send the same thing twice in a row.
  */
 import type { CellConfig } from "#kernel/config/cell.js";
+import type { CloudEvent } from "#kernel/contract/payloads.js";
 import type { StreamEvent } from "#kernel/contract/resources.js";
 import type { Mirror, Touch } from "./mirror.js";
 import type { StopLedger } from "./stop-ledger.js";
@@ -13,11 +14,14 @@ import { axisIds, axisView, cellView, deviceView, stopsView } from "./views.js";
 
 /** How often freshness is looked at without a message. */
 export const lookMs = 500;
+/** Ids of events that are remembered: a broker may bring the same event again. */
+export const eventIdsMax = 4096;
 /** How long the news of stops is gathered. */
 export const stopsTellMs = 30;
 
 export class Deltas {
   readonly #last = new Map<string, string>();
+  readonly #events = new Set<string>();
   readonly #mirror: Mirror;
   readonly #config: CellConfig;
   readonly #stream: Stream;
@@ -49,7 +53,7 @@ export class Deltas {
   }
 
   touched(touch: Touch): void {
-    if (touch.kind === "event") this.#stream.publish("event", touch.event);
+    if (touch.kind === "event") this.#event(touch.event);
     else if (touch.kind === "cell") this.#cell();
     else if (touch.kind === "axis") this.#axis(touch.id);
     else if (touch.kind === "device") this.#device(touch.id);
@@ -61,6 +65,15 @@ export class Deltas {
   /** A stop brings a word of every driver, twice: they are told together, after its frames. */
   stopsSoon(): void {
     this.#stopsTimer ??= setTimeout(() => this.#stops(), stopsTellMs);
+  }
+
+  /** Events come at least once; each goes into the line once, where it came first. */
+  #event(event: CloudEvent): void {
+    if (this.#events.has(event.id)) return;
+    this.#events.add(event.id);
+    const [oldest] = this.#events;
+    if (this.#events.size > eventIdsMax && oldest !== undefined) this.#events.delete(oldest);
+    this.#stream.publish("event", event);
   }
 
   #all(): void {

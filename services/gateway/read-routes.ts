@@ -180,13 +180,21 @@ function watchRoutes(server: HttpServer, parts: Parts): void {
       schema: {
         summary: "Server-sent events: a snapshot, then changes; resumes by Last-Event-ID",
         produces: ["text/event-stream"],
+        querystring: z.object({
+          lastEventId: z
+            .string()
+            .max(128)
+            .optional()
+            .describe("For clients that cannot set the header; the header counts before it."),
+        }),
         response: { ...problemResponse },
       },
     },
     (request, reply) => {
       const last = request.headers["last-event-id"];
       reply.hijack();
-      const id = Array.isArray(last) ? last[0] : last;
+      // A browser that comes back by itself asks the same address again, with a newer header.
+      const id = (Array.isArray(last) ? last[0] : last) ?? request.query.lastEventId;
       stream.attach(reply.raw, actorFor(request, parts.operators), id);
     },
   );

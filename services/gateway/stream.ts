@@ -15,6 +15,8 @@ import type { Actor } from "./authorize.js";
 export const ringMax = 1000;
 /** Bytes a client may leave unread before it is dropped. */
 export const clientBytesMax = 256 * 1024;
+/** Characters that are kept: a longer replay would fill a client's bound at once. */
+export const ringCharactersMax = clientBytesMax / 2;
 /** Streams at once; the oldest makes room for a new one. */
 export const clientsMax = 64;
 /** The page shows a lost connection within 1 s, so a beat comes well inside of it. */
@@ -41,6 +43,7 @@ export class Stream {
   readonly #ports: StreamPorts;
   readonly #ring: { readonly n: number; readonly text: string }[] = [];
   readonly #clients = new Set<Client>();
+  #ringCharacters = 0;
   #n = 0;
   #dropped = 0;
   #timers: ReturnType<typeof setInterval>[] = [];
@@ -72,7 +75,10 @@ export class Stream {
     this.#n += 1;
     const text = this.#record(event, data);
     this.#ring.push({ n: this.#n, text });
-    if (this.#ring.length > ringMax) this.#ring.shift();
+    this.#ringCharacters += text.length;
+    while (this.#ring.length > ringMax || this.#ringCharacters > ringCharactersMax) {
+      this.#ringCharacters -= this.#ring.shift()?.text.length ?? 0;
+    }
     this.#toAll(text);
   }
 
@@ -123,11 +129,9 @@ export class Stream {
     const oldest = this.#ring[0]?.n ?? this.#n + 1;
     if (ours && seen !== undefined && seen <= this.#n && seen + 1 >= oldest) {
       const missed = this.#ring.filter((entry) => entry.n > seen).map((entry) => entry.text);
-      const text = missed.join("");
-      // A long replay costs more than a snapshot, and would fill the client's bound at once.
-      if (text.length <= clientBytesMax / 2) return text;
+      return missed.join("");
     }
-    const because = ours ? "the id is older than what is kept" : "the id is not of this start";
+    const because = ours ? "the id is not among those kept" : "the id is not of this start";
     return `event: resync\ndata: ${JSON.stringify({ because })}\n\n${this.#snapshot(actor)}`;
   }
 

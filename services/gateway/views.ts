@@ -32,8 +32,10 @@ export function cellView(mirror: Mirror, config: CellConfig): CellResource {
     cell: config.cell,
     prefix: config.prefix,
     state: counts ? kept.value.state : "unknown",
-    mode: kept?.value.mode ?? "Production",
+    mode: counts ? kept.value.mode : "unknown",
     ...(counts ? { since: kept.value.since } : {}),
+    ...(counts && kept.value.packml !== undefined ? { packml: kept.value.packml } : {}),
+    excluded: counts ? (kept.value.excluded ?? []) : [],
     reason: counts
       ? kept.value.reason
       : { code: "STALE", text: fresh.ok ? "nothing has been said yet" : fresh.because },
@@ -150,6 +152,8 @@ export function sagaViews(config: CellConfig): SagaResource[] {
     version: saga.version,
     uses: [...saga.uses],
     ...(saga.prepare === undefined ? {} : { prepare: saga.prepare }),
+    mode: saga.mode ?? "Production",
+    ...(saga.priority === undefined ? {} : { priority: saga.priority }),
     ...(saga.inputs === undefined ? {} : { inputs: inputsView(saga.inputs) }),
     steps: saga.steps.map(({ name, text, parent }) => {
       return { name, text, ...(parent === undefined ? {} : { parent }) };

@@ -7,6 +7,7 @@
  * (services/gateway does).
  */
 import * as z from "zod";
+import { cellModes } from "../config/saga.js";
 import {
   bySchema,
   cellCommands,
@@ -32,10 +33,12 @@ export const cellResource = z.object({
   cell: idSchema,
   prefix: z.string(),
   state: z.enum([...cellStates, "unknown"]),
-  mode: z.string(),
+  mode: z.enum([...cellModes, "unknown"]),
+  packml: z.number().int().optional().describe("The state as a PackTags number."),
   since: ts.optional(),
   reason: z.object({ code: z.string(), text: z.string() }),
   allowed: z.array(z.enum(cellCommands)),
+  excluded: z.array(idSchema).describe("Devices that a person has taken out of use."),
   broker: z.boolean().describe("Whether the gateway is connected to the broker."),
   simulated: z.boolean().optional(),
   services: z.array(serviceResource),
@@ -103,6 +106,8 @@ export const sagaResource = z.object({
   version: z.string(),
   uses: z.array(idSchema),
   prepare: idSchema.optional(),
+  mode: z.enum(cellModes).describe("The mode of the cell in which it may be started."),
+  priority: z.number().optional(),
   inputs: z.record(z.string(), sagaInputSchema).optional(),
   steps: z.array(
     z.object({

@@ -111,6 +111,90 @@ test.each([
   expect(names.filter((name) => name === "event")).toEqual([]);
 });
 
+test("HT-06: the oldest id that is kept is resumed, the one before it is not", async () => {
+  for (let n = 0; n < ringMax + 10; n++) event(n);
+  const first = await open();
+  await until("the snapshot is there", () => first.ids().length > 0);
+  const newest = numbers(first)[0] ?? 0;
+  const resumed = async (seen: number) => {
+    const client = await open(`01GATEWAY-${seen}`);
+    await until("something is there", () => client.records().length > 0 || seen === newest);
+    return { client, resync: client.records()[0]?.event === "resync" };
+  };
+  // Where the line of what is kept begins, by halves.
+  let [gone, kept] = [newest - ringMax - 1, newest];
+  while (kept - gone > 1) {
+    const middle = Math.floor((gone + kept) / 2);
+    const { client, resync } = await resumed(middle);
+    client.socket.destroy();
+    if (resync) gone = middle;
+    else kept = middle;
+  }
+  expect(newest - kept).toBeGreaterThan(200);
+  const { client: edge } = await resumed(kept);
+  await until("all that is kept", () => numbers(edge).length >= newest - kept);
+  expect(numbers(edge)).toEqual(Array.from({ length: newest - kept }, (_, i) => kept + 1 + i));
+  const { client: over } = await resumed(gone);
+  await until("the snapshot is there", () => over.records().length >= 2);
+  expect(over.records().map((r) => r.event)).toEqual(["resync", "snapshot"]);
+});
+
+test("HT-06: twenty blips among 400 events lose, repeat and reorder none", async () => {
+  let last: string | undefined;
+  const seen: number[] = [];
+  let n = 0;
+  for (let blip = 0; blip < 20; blip++) {
+    const client = await open(last);
+    for (let i = 0; i < 10; i++) event(n++);
+    await until("what was said before the blip is there", () =>
+      client.text.includes(`"n":${n - 1},`),
+    );
+    const records = client.records();
+    expect(records.some((r) => r.event === "resync")).toBe(false);
+    expect(records.filter((r) => r.event === "snapshot").length).toBe(blip === 0 ? 1 : 0);
+    for (const { event: name, data } of records) {
+      if (name === "event") seen.push((data.data as { n: number }).n);
+    }
+    last = client.ids().findLast((id) => id !== undefined);
+    client.socket.destroy();
+    for (let i = 0; i < 10; i++) event(n++);
+  }
+  const end = await open(last);
+  await until("the rest is there", () => end.text.includes(`"n":${n - 1},`));
+  for (const { event: name, data } of end.records()) {
+    if (name === "event") seen.push((data.data as { n: number }).n);
+  }
+  expect(seen).toEqual(Array.from({ length: 400 }, (_, i) => i));
+});
+
+test("HT-06: an event that the broker brings again goes into the line once", async () => {
+  const client = await open();
+  for (const n of [1, 2, 1, 3, 2, 1]) event(n);
+  event(4);
+  await until("the last is there", () => client.text.includes('"n":4,'));
+  const events = client.records().filter((r) => r.event === "event");
+  expect(events.map((r) => (r.data.data as { n: number }).n)).toEqual([1, 2, 3, 4]);
+});
+
+test.each([
+  ["in the address", (id: string) => `?lastEventId=${id}`, undefined],
+  ["in a header that is newer than the address", () => "?lastEventId=01GATEWAY-1", "header"],
+])("HT-06: the id comes %s", async (_where, address, header) => {
+  const first = await open();
+  event(1);
+  event(2);
+  await until("two events", () => first.text.includes('"n":2,'));
+  const id = first.ids().findLast((known) => known !== undefined) ?? "";
+  event(3);
+  const client = await RawClient.open(cell.port);
+  clients.push(client);
+  const last = header === undefined ? "" : `Last-Event-ID: ${id}\r\n`;
+  client.send(`GET /api/v1/stream${address(id)} HTTP/1.1\r\nHost: localhost\r\n${last}\r\n`);
+  await until("the missed event is there", () => client.text.includes('"n":3,'));
+  const events = client.records().filter((r) => r.event === "event" || r.event === "snapshot");
+  expect(events.map((r) => r.event)).toEqual(["event"]);
+});
+
 test("HT-01: a client that does not read is dropped, the others see every event", async () => {
   const reader = await open();
   const sleeper = await open();

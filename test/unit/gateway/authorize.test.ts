@@ -15,8 +15,24 @@ import {
 } from "../../../services/gateway/authorize.js";
 
 const table = {
-  viewer: { read: true, stop: true, run: false, reset: false },
-  operator: { read: true, stop: true, run: true, reset: true },
+  viewer: {
+    read: true,
+    stop: true,
+    run: false,
+    reset: false,
+    hold: false,
+    mode: false,
+    exclude: false,
+  },
+  operator: {
+    read: true,
+    stop: true,
+    run: true,
+    reset: true,
+    hold: true,
+    mode: true,
+    exclude: true,
+  },
 } as const;
 
 test("authorize: the whole table, every role against every action", () => {
