@@ -12,6 +12,7 @@ import type { SagaDefinition } from "./saga.js";
 import { checkLocks } from "./saga-check-locks.js";
 import { checkParallel } from "./saga-check-parallel.js";
 import { checkSteps } from "./saga-check-steps.js";
+import { checkVariables } from "./saga-check-variables.js";
 import { checkWalk } from "./saga-check-walk.js";
 import type { SagaDraft } from "./saga-file.js";
 import { noteAt } from "./saga-layout.js";
@@ -38,6 +39,7 @@ export function checkSaga(saga: SagaDefinition, cell: SagaCell): readonly Findin
   return [
     ...checkSteps(saga, cell),
     ...checkParallel(saga, cell),
+    ...checkVariables(saga),
     ...checkWalk(saga, cell),
     ...checkLocks(saga, cell),
   ];

@@ -192,6 +192,56 @@ test.each<[string, readonly string[], string]>([
   expect(findings(saga(steps))).toContain(words);
 });
 
+const use = (name: string, variable = "n") => `name: ${name}, dwell: = var.${variable} * 1 s`;
+const set = (name: string, variable = "n") => `name: ${name}, set: { ${variable}: 1 }`;
+const inCase = (name: string, step: string, other = "") => {
+  const otherwise = other === "" ? "" : `, otherwise: [{ ${other} }]`;
+  return `name: ${name}, choose: [{ when: z.homed, steps: [{ ${step} }] }]${otherwise}`;
+};
+const never = "var.n has no value here: it is set further down";
+const maybe = "warning var.n may have no value here";
+test.each<[string, readonly string[], string]>([
+  ["set before", [set("a"), use("b")], ""],
+  ["set behind", [use("b"), set("a")], never],
+  ["set in one case", [inCase("c", set("a")), use("b")], maybe],
+  ["set in all cases", [inCase("c", set("a"), set("d")), use("b")], ""],
+  ["set in a turn", [`name: r, repeat: { times: 2, steps: [{ ${set("a")} }] }`, use("b")], ""],
+  [
+    "set in a turn that may not come",
+    [`name: r, repeat: { while: z.homed, steps: [{ ${set("a")} }] }`, use("b")],
+    maybe,
+  ],
+  [
+    "set in the turn before",
+    [`name: r, repeat: { times: 2, steps: [{ ${use("b")} }, { ${set("a")} }] }`],
+    maybe,
+  ],
+  [
+    "set by one branch of all",
+    [`name: p, parallel: { branches: { l: [{ ${set("a")} }], r: [{ ${wait("w")} }] } }`, use("b")],
+    "",
+  ],
+  [
+    "set by one branch of the first",
+    [
+      `name: p, parallel: { until: first, branches: { l: [{ ${set("a")} }], ` +
+        `r: [{ ${wait("w")} }] } }`,
+      use("b"),
+    ],
+    maybe,
+  ],
+  [
+    "set only in a backup plan",
+    [grip("l", "left", `, orElse: [{ ${set("a")} }]`), use("b")],
+    maybe,
+  ],
+  ["asked before", ["name: q, ask: { text: A?, choices: [a], as: n }", inCase("c", wait("w"))], ""],
+])("saga check: a variable: %s", (_, steps, words) => {
+  const found = findings(saga(steps));
+  if (words === "") expect(found).toBe("");
+  else expect(found).toContain(words);
+});
+
 test("saga check: an input's default is not the only value it can have", () => {
   const head = "saga: s\ninputs: { n: { min: 0, max: 3, default: 1 } }";
   const steps = [`name: c, choose: [{ when: input.n == 2, steps: [{ ${wait("w")} }] }]`];
