@@ -284,7 +284,7 @@ class Coordinator implements App {
     this.#restart.startSigns();
     this.#open = true;
     this.#cell.boot(this.#latches.book.latches.length);
-    void this.#restart.rule(unfinished, backTs).then(() => this.#locks.look());
+    void this.#restart.rule(unfinished, backTs).then(() => this.#locks.open());
     this.#presence.start();
     this.#sayMeta();
   }

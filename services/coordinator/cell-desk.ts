@@ -212,6 +212,8 @@ export class CellDesk {
 
   #onStopping(run: Run): void {
     const { config, runs } = this.#parts;
+    // After a restart every run is stopped first, and each goes by its own rule [PROTOCOL 1].
+    if (run.phase.at === "stopping" && run.phase.next === "undecided") return;
     this.feed({ kind: "runStopping" }, run.cause, run);
     if (config.onRunFailure === "run") return;
     const others = runs().active.filter((other) => other.run !== run.run);

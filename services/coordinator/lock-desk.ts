@@ -21,6 +21,7 @@ export interface Taken {
 export class LockDesk {
   readonly #runs: () => RunDesk;
   #asked = false;
+  #open = false;
 
   constructor(runs: () => RunDesk) {
     this.#runs = runs;
@@ -36,9 +37,15 @@ export class LockDesk {
     return undefined;
   }
 
+  /** After a start: it has been ruled what may go on by itself [PROTOCOL 1]. */
+  open(): void {
+    this.#open = true;
+    this.look();
+  }
+
   /** There is news of a run: whoever waits may be next. */
   look(): void {
-    if (this.#asked) return;
+    if (this.#asked || !this.#open) return;
     this.#asked = true;
     queueMicrotask(() => {
       this.#asked = false;

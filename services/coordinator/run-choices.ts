@@ -6,6 +6,7 @@
  * the latches that hold it. Pure. It refuses to move anything on its own after a person's stop.
  */
 import type { RunEffect, RunEvent, RunTurn } from "./run-events.js";
+import { endWaiting } from "./run-leasing.js";
 import { unlatchingMsMax } from "./run-limits.js";
 import { notTriedCode } from "./run-safing.js";
 import {
@@ -18,7 +19,7 @@ import {
   type StepRecord,
   type Thread,
 } from "./run-state.js";
-import { axesOf, enterReleasing, withText } from "./run-steps.js";
+import { axesOf, withText } from "./run-steps.js";
 import { enterStopping, runningCommands, settle } from "./run-stopping.js";
 
 type On<K extends RunEvent["kind"]> = Extract<RunEvent, { kind: K }>;
@@ -56,8 +57,7 @@ export function onRestarted(run: Run, event: On<"restarted">, now: Now): RunTurn
 /** Nothing restarts by itself: it has not begun, and begins only where its saga says so. */
 function onWaitingRestarted(run: Run, cause: Run["cause"], now: Now): RunTurn | undefined {
   if (run.saga.onRestart === "resume") return undefined;
-  const nothing = { result: "madeSafe", unknowns: [], leases: {}, nowMs: now.ms } as const;
-  return enterReleasing({ ...run, cause }, nothing);
+  return endWaiting(run, cause, now);
 }
 
 /** Where the run may go on; undefined: it is not to be resumed. */
@@ -70,8 +70,10 @@ function threadsOf(run: Run): readonly Thread[] | undefined {
 
 export function onRuled(run: Run, event: On<"ruled">, now: Now): RunTurn | undefined {
   const { phase } = run;
-  if (phase.at !== "stopping" || phase.next !== "undecided") return undefined;
   const cause = withText(run.cause, event.text);
+  // It would begin by itself once its devices are free.
+  if (phase.at === "waiting") return event.makeSafe ? undefined : endWaiting(run, cause, now);
+  if (phase.at !== "stopping" || phase.next !== "undecided") return undefined;
   const goesOn = phase.threads === undefined ? "makeSafe" : "resume";
   const next = event.makeSafe ? goesOn : "stopped";
   return settle({ ...run, cause, phase: { ...phase, next } }, now.ms);

@@ -116,11 +116,17 @@ export function giveUpLeasing(
   if (phase.at === "pending" && phase.threads !== undefined) {
     return enterStopping(run, { next: "makeSafe", cause }, now.ms);
   }
-  const leases = phase.at === "pending" ? phase.leases : {};
+  if (phase.at === "waiting") return endWaiting(run, cause, now);
+  const { leases } = phase;
   return enterReleasing(
     { ...run, cause },
     { result: "madeSafe", unknowns: [], leases, nowMs: now.ms },
   );
+}
+
+/** It has nothing to give back: its devices are those of other runs, and stay theirs. */
+export function endWaiting(run: Run, cause: Cause, now: Now): RunTurn {
+  return { state: { ...run, cause, phase: { at: "madeSafe", endedTs: now.ts } }, effects: [] };
 }
 
 /** True for a device that this run counts on. */
