@@ -18,8 +18,10 @@ import { beatMs, type DeviceDraft, type LoadProfile, resolveDevices } from "./ce
 import { resolveInterlocks } from "./cell-interlocks.js";
 import { isolationOf } from "./cell-isolation.js";
 import { brokerOf, checkPorts, gatewayOf, simulatedBuses, simulatedLines } from "./cell-network.js";
+import { resolveRules } from "./cell-rules.js";
 import { type ReadText, resolveSagas } from "./cell-sagas.js";
 import { cellFileSchema } from "./cell-schema.js";
+import { resolveSuspends, resolveZones } from "./cell-zones.js";
 import { deepFreeze } from "./deep-freeze.js";
 import { FileProblems } from "./file-problems.js";
 import { FileReader } from "./file-reader.js";
@@ -129,11 +131,15 @@ export function parseCell(
   checkWirePlans(read, plans, configs);
   const interlocks = resolveInterlocks(read, devices, plans);
   const sagas = resolveSagas(read, file, { devices, interlocks }, sagaReader(sources));
+  const ids = read.keys(["devices"]);
+  const rules = resolveRules(read, { devices: ids, sagas: sagas.definitions });
+  const zones = resolveZones(read, devices);
+  const suspend = resolveSuspends(read, devices);
   const broker = brokerOf(read);
   const gateway = gatewayOf(read);
   checkPorts(read, { buses, broker, gateway, simulation });
   warnUnused(read, buses, devices);
-  const isolation = isolationOf(read, read.keys(["devices"]));
+  const isolation = isolationOf(read, ids);
   const found = [...problems.list(), ...sagas.problems];
   const cell = read.text(["cell", "name"]);
   const prefix = read.text(["cell", "prefix"]);
@@ -154,6 +160,9 @@ export function parseCell(
     devices: configs,
     interlocks,
     sagas: sagas.definitions,
+    ...(rules.length === 0 ? {} : { rules }),
+    ...(zones.length === 0 ? {} : { zones }),
+    ...(suspend.length === 0 ? {} : { suspend }),
   } as const;
   const dirs = dirsOf(cell, options);
   const placed = simulation ? simulatedLines(buses, dirs.runDir) : buses;

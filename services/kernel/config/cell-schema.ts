@@ -75,6 +75,26 @@ export const busFileSchema = z.strictObject({
   replyTimeout: quantity.optional(),
 });
 
+/** An event, and the saga that it starts. */
+export const ruleFileSchema = z.strictObject({
+  name: idSchema.optional(),
+  /** kind.id.type, or short: run.completed, run.step.ended. */
+  on: text,
+  /** Only the runs of this saga. */
+  saga: text.optional(),
+  /** A condition over the fields of the event: event.status == 'done'. */
+  where: text.optional(),
+  start: text,
+  /** Inputs of the saga: values, or = and an expression over the event. */
+  with: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  debounce: quantity.optional(),
+  rate: z.strictObject({ starts: z.number().int().min(1).max(1000), within: quantity }).optional(),
+  /** The run waits for devices that others have. */
+  wait: z.boolean().optional(),
+  /** Why a rule may lead back to itself. */
+  loop: z.string().min(10, { message: "a reason is a sentence" }).optional(),
+});
+
 export const cellFileSchema = z.strictObject({
   servocell: z.literal(1),
   cell: z.strictObject({ name: idSchema, prefix }),
@@ -99,6 +119,20 @@ export const cellFileSchema = z.strictObject({
     )
     .optional(),
   sagas: z.array(text).optional(),
+  /** Sagas that events start. */
+  rules: z.array(ruleFileSchema).optional(),
+  /** Axes that share a place: when one of them fails, all are stopped at once. */
+  zones: z.record(idSchema, z.array(text).min(1)).optional(),
+  /** When production has nothing to do, or nowhere to put it. */
+  suspend: z
+    .array(
+      z.strictObject({
+        name: idSchema.optional(),
+        reason: z.enum(["starved", "blocked"]),
+        when: text,
+      }),
+    )
+    .optional(),
   /** Folder of profiles of one's own, maker/model.yaml. @default profiles beside this file */
   profiles: text.optional(),
 });

@@ -1,0 +1,157 @@
+/**
+ * The rules of the cell: events that start sagas.
+ *
+ * The idea: the id of the run is made from the rule and the event, so the row of the run is the
+ * record that this event has been met: a second start of it is the same wish and nothing happens,
+ * also after a restart. The start goes through the same door as a person's. It refuses to start
+ * what the door refuses, and says so as an event.
+ */
+import { createHash } from "node:crypto";
+import type { Detail } from "#drivers/reading.js";
+import type { CellConfig } from "#kernel/config/cell.js";
+import { evaluateExpression, type Scope, type Value } from "#kernel/config/expression.js";
+import type { RuleConfig } from "#kernel/config/saga.js";
+import { eventLevels } from "#kernel/cloud-event.js";
+import type { CloudEvent, Command } from "#kernel/contract/payloads.js";
+import { codeOf, ServocellError, textOf } from "#kernel/errors.js";
+import type { Boot, Log } from "#kernel/ports.js";
+import { type Answer, bodyOf, refusal } from "./door-answer.js";
+import type { StartDoor } from "./door-start.js";
+import type { EventOutbox } from "./event-outbox.js";
+import { nextRule, type RuleState, ruleAtBoot } from "./rule.machine.js";
+import { eventValues } from "./run-values.js";
+
+/** A start by a rule is worth this long; it is decided at once. */
+const startTtlMs = 5000;
+
+export interface RuleParts {
+  readonly config: CellConfig;
+  readonly boot: Boot;
+  readonly log: Log;
+  readonly outbox: EventOutbox;
+  readonly door: Pick<StartDoor, "start">;
+}
+
+export class RuleDesk {
+  readonly #parts: RuleParts;
+  readonly #rules: readonly RuleConfig[];
+  readonly #states = new Map<string, RuleState>();
+  #openTs: number | undefined;
+
+  constructor(parts: RuleParts) {
+    this.#parts = parts;
+    this.#rules = parts.config.rules ?? [];
+  }
+
+  /** From now on; what has happened before starts nothing. */
+  open(): void {
+    this.#openTs = Date.now();
+  }
+
+  close(): void {
+    this.#openTs = undefined;
+  }
+
+  happened(event: CloudEvent): void {
+    if (this.#openTs === undefined || this.#rules.length === 0) return;
+    const { kind, id, type } = eventLevels(event);
+    for (const rule of this.#rules) {
+      const { on } = rule;
+      const isMeant = on.kind === kind && on.type === type && (on.id === undefined || on.id === id);
+      if (isMeant) void this.#met(rule, event, this.#openTs);
+    }
+  }
+
+  async #met(rule: RuleConfig, event: CloudEvent, openTs: number): Promise<void> {
+    const scope = scopeOf(event);
+    if (rule.on.where !== undefined) {
+      const where = evaluateExpression(rule.on.where.expression, scope);
+      if (!where.ok || where.value !== true) return;
+    }
+    const nowMs = performance.now();
+    const input = {
+      kind: "event",
+      id: event.id,
+      eventTs: Date.parse(event.time),
+      nowTs: Date.now(),
+      openTs,
+      nowMs,
+    } as const;
+    const decision = this.#apply(rule, input);
+    const { log } = this.#parts;
+    if (decision?.kind === "ignored") {
+      const { why, text } = decision;
+      log.info({ rule: rule.name, event: event.id, why, text }, "An event starts nothing.");
+    }
+    if (decision?.kind !== "start") return;
+    const answer = await this.#start(rule, event, scope);
+    if (answer.ok) {
+      const { run } = answer.result;
+      log.info({ rule: rule.name, event: event.id, run }, "A rule has started a run.");
+      return;
+    }
+    this.#apply(rule, { kind: "refused", startedMs: nowMs });
+    const { code, text } = answer;
+    log.warn({ mark: "rule.refused", rule: rule.name, event: event.id, code, text }, text);
+    const { config, outbox } = this.#parts;
+    const data = { rule: rule.name, saga: rule.saga, event: event.id, code, text };
+    outbox.emit("cell", config.cell, "rule.refused", data);
+  }
+
+  #apply(rule: RuleConfig, input: Parameters<typeof nextRule>[1]) {
+    const state = this.#states.get(rule.name) ?? ruleAtBoot;
+    const turn = nextRule(state, input, rule);
+    if (turn !== undefined) this.#states.set(rule.name, turn.state);
+    return turn?.decision;
+  }
+
+  async #start(rule: RuleConfig, event: CloudEvent, scope: Scope): Promise<Answer> {
+    const inputs: { [name: string]: Value } = {};
+    for (const [name, given] of Object.entries(rule.inputs)) {
+      if (typeof given !== "object") {
+        inputs[name] = given;
+        continue;
+      }
+      const worked = evaluateExpression(given.expression, scope);
+      if (!worked.ok) {
+        return refusal("VALIDATION_FAILED", `The input ${name}: ${worked.reason}.`);
+      }
+      inputs[name] = worked.value;
+    }
+    const id = runIdOf(rule, event);
+    const args: Detail = { saga: rule.saga, run: id, inputs, wait: rule.wait };
+    const command: Command = {
+      v: 1,
+      id,
+      ts: Date.now(),
+      ttlMs: startTtlMs,
+      by: { user: `rule ${rule.name}`, role: "service" },
+      replyTo: this.#parts.boot.service,
+      args: { ...args },
+    };
+    const body = bodyOf("run", "start", command);
+    try {
+      return await this.#parts.door.start({ verb: "start", command, body });
+    } catch (thrown) {
+      if (!(thrown instanceof ServocellError)) throw thrown;
+      return refusal(codeOf(thrown), textOf(thrown), thrown.detail);
+    }
+  }
+}
+
+/** The same for the same event, whatever else has happened. */
+function runIdOf(rule: RuleConfig, event: CloudEvent): string {
+  const hash = createHash("sha256").update(JSON.stringify([rule.name, event.id])).digest("hex");
+  return `rule-${hash.slice(0, 32)}`;
+}
+
+function scopeOf(event: CloudEvent): Scope {
+  const values = eventValues(event.data as Detail);
+  const nothing = () => undefined;
+  return {
+    input: nothing,
+    variable: nothing,
+    reading: nothing,
+    event: (name) => (Object.hasOwn(values, name) ? values[name] : undefined),
+  };
+}
