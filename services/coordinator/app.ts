@@ -25,12 +25,15 @@ import { LatchDesk } from "./latch-desk.js";
 import { LeaseDoubts } from "./lease-doubts.js";
 import { LockDesk } from "./lock-desk.js";
 import { RestartDesk } from "./restart-desk.js";
+import { RuleDesk } from "./rule-desk.js";
 import { RunDesk } from "./run-desk.js";
 import { epochOf } from "./run-state.js";
 import { sagaMetas } from "./saga-meta.js";
 import type { StopNews } from "./stop-desk.js";
 import { StopDesk } from "./stop-desk.js";
 import { StoreQueue } from "./store-queue.js";
+import { SuspendDesk } from "./suspend-desk.js";
+import { ZoneDesk } from "./zone-desk.js";
 
 /** Retained states are listened to for this long before anything is said [PROTOCOL 2]. */
 export const listenMs = 300;
@@ -69,6 +72,9 @@ class Coordinator implements App {
   readonly #locks: LockDesk;
   readonly #restart: RestartDesk;
   readonly #door: CommandDoor;
+  readonly #rules: RuleDesk;
+  readonly #zones: ZoneDesk;
+  readonly #suspends: SuspendDesk;
   readonly #beats: Beats;
   readonly #presence: Presence;
   #open = false;
@@ -128,6 +134,11 @@ class Coordinator implements App {
       exclusions,
       isOpen: () => this.#open,
     });
+    this.#rules = new RuleDesk({ ...shared, door: this.#door.starts });
+    this.#zones = new ZoneDesk({ ...shared, stops: this.#stops, runs });
+    const lookup = this.#watch.lookup.bind(this.#watch);
+    this.#suspends = new SuspendDesk({ config, lookup, cell: () => this.#cell });
+    this.#cell.onState = () => queueMicrotask(() => this.#suspends.look());
     new HistoryDesk({ ...shared, ...desks, runs: this.#runs, isOpen: () => this.#open });
     const leaseMs = Math.min(...config.devices.map((device) => device.leaseMs));
     const onSilenced = () => this.#onSilenced(leaseMs);
@@ -153,7 +164,10 @@ class Coordinator implements App {
       },
       onVerdict: (id, verdict) => feed(id, { kind: "verdict", id, verdict }),
     });
-    main.subscribe("event", {}, ({ payload }) => this.#runs.happened(payload));
+    main.subscribe("event", {}, ({ payload }) => {
+      this.#runs.happened(payload);
+      this.#rules.happened(payload);
+    });
     main.onChange((connected) => {
       if (!connected) return;
       this.#runs.feedAll(this.#runs.active, { kind: "reconnected" });
@@ -189,6 +203,9 @@ class Coordinator implements App {
         const { latched, said } = this.#watch.latched(device);
         for (const id of latched) this.#latches.learn(device, id, said, false);
         this.#runs.seen(device);
+        const fault = this.#watch.lookup(device, "fault");
+        if (fault?.ok === true) this.#zones.seen(device, fault.value === true);
+        this.#suspends.seen(device);
       },
       onLease: (device, lease) => this.#doubts.said(device, lease),
       onDriverGone: (device, still) => {
@@ -204,6 +221,7 @@ class Coordinator implements App {
           text: `${text}; the guardian stops the axis`,
         });
         this.#runs.feedAll(others, { kind: "leaseLost", device, text });
+        if (!still) this.#zones.failed(device, text);
       },
       onLeaseEnded: (device, epoch, reason) => this.#onLeaseEnded(device, epoch, reason),
       onRebooted: (device) => this.#restart.rebooted(device),
@@ -222,7 +240,10 @@ class Coordinator implements App {
       // A person's stop, heard of here first: the order and its latch follow [PROTOCOL 1].
       const how = reason === "stop" ? "stop" : "quickStop";
       this.#runs.feedAll(runs, { kind: "operatorStop", how, text: `${device}: ${text}` });
-    } else this.#runs.feedAll(runs, { kind: "leaseLost", device, text });
+    } else {
+      this.#runs.feedAll(runs, { kind: "leaseLost", device, text });
+      if (runs.length > 0) this.#zones.leaseEnded(device, reason);
+    }
   }
 
   /** No beat has left for as long as a lease lasts: every driver has stopped its axis. */
@@ -283,6 +304,7 @@ class Coordinator implements App {
     this.#outbox.open();
     this.#restart.startSigns();
     this.#open = true;
+    this.#rules.open();
     this.#cell.boot(this.#latches.book.latches.length);
     void this.#restart.rule(unfinished, backTs).then(() => this.#locks.open());
     this.#presence.start();
@@ -326,6 +348,8 @@ class Coordinator implements App {
     const untilMs = performance.now() + drainMsMax;
     while (this.#isStopping() && performance.now() < untilMs) await pause(connectLookMs);
     this.#closed = true;
+    this.#rules.close();
+    this.#suspends.close();
     this.#archive.close();
     this.#restart.close();
     this.#doubts.close();

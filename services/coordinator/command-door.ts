@@ -33,14 +33,15 @@ export class CommandDoor {
     { readonly body: string; readonly answer: Promise<Answer> }
   >();
 
-  readonly #start: StartDoor;
+  /** Also for the rules of the cell. */
+  readonly starts: StartDoor;
   readonly #run: RunDoor;
   readonly #cell: CellDoor;
 
   constructor(parts: DoorParts) {
     this.#parts = parts;
     const { main } = parts;
-    this.#start = new StartDoor(parts);
+    this.starts = new StartDoor(parts);
     this.#run = new RunDoor(parts.runs);
     this.#cell = new CellDoor(parts);
     for (const verb of ["start", ...runVerbs]) {
@@ -117,6 +118,6 @@ export class CommandDoor {
 
   #decide(kind: Kind, asked: Asked): Promise<Answer> {
     if (kind === "cell") return this.#cell.on(asked);
-    return asked.verb === "start" ? this.#start.start(asked) : this.#run.on(asked);
+    return asked.verb === "start" ? this.starts.start(asked) : this.#run.on(asked);
   }
 }

@@ -8,10 +8,10 @@
  */
 import { createHash } from "node:crypto";
 import type { Detail } from "#drivers/reading.js";
+import { eventLevels } from "#kernel/cloud-event.js";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { evaluateExpression, type Scope, type Value } from "#kernel/config/expression.js";
 import type { RuleConfig } from "#kernel/config/saga.js";
-import { eventLevels } from "#kernel/cloud-event.js";
 import type { CloudEvent, Command } from "#kernel/contract/payloads.js";
 import { codeOf, ServocellError, textOf } from "#kernel/errors.js";
 import type { Boot, Log } from "#kernel/ports.js";
@@ -141,7 +141,9 @@ export class RuleDesk {
 
 /** The same for the same event, whatever else has happened. */
 function runIdOf(rule: RuleConfig, event: CloudEvent): string {
-  const hash = createHash("sha256").update(JSON.stringify([rule.name, event.id])).digest("hex");
+  const hash = createHash("sha256")
+    .update(JSON.stringify([rule.name, event.id]))
+    .digest("hex");
   return `rule-${hash.slice(0, 32)}`;
 }
 

@@ -215,10 +215,10 @@ export class RunDesk {
   }
 
   #events(turn: RunTurn) {
-    const { run } = turn.state;
+    const { run, saga } = turn.state;
     const told = turn.effects.filter((effect) => effect.kind === "event");
     const events = told.map(({ type, data }) =>
-      this.#parts.outbox.make("run", run, type, { ...data, run }),
+      this.#parts.outbox.make("run", run, type, { ...data, run, saga: saga.name }),
     );
     return { events, statements: events.map((event) => this.#parts.outbox.statement(event)) };
   }
