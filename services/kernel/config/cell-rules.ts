@@ -13,7 +13,7 @@ import { listed, type Path } from "./file-problems.js";
 import type { FileReader } from "./file-reader.js";
 import type { EventFilter, InputSpec, RuleConfig, SagaDefinition } from "./saga.js";
 import { inputMisfit, kindOf, SagaNames } from "./saga-names.js";
-import { readCondition, readValue } from "./saga-values.js";
+import { readCondition, readNumber, readValue } from "./saga-values.js";
 
 const rulesMax = 100;
 const debounceMsMax = 600_000;
@@ -192,7 +192,16 @@ function inputOf(
   spec: InputSpec,
   names: SagaNames,
 ): Value | Written | undefined {
-  const value = readValue(read, path, kindOf(spec), names);
+  const { kind, unit, min, max } = spec;
+  const limits = {
+    unit,
+    ...(min === undefined ? {} : { min }),
+    ...(max === undefined ? {} : { max }),
+  };
+  const value =
+    kind === "number"
+      ? readNumber(read, path, limits, names)
+      : readValue(read, path, kindOf(spec), names);
   if (value === undefined || typeof value === "object") return value;
   const odd = inputMisfit(spec, value);
   if (odd === undefined) return value;

@@ -1,0 +1,196 @@
+/**
+ * Events that start runs, zones that stop together, and conditions that suspend the cell.
+ *
+ * The idea: the whole coordinator with scripted drivers; what reaches the drivers is the evidence.
+ * It refuses real time.
+ */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Expression, Written } from "#kernel/config/expression.js";
+import type { RuleConfig } from "#kernel/config/saga.js";
+import type { CloudEvent } from "#kernel/contract/payloads.js";
+import {
+  CoordinatorCell,
+  cellConfig,
+  move,
+  saga,
+  step,
+  useFakeClock,
+} from "../../fixtures/coordinator/coordinator-cell.js";
+
+beforeEach(useFakeClock);
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const take = saga("take", ["x"], [move("go", "x", 10)]);
+const advance = saga("advance", ["z"], [move("on", "z", 5)]);
+const slow = saga(
+  "slow",
+  ["z"],
+  [
+    move("on", "z", 5),
+    step("rest", {
+      action: { kind: "dwell", forMs: 5000 },
+    }),
+  ],
+);
+
+function when(field: string, value: string): Written {
+  const left = { kind: "event", name: field } as const;
+  const expression: Expression = {
+    kind: "binary",
+    op: "==",
+    left,
+    right: { kind: "literal", value },
+  };
+  return { text: `${field} == ${value}`, expression };
+}
+const onGrab: RuleConfig = {
+  name: "belt",
+  on: { kind: "axis", id: "x", type: "command.ended", where: when("verdict", "done") },
+  saga: "advance",
+  inputs: {},
+  wait: false,
+};
+
+function event(id: string, ageMs = 0, verdict = "done"): CloudEvent {
+  return {
+    specversion: "1.0",
+    id,
+    source: "driver-x",
+    type: "axis.command.ended",
+    subject: "axis/x",
+    time: new Date(Date.now() - ageMs).toISOString(),
+    datacontenttype: "application/json",
+    data: { verb: "moveTo", verdict, command: "c" },
+  };
+}
+
+function say(c: CoordinatorCell, told: CloudEvent): Promise<void> {
+  return c.client.publish("event", { kind: "axis", id: "x", type: "command.ended" }, told);
+}
+
+test("a rule: the event starts its saga once, with the rule as its author", async () => {
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, advance]), rules: [onGrab] });
+  await c.start();
+  await say(c, event("e1"));
+  await c.run(1500);
+  expect(c.moves).toEqual(["z moveTo 5"]);
+  const [record] = c.bus.of("stateRun").at(-1)?.runs ?? [];
+  expect(record).toMatchObject({ saga: "advance", state: "completed", by: { user: "rule belt" } });
+});
+
+test("MQ-01: the same event five times, and again after a restart, starts one run", async () => {
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, advance]), rules: [onGrab] });
+  await c.start();
+  const told = event("e1");
+  for (let i = 0; i < 5; i += 1) await say(c, told);
+  await c.run(1500);
+  c.kill();
+  await c.start();
+  await say(c, told);
+  await c.run(1500);
+  expect(c.moves).toEqual(["z moveTo 5"]);
+});
+
+test("an event of a time before the coordinator was there, or of another verdict, starts nothing", async () => {
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, advance]), rules: [onGrab] });
+  await c.start();
+  await say(c, event("old", 60_000));
+  await say(c, event("bad", 0, "faulted"));
+  await c.run(1500);
+  expect(c.moves).toEqual([]);
+});
+
+test("a rule starts nothing in a stopped cell, and says why as an event", async () => {
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, advance]), rules: [onGrab] });
+  await c.start();
+  c.stopAll("s1");
+  await c.run(500);
+  await say(c, event("e1"));
+  await c.run(1000);
+  expect(c.moves).toEqual([]);
+  const refused = c.bus.of("event").filter(({ type }) => type === "cell.rule.refused");
+  expect(refused.at(-1)?.data).toMatchObject({ rule: "belt", saga: "advance", code: "LATCHED" });
+});
+
+test("a rule that waits stands in line for the device; one that does not is refused", async () => {
+  const rules = [
+    { ...onGrab, name: "waits", wait: true },
+    { ...onGrab, name: "asks" },
+  ];
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [slow, advance]), rules });
+  await c.start();
+  await c.startRun("slow");
+  await c.run(200);
+  await say(c, event("e1"));
+  await c.run(8000);
+  expect(c.moves).toEqual(["z moveTo 5", "z moveTo 5"]);
+  const refused = c.bus.of("event").filter(({ type }) => type === "cell.rule.refused");
+  expect(refused.map(({ data }) => data.rule)).toEqual(["asks"]);
+});
+
+test("a zone: x fails, so the run that has z fails and z is stopped, at once", async () => {
+  const config = cellConfig(["x", "y", "z"], [take, slow]);
+  const zones = [{ name: "gantry", devices: ["x", "y", "z"] }];
+  const c = new CoordinatorCell({ ...config, onRunFailure: "run", zones });
+  await c.start();
+  const run = await c.startRun("slow");
+  await c.run(300);
+  c.driver("x").scriptNext("moveTo", "never");
+  await c.startRun("take");
+  await c.run(200);
+  c.driver("x").lapse("the drive reports fault 7");
+  await c.run(20);
+  for (const device of ["y", "z"]) {
+    expect(c.driver(device).stops.filter(({ latch }) => !latch).length, device).toBeGreaterThan(0);
+  }
+  await c.run(3000);
+  expect(c.record(run)).toMatchObject({ state: "madeSafe", cause: { code: "LEASE_LOST" } });
+  expect(c.record(run).cause.text).toContain("x of the zone gantry has failed");
+});
+
+test("no zone: x fails, the run that has z goes on", async () => {
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, slow]), onRunFailure: "run" });
+  await c.start();
+  const run = await c.startRun("slow");
+  c.driver("x").scriptNext("moveTo", "never");
+  await c.startRun("take");
+  await c.run(200);
+  c.driver("x").lapse("the drive reports fault 7");
+  await c.run(8000);
+  expect(c.record(run).state).toBe("completed");
+});
+
+test("starved: the cell is suspended while the condition holds, and goes on by itself", async () => {
+  const reading = { kind: "reading", device: "x", field: "position" } as const;
+  const literal = { kind: "literal", value: 50 } as const;
+  const expression = { kind: "binary", op: ">", left: reading, right: literal } as const;
+  const suspend = [
+    { name: "no-part", reason: "starved", when: { text: "x.position > 50 mm", expression } },
+  ] as const;
+  const back = saga(
+    "back",
+    ["z"],
+    [
+      move("on", "z", 5),
+      step("rest", { action: { kind: "dwell", forMs: 1000 } }),
+      move("again", "z", 6),
+    ],
+  );
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [back]), suspend });
+  await c.start();
+  const run = await c.startRun("back");
+  await c.run(300);
+  c.driver("x").position = 60;
+  c.driver("x").say();
+  await c.run(2500);
+  expect(c.cellState).toBe("Suspended");
+  expect(c.moves).toEqual(["z moveTo 5"]);
+  c.driver("x").position = 10;
+  c.driver("x").say();
+  await c.run(2500);
+  expect(c.record(run).state).toBe("completed");
+  expect(c.moves).toEqual(["z moveTo 5", "z moveTo 6"]);
+  expect(c.cellState).toBe("Complete");
+});
