@@ -1,5 +1,5 @@
 /**
- * Rules, zones and suspend conditions of a cell file: what they become, and what is wrong with them.
+ * Rules, zones and suspend conditions of a cell file: what they become, what is wrong in them.
  * The idea: one cell of three devices and two sagas, with each block in turn. It starts nothing.
  */
 import { describe, expect, test } from "vitest";
