@@ -33,6 +33,7 @@ import { needsSimulatorCell, simulatorCell } from "./simulator-cell.js";
 import { localRunDirs, runDirsOf, type StopKind, stop } from "./stop-command.js";
 import { openTerminal, packageRoot } from "./terminal.js";
 import { hostOf, up } from "./up.js";
+import { addUpgradeCommand } from "./upgrade-command.js";
 
 interface CellOptions {
   readonly simulated?: boolean;
@@ -266,6 +267,7 @@ addProfileCommands(program, say, ends);
 const deps = { say, ends, cellOf: (file: string) => cellOf(file, {}) };
 addDryRunCommand(program, deps);
 addCabinetCommands(program, deps);
+addUpgradeCommand(program, { say, ends, cellOf });
 addBusCommands(program, deps);
 
 await program.parseAsync();

@@ -11,6 +11,7 @@ import { snapshotPath, writeSnapshot } from "#kernel/config/cell-snapshot.js";
 import { createNewId } from "#kernel/edge/ids.js";
 import { packageVersion } from "#kernel/edge/process.js";
 import { makeDataDir, makeRunDir } from "#kernel/edge/run-dir-maker.js";
+import type { Listening } from "#kernel/edge/socket-server.js";
 import { ServocellError, textOf } from "#kernel/errors.js";
 import { simControlPath } from "#kernel/run-dir.js";
 import { buildSupervisor, type Supervisor } from "../supervisor/app.js";
@@ -22,6 +23,7 @@ import { runOnce, sagaFor } from "./once.js";
 import { seconds } from "./run-report.js";
 import { setFault } from "./sim-control.js";
 import { needsSimulatorCell, simulatorCell } from "./simulator-cell.js";
+import { serveSupervisor } from "./supervisor-control.js";
 import { packageRoot, type Terminal } from "./terminal.js";
 
 export interface UpOptions {
@@ -46,7 +48,9 @@ export async function up(
   const supervisor = supervisorOf(config, options, terminal);
   const ending = endOnSignals(supervisor, terminal);
   const startedMs = performance.now();
+  let control: Listening | undefined;
   try {
+    control = await serveSupervisor(config.runDir, supervisor);
     await supervisor.start();
     if (ending.asked()) return await ending.code(0);
     const page = `http://${hostOf(config.gateway.host)}:${config.gateway.port}/`;
@@ -62,6 +66,7 @@ export async function up(
     terminal.fail(thrown);
     return 1;
   } finally {
+    await control?.close();
     await supervisor.stop("the command ends");
   }
 }

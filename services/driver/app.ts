@@ -36,6 +36,7 @@ class DriverApp implements App {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #loaded: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
+  #aside: (() => void) | undefined;
   #closed = false;
 
   constructor(ports: DriverPorts, config: DriverConfig, model: DeviceModel) {
@@ -63,6 +64,13 @@ class DriverApp implements App {
   stop(reason: string): Promise<void> {
     this.#ending ??= this.#drain(reason);
     return this.#ending;
+  }
+
+  /** A moving axis is never handed over, nor one that somebody has [PROTOCOL 12]. */
+  standAside(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#aside = resolve;
+    });
   }
 
   /** Both roads of a stop first, then everything else. */
@@ -106,6 +114,12 @@ class DriverApp implements App {
     if (this.#closed) return;
     const nowMs = performance.now();
     this.#parts.tick(nowMs);
+    if (this.#aside !== undefined && this.#parts.isIdle) {
+      // Ends in this very tick: nobody is given the axis in between.
+      void this.stop("another start takes over");
+      this.#aside();
+      return;
+    }
     const waitMs = this.#parts.busy ? tickMs : idleTickMs;
     this.#timer = setTimeout(() => this.#tick(), waitMs);
   }

@@ -19,6 +19,10 @@ export class DriverGroup implements App {
     await Promise.all(this.#apps.map((app) => app.start()));
   }
 
+  async standAside(): Promise<void> {
+    await Promise.all(this.#apps.map((app) => app.standAside?.()));
+  }
+
   async stop(reason: string): Promise<void> {
     const ends = await Promise.allSettled(this.#apps.map((app) => app.stop(reason)));
     // Every axis had its chance to come to rest before one of them says what went wrong.

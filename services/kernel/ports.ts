@@ -148,6 +148,11 @@ export interface App {
   start(): Promise<void>;
   /** Drains: nothing new, axes stopped and verified (bounded), then closes what it holds. */
   stop(reason: string): Promise<void>;
+  /**
+   * Another start of it stands by: resolves once nothing moves and nobody counts on this one, so
+   * that it may end [PROTOCOL 12]. Absent: it may always.
+   */
+  standAside?(): Promise<void>;
 }
 
 /** What came of one frame on the wire of a device endpoint. */

@@ -22,6 +22,10 @@ export function stopPath(runDir: string, device: string): string {
 export function simControlPath(runDir: string): string {
   return `${runDir}/sim.sock`;
 }
+/** A word with the supervisor: one JSON object a line. */
+export function supervisorPath(runDir: string): string {
+  return `${runDir}/supervisor.sock`;
+}
 /** Where the pseudo-terminal of a simulated serial line is found. */
 export function simulatedLinePath(runDir: string, bus: string): string {
   return `${runDir}/line-${bus}.tty`;

@@ -33,6 +33,7 @@ export class ServiceLife {
   readonly #app: App;
   readonly #ports: LifePorts;
   #state: LifeState = "starting";
+  #aside = false;
 
   constructor(app: App, ports: LifePorts) {
     this.#app = app;
@@ -69,6 +70,15 @@ export class ServiceLife {
       this.#ports.log.error({ reason, error: outcome }, "The service did not end in order.");
     }
     this.#ports.exit(outcome === "done" ? code : exitCodes.failed);
+  }
+
+  /** Ends as soon as the app may; asked again it changes nothing. */
+  async standAside(): Promise<void> {
+    if (this.#aside) return;
+    this.#aside = true;
+    this.#ports.log.info({}, "Another start stands by; this one ends when nobody counts on it.");
+    await this.#app.standAside?.();
+    await this.end("another start takes over");
   }
 
   async #drain(reason: string): Promise<string> {

@@ -21,8 +21,12 @@ export interface LastWords {
 export interface ChildProcess {
   readonly pid: number | undefined;
   onReady(listener: () => void): void;
+  /** Called when it stands by, because another process of the service lives. */
+  onStandby(listener: () => void): void;
   /** Called once; also when the process could not be started. */
   onExit(listener: (last: LastWords) => void): void;
+  /** Asks it to end as soon as nothing moves and nobody counts on it. */
+  standAside(): void;
   terminate(): void;
   kill(): void;
 }
@@ -46,6 +50,13 @@ export interface Supervisor extends App {
   status(): readonly ChildStatus[];
   /** Called when a child becomes ready, dies or ends. */
   onChange(listener: ChangeListener): void;
+  /**
+   * Puts a new process of the service, which may be a newer version, in the place of the present
+   * one: it is loaded and stands by first, then the old one ends by itself when its axes stand
+   * still and nobody has them [PROTOCOL 12]. Resolves with what went wrong, or nothing.
+   * `service`: a service, or the device of a driver. `limitMs`: how long the axes may keep it.
+   */
+  replace(service: string, limitMs: Ms): Promise<string | undefined>;
   /** The second signal: the order stays, each child has half a second left. */
   hurry(): void;
 }
@@ -54,10 +65,20 @@ export interface Supervisor extends App {
 const startFailuresMax = 3;
 const hurriedMs: Ms = 500;
 
+interface Successor {
+  readonly process: ChildProcess;
+  standsBy: boolean;
+  isReady: boolean;
+  /** It has ended before it took the place. */
+  words: string | undefined;
+}
+
 interface Child {
   readonly spec: ChildSpec;
   state: RestartState;
   process: ChildProcess | undefined;
+  /** Stands by to take its place. */
+  next: Successor | undefined;
   timer: ReturnType<typeof setTimeout> | undefined;
   wasUp: boolean;
   failures: number;
@@ -85,6 +106,7 @@ class Runner implements Supervisor {
       spec,
       state: { at: "down" },
       process: undefined,
+      next: undefined,
       timer: undefined,
       wasUp: false,
       failures: 0,
@@ -116,6 +138,52 @@ class Runner implements Supervisor {
     for (const child of this.#children) if (child.state.at === "ending") this.#endChild(child);
   }
 
+  async replace(service: string, limitMs: Ms): Promise<string | undefined> {
+    const child = this.#children.find(({ spec }) => isMeant(spec, service));
+    if (child === undefined) return `there is no service or device ${service} in this cell`;
+    const { spec, process: old } = child;
+    if (child.state.at !== "up" || old === undefined) return `${spec.service} is ${child.state.at}`;
+    if (child.next !== undefined) return `${spec.service} is being replaced already`;
+    const next: Successor = {
+      process: this.#ports.spawn(spec),
+      standsBy: false,
+      isReady: false,
+      words: undefined,
+    };
+    child.next = next;
+    next.process.onStandby(() => {
+      next.standsBy = true;
+      this.#changed();
+    });
+    next.process.onReady(() => {
+      next.isReady = true;
+      this.#changed();
+    });
+    next.process.onExit((last) => this.#successorGone(child, next, last));
+    await this.#until(() => next.standsBy || next.words !== undefined, spec.readyWithinMs);
+    if (next.standsBy && next.words === undefined) {
+      old.standAside();
+      await this.#until(() => child.process !== old || next.words !== undefined, limitMs);
+    }
+    if (child.process !== next.process) {
+      if (child.next === next) child.next = undefined;
+      next.process.kill();
+      return next.words ?? `${spec.service} is still needed after ${limitMs / 1000} s`;
+    }
+    await this.#until(() => next.isReady || child.process !== next.process, spec.readyWithinMs);
+    if (next.isReady) return undefined;
+    next.process.kill();
+    return next.words ?? `the new ${spec.service} was not ready in time`;
+  }
+
+  /** One that has taken the place is a child like any other. */
+  #successorGone(child: Child, next: Successor, last: LastWords): void {
+    next.words = last.text;
+    if (child.next === next) child.next = undefined;
+    if (child.process === next.process) this.#exited(child, last);
+    this.#changed();
+  }
+
   status(): readonly ChildStatus[] {
     return this.#children.map((child) => ({
       service: child.spec.service,
@@ -140,6 +208,8 @@ class Runner implements Supervisor {
   }
 
   #endChild(child: Child): void {
+    child.next?.process.kill();
+    child.next = undefined;
     const withinMs = this.#hurried ? hurriedMs : child.spec.endWithinMs;
     this.#input(child, { kind: "end", nowMs: performance.now(), withinMs });
   }
@@ -180,11 +250,23 @@ class Runner implements Supervisor {
     });
     process.onExit((last) => {
       if (child.process !== process) return;
-      child.process = undefined;
-      child.failures += 1;
-      child.last = last;
-      this.#input(child, { kind: "exited", nowMs: performance.now() });
+      const { next } = child;
+      if (next?.standsBy === true && child.state.at === "up") {
+        child.process = next.process;
+        child.next = undefined;
+        this.#ports.log.info({ child: child.spec.service, pid: next.process.pid }, "replaced");
+        this.#changed();
+        return;
+      }
+      this.#exited(child, last);
     });
+  }
+
+  #exited(child: Child, last: LastWords): void {
+    child.process = undefined;
+    child.failures += 1;
+    child.last = last;
+    this.#input(child, { kind: "exited", nowMs: performance.now() });
   }
 
   #wakeAt(child: Child, atMs: Ms): void {
@@ -248,6 +330,12 @@ function notUp(child: Child): ServocellError {
   const words = child.last?.text ?? `no word within ${readyWithinMs / 1000} s.`;
   const code = child.last?.code ?? "INTERNAL";
   return new ServocellError(code, `The ${service} did not start: ${words}`, { service });
+}
+
+function isMeant({ service, args }: ChildSpec, name: string): boolean {
+  if (service === name || service === `driver-${name}`) return true;
+  const devices = args[args.indexOf("--device") + 1] ?? "";
+  return args.includes("--device") && devices.split(",").includes(name);
 }
 
 function ranksOf(

@@ -43,8 +43,10 @@ function start(setup: SpawnSetup, spec: ChildSpec): ChildProcess {
   child.stdin?.on("error", () => {});
   return {
     pid: child.pid,
-    onReady: (listener) => hearReady(child, listener),
+    onReady: (listener) => hearWord(child, "ready", listener),
+    onStandby: (listener) => hearWord(child, "standing by", listener),
     onExit: (listener) => hearExit(child, log, listener),
+    standAside: () => void child.kill("SIGUSR2"),
     terminate: () => void child.kill("SIGTERM"),
     kill: () => void child.kill("SIGKILL"),
   };
@@ -64,14 +66,14 @@ function openLog(dir: string, service: string): LogFile {
   return { path, fd: openSync(path, "a"), from: bytes > logBytesMax ? 0 : bytes };
 }
 
-function hearReady(child: NodeChild, listener: () => void): void {
+function hearWord(child: NodeChild, word: string, listener: () => void): void {
   let rest = "";
   let heard = false;
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     if (heard) return;
     const lines = (rest + text).slice(-lastWordsBytes).split("\n");
     rest = lines.pop() ?? "";
-    heard = lines.some((line) => line.trim() === "ready");
+    heard = lines.some((line) => line.trim() === word);
     if (heard) listener();
   });
 }

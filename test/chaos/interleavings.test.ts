@@ -6,8 +6,9 @@
  * disk, another clock or a frame cut at an instant is shown in the services' own tests. It refuses
  * to end a process that it did not start.
  */
+import { spawn } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { monotonicMs, sleep, until } from "../fixtures/cell-process.js";
+import { cliFile, monotonicMs, sleep, until } from "../fixtures/cell-process.js";
 import { ForeignHolder } from "../fixtures/foreign-holder.js";
 import { LivingCell } from "../fixtures/living-cell.js";
 
@@ -261,6 +262,38 @@ story(
     await at.back();
     // The same process: nothing was restarted for it.
     expect(at.cell.childPid("--device", "x")).toBe(pid);
+  },
+);
+
+story(
+  "interleaving 18: an upgrade asked for while the axis moves waits for its standstill",
+  async () => {
+    const { run, fromMs } = await at.shuttling();
+    const before = at.cell.childPid("--device", "x");
+    const { cellFile, dataDir } = at.cell.folder;
+    const args = [cliFile, "upgrade", "x", "--cell", cellFile, "--data", dataDir];
+    const upgrade = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    let said = "";
+    for (const out of [upgrade.stdout, upgrade.stderr]) {
+      out.on("data", (data) => {
+        said += data;
+      });
+    }
+    await sleep(2000);
+    expect(upgrade.exitCode, said).toBe(null);
+    expect(at.moves("x")).toBe(true);
+    // The run keeps its axis to its end, and every command of it went out once.
+    expect((await at.ended(run)).state).toBe("completed");
+    expect(at.triggers("x", fromMs)).toBe(2);
+    const endedMs = monotonicMs();
+    await until("the upgrade ended", () => upgrade.exitCode !== null, 20_000);
+    expect(upgrade.exitCode, said).toBe(0);
+    say("the run ended: x has its new driver", endedMs, monotonicMs());
+    expect(at.cell.childPid("--device", "x")).not.toBe(before);
+    const axis = () => at.cell.get<{ q: string }>("/axes/x");
+    await until("x is readable again", async () => (await axis())?.q === "good");
+    expect(at.moves("x")).toBe(false);
+    expect(at.triggers("x", endedMs)).toBe(0);
   },
 );
 

@@ -50,7 +50,7 @@ export interface ServiceSpec {
 }
 
 /** Pause between two looks whether the other instance has gone. */
-const standbyMs = 500;
+const standbyMs = 100;
 
 const usage =
   "usage: --cell FILE [--data DIR] [--device ID[,ID…] | --bus ID] [--simulated] [--log debug|info|warn|error]";
@@ -171,6 +171,7 @@ function endOnSignals(life: ServiceLife, supervised: boolean): void {
   process.on("SIGINT", () => void life.end("SIGINT"));
   // A terminal that closes ends the service in order, too.
   process.on("SIGHUP", () => void life.end("SIGHUP"));
+  process.on("SIGUSR2", () => void life.standAside());
   if (!supervised) return;
   const gone = () => void life.end("supervisor gone");
   process.stdin.once("end", gone);
@@ -196,6 +197,7 @@ async function buildOrStandBy(spec: ServiceSpec, context: ServiceContext): Promi
       if (tries === 0) {
         context.log.warn({ mark: "standby", reason: textOf(thrown) }, "Standing by.");
         tell(`Standing by: ${textOf(thrown)}`);
+        if (supervised) process.stdout.write("standing by\n");
         if (supervised) process.stdin.once("close", leave).resume();
       }
       await new Promise((resolve) => setTimeout(resolve, standbyMs));

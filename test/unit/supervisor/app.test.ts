@@ -14,6 +14,7 @@ import type { ChildSpec } from "../../../services/supervisor/plan.js";
 interface Fake extends ChildProcess {
   readonly service: string;
   ready(): void;
+  standBy(): void;
   exit(last?: LastWords): void;
 }
 type Habit = "good" | "silent" | "dies" | "stubborn";
@@ -51,6 +52,7 @@ function cell(habits: { readonly [service: string]: Habit } = {}) {
   const spawn = ({ service }: ChildSpec): ChildProcess => {
     const habit = habits[service] ?? "good";
     let onReady = () => {};
+    let onStandby = () => {};
     let onExit = (_: LastWords) => {};
     const fake: Fake = {
       service,
@@ -58,10 +60,17 @@ function cell(habits: { readonly [service: string]: Habit } = {}) {
       onReady: (listener) => {
         onReady = listener;
       },
+      onStandby: (listener) => {
+        onStandby = listener;
+      },
+      standAside: () => {
+        seen.push(`aside ${service}`);
+      },
       onExit: (listener) => {
         onExit = listener;
       },
       ready: () => onReady(),
+      standBy: () => onStandby(),
       exit: (last = { text: "gone" }) => {
         alive.delete(service);
         seen.push(`- ${service}`);
@@ -202,4 +211,91 @@ test("supervisor: SIGTERM while the cell is still starting ends it", async () =>
   await Promise.all([started, stopped]);
   expect(alive.size).toBe(0);
   expect(seen).not.toContain("+ driver-x");
+});
+
+async function replacing(limitMs = 60_000) {
+  const habits: { [service: string]: Habit } = {};
+  const { supervisor, seen, alive } = cell(habits);
+  await up(supervisor);
+  habits["driver-x"] = "silent";
+  const old = alive.get("driver-x");
+  seen.length = 0;
+  const done = supervisor.replace("x", limitMs);
+  await vi.advanceTimersByTimeAsync(1);
+  const successor = alive.get("driver-x");
+  if (old === undefined || successor === undefined) throw new Error("no driver");
+  return { supervisor, seen, old, successor, done };
+}
+const stateOf = (supervisor: Supervisor) =>
+  supervisor.status().find(({ service }) => service === "driver-x")?.at;
+
+test("interleaving 18: the new process stands by before the old one is asked to go", async () => {
+  const { supervisor, seen, old, successor, done } = await replacing();
+  expect(seen).toEqual(["+ driver-x"]);
+  successor.standBy();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(seen).toEqual(["+ driver-x", "aside driver-x"]);
+  // The axis moves for as long as it likes: nothing is ended meanwhile.
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(seen).toEqual(["+ driver-x", "aside driver-x"]);
+  old.exit();
+  await vi.advanceTimersByTimeAsync(1);
+  successor.ready();
+  expect(await done).toBeUndefined();
+  expect(stateOf(supervisor)).toBe("up");
+  // From here on it is a child like any other: it is started again when it dies.
+  successor.exit();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(seen.filter((line) => line === "+ driver-x").length).toBe(2);
+});
+
+test("an axis that is needed to the limit keeps its driver; the new process is ended", async () => {
+  const { supervisor, seen, successor, done } = await replacing(5_000);
+  successor.standBy();
+  await vi.advanceTimersByTimeAsync(5_100);
+  expect(await done).toContain("still needed");
+  expect(seen).toContain("kill driver-x");
+  expect(stateOf(supervisor)).toBe("up");
+});
+
+test("a new process that dies before it stands by leaves the old one alone", async () => {
+  const { supervisor, seen, successor, done } = await replacing();
+  successor.exit({ text: "a broken build" });
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await done).toBe("a broken build");
+  expect(seen.some((line) => line.startsWith("aside"))).toBe(false);
+  expect(stateOf(supervisor)).toBe("up");
+});
+
+test("the old one dies while the new one stands by: the new one takes its place at once", async () => {
+  const { supervisor, old, successor, done } = await replacing();
+  successor.standBy();
+  await vi.advanceTimersByTimeAsync(1);
+  old.exit({ text: "crashed" });
+  await vi.advanceTimersByTimeAsync(1);
+  successor.ready();
+  expect(await done).toBeUndefined();
+  expect(stateOf(supervisor)).toBe("up");
+});
+
+test("a new process that never becomes ready is ended and started again", async () => {
+  const { supervisor, seen, old, successor, done } = await replacing();
+  successor.standBy();
+  await vi.advanceTimersByTimeAsync(1);
+  old.exit();
+  await vi.advanceTimersByTimeAsync(16_000);
+  expect(await done).toContain("not ready");
+  expect(seen).toContain("kill driver-x");
+  expect(["up", "starting", "waiting"]).toContain(stateOf(supervisor));
+});
+
+test("what is not there, not up, or being replaced is refused by name", async () => {
+  const { supervisor, successor, done, old } = await replacing();
+  expect(await supervisor.replace("q", 1000)).toContain("no service or device q");
+  expect(await supervisor.replace("driver-x", 1000)).toContain("being replaced already");
+  successor.standBy();
+  old.exit();
+  await vi.advanceTimersByTimeAsync(1);
+  successor.ready();
+  await done;
 });
