@@ -114,7 +114,7 @@ class DriverApp implements App {
     if (this.#closed) return;
     const nowMs = performance.now();
     this.#parts.tick(nowMs);
-    if (this.#aside !== undefined && this.#parts.isIdle) {
+    if (this.#aside !== undefined && !this.#parts.busy && !this.#parts.mayMove) {
       // Ends in this very tick: nobody is given the axis in between.
       void this.stop("another start takes over");
       this.#aside();

@@ -125,11 +125,6 @@ export class DriverParts {
     );
   }
 
-  /** Nobody has the axis, it is known still, and no stop is open. */
-  get isIdle(): boolean {
-    return !this.busy && this.#still(performance.now()) && !this.mayMove;
-  }
-
   /**
    * False only when a fresh reading says that it stands still, nothing of ours runs, and nothing is
    * left in the device that could go on when what held it lets go.
