@@ -119,7 +119,8 @@ class Coordinator implements App {
     const exclusions = this.#exclusions;
     this.#drivers.mayLease = (device) => exclusions.refused(device);
     const excluded = () => exclusions.devices;
-    const asked = { stops: this.#stops, watch: this.#watch, runs, excluded };
+    const waits = this.#locks.why.bind(this.#locks);
+    const asked = { stops: this.#stops, watch: this.#watch, runs, excluded, waits };
     this.#cell = new CellDesk({ ...shared, ...asked });
     const { book } = this.#latches;
     const { hostBootId } = ports;

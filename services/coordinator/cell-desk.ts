@@ -34,6 +34,8 @@ import type { StopDesk } from "./stop-desk.js";
 const repeatMs = 10_000;
 /** Runs in `state/run`. */
 const runsMax = 20;
+/** With more open runs than that the state is said at most so often. */
+const crowdMs = 100;
 /** The row of the table of facts that keeps the mode. */
 const modeFact = "mode";
 
@@ -48,6 +50,8 @@ export interface CellDeskParts {
   readonly runs: () => RunDesk;
   /** Devices that a person has taken out of use, sorted. */
   readonly excluded: () => readonly string[];
+  /** Which devices a run waits for, and who has them; undefined: it waits for none. */
+  readonly waits: (run: Run) => string | undefined;
 }
 
 export class CellDesk {
@@ -59,6 +63,7 @@ export class CellDesk {
   #dirty = false;
   #seq = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #crowd: ReturnType<typeof setTimeout> | undefined;
   /** Told of every change of the state; a suspension looks at its condition again then. */
   onState: (state: CellSituation) => void = () => undefined;
 
@@ -103,6 +108,7 @@ export class CellDesk {
 
   close(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#crowd);
     this.#booted = false;
   }
 
@@ -252,7 +258,8 @@ export class CellDesk {
   publishSoon(): void {
     if (this.#dirty || !this.#booted) return;
     this.#dirty = true;
-    queueMicrotask(() => this.#publish());
+    if (this.#parts.runs().open.length <= runsMax) queueMicrotask(() => this.#publish());
+    else this.#crowd = setTimeout(() => this.#publish(), crowdMs);
   }
 
   #publish(): void {
@@ -276,9 +283,11 @@ export class CellDesk {
     const open = runs().open;
     const ended = runs().runs.filter((run) => !open.includes(run));
     const newest = ended.reverse().slice(0, Math.max(0, runsMax - open.length));
-    const records = [...open, ...newest].map((run) =>
-      recordOf(run, (device) => watch.describe(device)),
-    );
+    const records = [...open, ...newest].map((run) => {
+      const record = recordOf(run, (device) => watch.describe(device));
+      const waits = this.#parts.waits(run);
+      return waits === undefined ? record : { ...record, waits };
+    });
     // Lost with the connection: the next connect says it again.
     main.publish("stateCell", {}, cell).catch(() => undefined);
     main.publish("stateRun", {}, { ...head, runs: records }).catch(() => undefined);

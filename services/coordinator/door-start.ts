@@ -111,8 +111,8 @@ export class StartDoor {
     for (const device of needed) this.#checkDevice(device);
     const taken = locks.taken(saga.uses.filter((device) => !exclusions.isExcluded(device)));
     if (taken !== undefined && !mayWait) {
-      const { run, saga: other, devices } = taken;
-      const text = `The run ${run} (${other}) has ${devices.join(", ")}.`;
+      const { run, saga: other, devices, waits } = taken;
+      const text = `The run ${run} (${other}) ${waits ? "waits for" : "has"} ${devices.join(", ")}.`;
       throw new ServocellError("STATE_CONFLICT", text, { run, devices: [...devices] });
     }
     return taken !== undefined;

@@ -1,10 +1,13 @@
 /**
  * Devices of runs as locks: who has them, and who is next.
  *
- * The idea: a run has its devices from its first lease to its end; runs that wait stand in line by
- * priority, then by age, and one takes its devices when no run before it has or wants any of them.
- * It refuses to hand out part of what a run wants.
+ * The idea: a run has its devices from its first lease to its end, also while it is stopped or
+ * needs a person; the open runs themselves are the record of it, and the table of locks says the
+ * same in the transaction that begins or ends one [SG-09]. Who waits is told why, by name. It
+ * refuses to hand out part of what a run wants, and anything before it has been ruled what may go
+ * on after a restart.
  */
+import { blockersOf, type Claim, locksAtBoot, nextLocks } from "./lock.machine.js";
 import type { RunDesk } from "./run-desk.js";
 import type { Run } from "./run-state.js";
 import { heldDevices } from "./run-view.js";
@@ -16,10 +19,14 @@ export interface Taken {
   readonly run: string;
   readonly saga: string;
   readonly devices: readonly string[];
+  /** It does not have them yet, and is before whoever comes now. */
+  readonly waits: boolean;
 }
 
 export class LockDesk {
   readonly #runs: () => RunDesk;
+  #state = locksAtBoot;
+  #blockers: ReturnType<typeof blockersOf> | undefined;
   #asked = false;
   #open = false;
 
@@ -29,12 +36,28 @@ export class LockDesk {
 
   /** The first run that has one of these devices, or waits for one; undefined: all are free. */
   taken(devices: readonly string[]): Taken | undefined {
-    for (const run of this.#runs().open) {
-      const theirs = wantedBy(run);
+    const { open } = this.#runs();
+    const claims = claimsOf(open);
+    const inOrder = [...claims.filter(({ waits }) => !waits), ...claims.filter((c) => c.waits)];
+    for (const { run, devices: theirs, waits } of inOrder) {
       const shared = theirs.filter((device) => devices.includes(device));
-      if (shared.length > 0) return { run: run.run, saga: run.saga.name, devices: shared };
+      const saga = open.find((other) => other.run === run)?.saga.name ?? "";
+      if (shared.length > 0) return { run, saga, devices: shared, waits };
     }
     return undefined;
+  }
+
+  /** Why the run stands still, for people; undefined: it does not wait for devices. */
+  why(run: Run): string | undefined {
+    if (run.phase.at !== "waiting") return undefined;
+    const { open } = this.#runs();
+    // Worked out once for all of them, and again after the next news.
+    this.#blockers ??= blockersOf(this.#state, claimsOf(open));
+    const blockers = this.#blockers.get(run.run) ?? [];
+    const words = blockers.map(({ device, run: by, has }) => {
+      return `${device} (the run ${by} ${has ? "has it" : "is before it"})`;
+    });
+    return `waits for ${(words.length > 0 ? words : run.phase.want).join(", ")}`;
   }
 
   /** After a start: it has been ruled what may go on by itself [PROTOCOL 1]. */
@@ -45,32 +68,29 @@ export class LockDesk {
 
   /** There is news of a run: whoever waits may be next. */
   look(): void {
+    this.#blockers = undefined;
     if (this.#asked || !this.#open) return;
     this.#asked = true;
     queueMicrotask(() => {
       this.#asked = false;
-      this.#grant();
+      const turn = nextLocks(this.#state, claimsOf(this.#runs().open));
+      this.#state = turn.state;
+      this.#blockers = undefined;
+      for (const run of turn.granted) this.#runs().feed(run, { kind: "locked" });
     });
   }
-
-  #grant(): void {
-    const { open } = this.#runs();
-    const line = open.filter((run) => run.phase.at === "waiting").sort(byTurn);
-    const spokenFor = new Set(open.flatMap((run) => heldDevices(run)));
-    for (const run of line) {
-      const wanted = wantedBy(run);
-      const free = wanted.every((device) => !spokenFor.has(device));
-      for (const device of wanted) spokenFor.add(device);
-      if (free) this.#runs().feed(run.run, { kind: "locked" });
-    }
-  }
 }
 
-function wantedBy(run: Run): readonly string[] {
-  return run.phase.at === "waiting" ? run.phase.want : heldDevices(run);
-}
-
-function byTurn(a: Run, b: Run): number {
-  const rank = (run: Run) => run.saga.priority ?? priorityDefault;
-  return rank(b) - rank(a) || a.startedTs - b.startedTs || (a.run < b.run ? -1 : 1);
+/** In the order in which the runs came. */
+function claimsOf(open: readonly Run[]): readonly Claim[] {
+  return open.map((run) => {
+    const { phase, saga } = run;
+    const waits = phase.at === "waiting";
+    return {
+      run: run.run,
+      devices: waits ? phase.want : heldDevices(run),
+      waits,
+      priority: saga.priority ?? priorityDefault,
+    };
+  });
 }

@@ -130,7 +130,10 @@ test("wait: refused without it by name, accepted with it, and started when the d
   expect(refused?.error?.message).toBe("The run p (pick) has x.");
   const waits = await start(c, { saga: "drill", run: "d", wait: true, inputs: { count: 1 } });
   expect(waits?.status).toBe("succeeded");
-  expect(c.record("d")).toMatchObject({ state: "pending", waits: "waits for x" });
+  expect(c.record("d")).toMatchObject({
+    state: "pending",
+    waits: expect.stringMatching(/^waits for x \(the run \w+ has it\)$/),
+  });
   expect(c.moves).toEqual(["x moveTo 100"]);
   await c.run(4000);
   expect(c.record("d").state).toBe("completed");
@@ -145,7 +148,7 @@ test("wait: who does not wait does not overtake who does", async () => {
   await start(c, { saga: "pick", run: "p", wait: true });
   // z is free, but it is what the waiting run needs beside x.
   const refused = await start(c, { saga: "late", run: "l" });
-  expect(refused?.error?.message).toBe("The run p (pick) has z.");
+  expect(refused?.error?.message).toBe("The run p (pick) waits for z.");
   await start(c, { saga: "late", run: "l", wait: true });
   await c.run(6000);
   expect(c.moves).toEqual(["x moveTo 5", "x moveTo 100", "z moveTo 50", "z moveTo 9"]);

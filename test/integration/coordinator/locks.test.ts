@@ -1,0 +1,164 @@
+/**
+ * Devices of runs as locks, with the whole coordinator: who has them, who waits, who is next.
+ *
+ * The idea: what reaches the drivers is the evidence: between two commands of one run to a device
+ * there is none of another. It refuses real time.
+ */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { SagaDefinition } from "#kernel/config/cell.js";
+import {
+  CoordinatorCell,
+  cellConfig,
+  move,
+  saga,
+  step,
+  useFakeClock,
+} from "../../fixtures/coordinator/coordinator-cell.js";
+import type { Trigger } from "../../fixtures/coordinator/scripted-driver.js";
+
+beforeEach(useFakeClock);
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const rest = step("rest", { action: { kind: "dwell", forMs: 500 } });
+const first = saga("first", ["x"], [move("go", "x", 10), rest, move("on", "x", 20)]);
+const second = saga("second", ["x", "z"], [move("over", "x", 30), move("down", "z", 5)]);
+const called: SagaDefinition = {
+  ...saga(
+    "calls",
+    ["x"],
+    [
+      move("go", "x", 10),
+      step("inner", { action: { kind: "call", saga: "first", inputs: {}, block: [2] } }),
+      { ...move("inner/go", "x", 11), parent: 1 },
+      move("back", "x", 12),
+    ],
+  ),
+  body: [0, 1, 3],
+};
+
+async function locks(c: CoordinatorCell): Promise<readonly string[]> {
+  const sql = "SELECT device, run FROM locks ORDER BY device";
+  const [rows] = await c.store.inner.tx([{ sql }], { durable: false });
+  return (rows ?? []).map(({ device, run }) => `${device} ${run}`);
+}
+
+function start(c: CoordinatorCell, saga: string, run: string) {
+  return c.ask("runCommand", "start", { saga, run, wait: true });
+}
+
+/** Runs in the order in which they had the device; each once, or they were mixed. */
+function turnsAt(c: CoordinatorCell, device: string, ownerOf: (trigger: Trigger) => string) {
+  const owners = c.driver(device).triggers.map(ownerOf);
+  return owners.filter((owner, i) => owner !== owners[i - 1]);
+}
+
+test("SG-09: two runs want x: the second waits by name, begins after the first, nothing is mixed", async () => {
+  const c = new CoordinatorCell(cellConfig(["x", "z"], [first, second]));
+  await c.start();
+  await start(c, "first", "r1");
+  await start(c, "second", "r2");
+  expect(c.record("r2")).toMatchObject({
+    state: "pending",
+    waits: "waits for x (the run r1 has it)",
+  });
+  expect(await locks(c)).toEqual(["x r1"]);
+  await c.run(3000);
+  expect(c.moves).toEqual(["x moveTo 10", "x moveTo 20", "x moveTo 30", "z moveTo 5"]);
+  const ended = c.record("r1").endedAt ?? 0;
+  const [, , third] = c.triggers;
+  const begunTs = Date.now() - performance.now() + (third?.at ?? 0);
+  expect(begunTs).toBeGreaterThanOrEqual(ended);
+  expect(begunTs - ended).toBeLessThan(1000);
+  expect(await locks(c)).toEqual([]);
+});
+
+test("SG-09: killed while a run has x and another waits: freed at the end, none locked for ever", async () => {
+  const c = new CoordinatorCell(cellConfig(["x", "z"], [first, second]));
+  await c.start();
+  await start(c, "first", "r1");
+  await start(c, "second", "r2");
+  c.kill();
+  expect(await locks(c)).toEqual(["x r1"]);
+  c.boot();
+  await c.run(6000);
+  // The first one makes itself safe; the second had not begun, and nothing restarts by itself.
+  expect(c.record("r1").state).toBe("madeSafe");
+  expect(c.record("r2").state).toBe("madeSafe");
+  expect(c.moves).toEqual(["x moveTo 10", "x moveTo 0"]);
+  expect(await locks(c)).toEqual([]);
+  await c.ask("cellCommand", "reset", { stops: [] });
+  await start(c, "second", "r3");
+  await c.run(2000);
+  expect(c.record("r3").state).toBe("completed");
+});
+
+test("SG-09: a called saga wants the x that its caller has: it is the caller's own", async () => {
+  const c = new CoordinatorCell(cellConfig(["x", "z"], [called]));
+  await c.start();
+  await start(c, "calls", "r1");
+  await c.run(2000);
+  expect(c.moves).toEqual(["x moveTo 10", "x moveTo 11", "x moveTo 12"]);
+  expect(c.record("r1").state).toBe("completed");
+  expect(await locks(c)).toEqual([]);
+});
+
+test("a run that waits for a person keeps its device, and so does its line", async () => {
+  const config = { ...cellConfig(["x", "z"], [first, second]), onRunFailure: "run" as const };
+  const c = new CoordinatorCell(config);
+  await c.start();
+  await start(c, "first", "r1");
+  void c.client.publish("axisStop", { axis: "x", verb: "stop" }, { id: "s1", ts: Date.now() });
+  await c.run(1000);
+  expect(c.record("r1").state).toBe("stopped");
+  expect(await locks(c)).toEqual(["x r1"]);
+  const refused = await c.ask("runCommand", "start", { saga: "second", run: "r2" });
+  expect(refused?.status).toBe("failed");
+  await c.ask("runCommand", "abandon", { run: "r1" });
+  await c.run(200);
+  expect(await locks(c)).toEqual([]);
+});
+
+test("200 runs over 50 devices: all end, in turn at each device, memory and journal bounded", async () => {
+  const devices = Array.from({ length: 50 }, (_, i) => `d${i}`);
+  const sagas = Array.from({ length: 25 }, (_, i): SagaDefinition => {
+    const uses = [...new Set([i, (i * 7 + 3) % 50, (i * 11 + 20) % 50].map((n) => `d${n}`))];
+    const steps = uses.sort().map((device, at) => move(`m${at}`, device, i));
+    return { ...saga(`s${i}`, uses, steps), ...(i % 5 === 0 ? { priority: 8 } : {}) };
+  });
+  const c = new CoordinatorCell(cellConfig(devices, sagas));
+  for (const driver of c.drivers.values()) {
+    driver.scripts.set("moveTo", { afterMs: 200, verdict: { verdict: "done", result: {} } });
+  }
+  await c.start();
+  const runs = Array.from({ length: 200 }, (_, i) => `r${i}`);
+  for (const [i, run] of runs.entries()) {
+    c.send("runCommand", "start", { saga: `s${i % 25}`, run, wait: true });
+  }
+  await c.run(1000);
+  const shown = c.bus.of("stateRun").at(-1)?.runs ?? [];
+  expect(shown.filter(({ waits }) => waits !== undefined).length).toBeGreaterThan(100);
+  await c.run(60_000);
+  const answers = c.responses.filter(({ status }) => status !== "succeeded");
+  expect(answers).toEqual([]);
+  const sql = "SELECT run, key, state, ended_ts FROM runs ORDER BY ended_ts, run";
+  const [rows] = await c.store.inner.tx([{ sql }], { durable: false });
+  expect(rows?.filter(({ state }) => state !== "completed")).toEqual([]);
+  expect(rows).toHaveLength(200);
+  // A command's id begins with the key of its run.
+  const keys = new Map((rows ?? []).map(({ run, key }) => [String(key), String(run)]));
+  const ownerOf = ({ id }: Trigger) => keys.get(id.slice(0, id.lastIndexOf("-"))) ?? id;
+  for (const device of devices) {
+    const turns = turnsAt(c, device, ownerOf);
+    expect(new Set(turns).size, device).toBe(turns.length);
+    // Runs of one saga, and so of one priority, go in the order in which they came.
+    for (let i = 0; i < 25; i += 1) {
+      const mine = turns.map((run) => Number(run.slice(1))).filter((n) => n % 25 === i);
+      expect(mine).toEqual(mine.toSorted((a, b) => a - b));
+    }
+  }
+  expect(await locks(c)).toEqual([]);
+  expect(c.bus.of("stateRun").at(-1)?.runs.length).toBeLessThanOrEqual(20);
+  expect(c.cellState).toBe("Complete");
+}, 60_000);
