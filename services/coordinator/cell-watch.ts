@@ -5,8 +5,9 @@
  * condition hold, has something happened that ends a run. A retained message counts only once its
  * driver is online under the same bootId [PROTOCOL 17]. It refuses to command anything.
  */
-import type { Reading } from "#drivers/reading.js";
+import type { Ms, Reading } from "#drivers/reading.js";
 import type { CellConfig } from "#kernel/config/cell.js";
+import { readingsAgeMsMax } from "#kernel/config/saga.js";
 import { takesCommands } from "#kernel/config/takes-commands.js";
 import type { StateAxis, StateDevice } from "#kernel/contract/payloads.js";
 import type { Payload } from "#kernel/contract/topics.js";
@@ -49,6 +50,8 @@ export class CellWatch {
   readonly #avail = new Map<string, Avail>();
   /** The start under which a driver was last heard live; a retained message is no sign of life. */
   readonly #live = new Map<string, string>();
+  /** When a driver last told readings of its own, by this clock. */
+  readonly #toldMs = new Map<string, Ms>();
   #news: WatchNews | undefined;
 
   constructor(config: CellConfig) {
@@ -79,10 +82,22 @@ export class CellWatch {
     });
     links.main.subscribe("stateAxis", {}, ({ levels, payload, retained }) => {
       if (!this.#isKnown(levels.axis)) return;
-      if (!retained) this.#live.set(`driver-${levels.axis}`, payload.bootId);
+      if (!retained) {
+        this.#live.set(`driver-${levels.axis}`, payload.bootId);
+        this.#toldMs.set(levels.axis, performance.now());
+      }
       this.#axes.set(levels.axis, payload);
       if (this.#isOf(levels.axis, payload.bootId)) news.onLease(levels.axis, payload.lease);
       news.onAxis(levels.axis);
+    });
+    // It comes also when nothing changes: what the state says is as old as this.
+    links.main.subscribe("telemetryAxis", {}, ({ levels }) => {
+      if (!this.#isKnown(levels.axis)) return;
+      const nowMs = performance.now();
+      const wasOld = nowMs - (this.#toldMs.get(levels.axis) ?? 0) > readingsAgeMsMax;
+      this.#toldMs.set(levels.axis, nowMs);
+      // What was too old to be acted on counts again.
+      if (wasOld) news.onAxis(levels.axis);
     });
     links.main.subscribe("stateDevice", {}, ({ levels, payload }) => {
       if (!this.#isKnown(levels.device)) return;
@@ -153,9 +168,12 @@ export class CellWatch {
     return this.#isLive(device, this.#axes.get(device)?.bootId);
   }
 
-  /** For conditions: a reading that may be acted on, or why there is none. */
+  /**
+   * For conditions: a reading that may be acted on, or why there is none. Its time is that of its
+   * driver's newest word, so that the readings of a driver that hangs grow old.
+   */
   lookup(device: string, field: string): Reading<number | boolean> | undefined {
-    const atMs = performance.now();
+    const atMs = this.#toldMs.get(device) ?? Number.NEGATIVE_INFINITY;
     const axis = this.#axes.get(device);
     if (axis === undefined) return undefined;
     const value = isField(field) ? axis[field] : axis.signals?.[field];

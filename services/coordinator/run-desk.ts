@@ -8,7 +8,7 @@
  */
 import type { Detail, Ms } from "#drivers/reading.js";
 import type { CellConfig } from "#kernel/config/cell.js";
-import type { ConditionLookup } from "#kernel/config/condition.js";
+import { type ConditionLookup, notOlderThan } from "#kernel/config/condition.js";
 import { evaluateExpression } from "#kernel/config/expression.js";
 import type { CloudEvent } from "#kernel/contract/payloads.js";
 import type { Boot, Log, NewId, Statement } from "#kernel/ports.js";
@@ -160,8 +160,10 @@ export class RunDesk {
   look(id: string): void {
     const run = this.#runs.get(id);
     if (run === undefined) return;
-    for (const { step, condition, scope } of conditionsOf(run, this.#parts.lookup)) {
-      const valued = evaluateExpression(condition.expression, scope);
+    const { lookup } = this.#parts;
+    for (const { step, condition, scope, ageMsMax } of conditionsOf(run, lookup)) {
+      const reading = notOlderThan(lookup, ageMsMax, performance.now());
+      const valued = evaluateExpression(condition.expression, { ...scope, reading });
       if (!valued.ok || valued.value !== true) continue;
       // What follows is looked at again by the feed itself.
       this.feed(id, { kind: "conditionMet", step });
@@ -334,10 +336,11 @@ export class RunDesk {
     this.feed(id, held.length === 0 ? { kind: "tick" } : { kind: "tick", held });
   }
 
-  #read(id: string, { token, what }: RunEffect & { kind: "read" }): void {
+  #read(id: string, { token, what, ageMsMax }: RunEffect & { kind: "read" }): void {
+    const lookup = notOlderThan(this.#parts.lookup, ageMsMax, performance.now());
     const readings: { [name: string]: ReadValue } = {};
     for (const { device, field } of what) {
-      const reading = this.#parts.lookup(device, field);
+      const reading = lookup(device, field);
       const value =
         reading?.ok === true ? reading.value : { reason: reading?.reason ?? "never-read" };
       readings[`${device}.${field}`] = value as ReadValue;

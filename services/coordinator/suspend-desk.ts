@@ -6,9 +6,9 @@
  * [PackML]. It refuses to end a person's suspension or hold.
  */
 import type { CellConfig } from "#kernel/config/cell.js";
-import type { ConditionLookup } from "#kernel/config/condition.js";
+import { type ConditionLookup, notOlderThan } from "#kernel/config/condition.js";
 import { evaluateExpression, readingsOf } from "#kernel/config/expression.js";
-import type { SuspendConfig } from "#kernel/config/saga.js";
+import { readingsAgeMsMax, type SuspendConfig } from "#kernel/config/saga.js";
 import type { CellDesk } from "./cell-desk.js";
 import { nextSuspend, type SuspendState, suspendAtBoot } from "./suspend.machine.js";
 
@@ -65,7 +65,7 @@ export class SuspendDesk {
 
   #says({ when }: SuspendConfig): boolean | undefined {
     const nothing = () => undefined;
-    const { lookup } = this.#parts;
+    const lookup = notOlderThan(this.#parts.lookup, readingsAgeMsMax, performance.now());
     const scope = { input: nothing, variable: nothing, event: nothing, reading: lookup };
     const worked = evaluateExpression(when.expression, scope);
     return worked.ok && typeof worked.value === "boolean" ? worked.value : undefined;

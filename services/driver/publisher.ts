@@ -19,7 +19,7 @@ export const motionPeriodMs = 100;
 /** State is repeated at least so often. */
 export const heartbeatMs = 10_000;
 /** Telemetry of an axis that stands still. */
-const stillTelemetryMs = 5000;
+const stillTelemetryMs = 400;
 
 export interface AxisSnapshot {
   readonly view: DeviceView;

@@ -6,7 +6,7 @@
  * reading that is missing is never taken for a value. It refuses anything but `and`.
  */
 import type { DeviceView } from "#drivers/device-model.js";
-import type { Reading } from "#drivers/reading.js";
+import type { Ms, Reading } from "#drivers/reading.js";
 import type { Condition, ConditionTerm } from "./cell.js";
 import type { Expression, Written } from "./expression.js";
 import { inUnit } from "./quantities.js";
@@ -102,6 +102,15 @@ export type ConditionLookup = (
   device: string,
   field: string,
 ) => Reading<number | boolean> | undefined;
+
+/** The same lookup, in which readings older than this are no ground to act on. */
+export function notOlderThan(lookup: ConditionLookup, ageMsMax: Ms, nowMs: Ms): ConditionLookup {
+  return (device, field) => {
+    const reading = lookup(device, field);
+    if (reading === undefined || !reading.ok || nowMs - reading.atMs <= ageMsMax) return reading;
+    return { ok: false, reason: "timeout", atMs: reading.atMs };
+  };
+}
 
 export type Evaluated =
   /** `missing`: the first term that does not hold, in words; empty when all hold. */
