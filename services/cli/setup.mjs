@@ -21,7 +21,9 @@ const peers = [
   { name: "mosquitto", package: "mosquitto", found: () => onPath("mosquitto") },
   { name: "mosquitto_sub", package: "mosquitto-clients", found: () => onPath("mosquitto_sub") },
   { name: "mbpoll", package: "mbpoll", found: () => onPath("mbpoll") },
-  { name: "pymodbus", package: "python3-pymodbus", found: hasPymodbus },
+  // Its server needs the package that Debian only recommends.
+  { name: "pymodbus", package: "python3-pymodbus", found: () => hasModule("pymodbus") },
+  { name: "pyserial", package: "python3-serial-asyncio", found: () => hasModule("serial_asyncio") },
   { name: "chromium", package: "chromium", found: () => onPath("chromium") },
 ];
 
@@ -30,8 +32,8 @@ function onPath(program) {
   return folders.some((folder) => existsSync(join(folder, program)));
 }
 
-function hasPymodbus() {
-  const probe = ["-c", "import pymodbus"];
+function hasModule(name) {
+  const probe = ["-c", `import ${name}`];
   return spawnSync("/usr/bin/python3", probe, { stdio: "ignore" }).status === 0;
 }
 

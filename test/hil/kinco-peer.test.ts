@@ -5,7 +5,7 @@
  * profile and simulator share would show here. The bytes that reach it are compared with the
  * golden frames of the manual. It refuses our own simulator.
  */
-// needs: pymodbus
+// needs: pymodbus, pyserial
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -58,6 +58,8 @@ it("a subscriber that does not read is dropped, and the others get everything", 
   stalled.once("close", () => {
     closed = true;
   });
+  // The broker gives a client time to read before it drops it; this one has had more than that.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
   stalled.resume();
   await until(() => closed);
 });

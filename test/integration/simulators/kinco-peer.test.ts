@@ -4,7 +4,7 @@
  * The idea: two programs written apart, with different libraries, must agree on every bit that the
  * register facts name; where they differ, one of them has misread the manual. It refuses timing.
  *
- * needs: pymodbus
+ * needs: pymodbus, pyserial
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync } from "node:fs";
