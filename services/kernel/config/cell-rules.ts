@@ -8,12 +8,13 @@
  */
 import { suggestion } from "#drivers/yaml-schema.js";
 import { parseEventFilter } from "./event-text.js";
-import type { Expression, Value, Written } from "./expression.js";
+import type { Expression, Written } from "./expression.js";
 import { listed, type Path } from "./file-problems.js";
 import type { FileReader } from "./file-reader.js";
-import type { EventFilter, InputSpec, RuleConfig, SagaDefinition } from "./saga.js";
-import { inputMisfit, kindOf, SagaNames } from "./saga-names.js";
-import { readCondition, readNumber, readValue } from "./saga-values.js";
+import type { EventFilter, RuleConfig, SagaDefinition } from "./saga.js";
+import { callInputs } from "./saga-containers.js";
+import { SagaNames } from "./saga-names.js";
+import { readCondition } from "./saga-values.js";
 
 const rulesMax = 100;
 const debounceMsMax = 600_000;
@@ -63,7 +64,8 @@ function ruleOf(
   const start = read.text([...path, "start"]);
   const saga =
     start === undefined ? undefined : named(read, [...path, "start"], start, context.sagas);
-  const inputs = saga === undefined ? undefined : inputsOf(read, path, saga, names);
+  const called = saga && { name: saga.name, inputs: saga.inputs ?? {}, key: "start" };
+  const inputs = called && callInputs({ read, names }, path, called);
   const debounceMs = optional(read, [...path, "debounce"], debounceMsMax);
   const rate = rateOf(read, path);
   if (on === undefined || saga === undefined || inputs === undefined) return undefined;
@@ -152,60 +154,6 @@ function allOf(parts: readonly Expression[], text: string): Written | undefined 
     return { kind: "binary", op: "and", left, right };
   };
   return { text, expression: rest.reduce(and, first) };
-}
-
-function inputsOf(
-  read: FileReader,
-  path: Path,
-  saga: SagaDefinition,
-  names: SagaNames,
-): RuleConfig["inputs"] | undefined {
-  const where = [...path, "with"];
-  const specs = saga.inputs ?? {};
-  const given = read.keys(where);
-  let isGood = true;
-  for (const name of given.filter((one) => !Object.hasOwn(specs, one))) {
-    const hint = suggestion(name, Object.keys(specs));
-    const facts = { key: true, ...(hint === undefined ? {} : { suggestion: hint }) };
-    read.problems.at([...where, name], `the saga ${saga.name} has no input ${name}`, facts);
-    isGood = false;
-  }
-  const inputs: [string, Value | Written][] = [];
-  for (const [name, spec] of Object.entries(specs)) {
-    if (given.includes(name)) {
-      const value = inputOf(read, [...where, name], spec, names);
-      if (value === undefined) isGood = false;
-      else inputs.push([name, value]);
-    } else if (spec.default === undefined) {
-      const hint = `with: { ${name}: … ${spec.unit ?? ""} }`;
-      const text = `${saga.name} needs its input ${name}`;
-      read.problems.at([...path, "start"], text, { suggestion: hint });
-      isGood = false;
-    }
-  }
-  return isGood ? Object.fromEntries(inputs) : undefined;
-}
-
-function inputOf(
-  read: FileReader,
-  path: Path,
-  spec: InputSpec,
-  names: SagaNames,
-): Value | Written | undefined {
-  const { kind, unit, min, max } = spec;
-  const limits = {
-    unit,
-    ...(min === undefined ? {} : { min }),
-    ...(max === undefined ? {} : { max }),
-  };
-  const value =
-    kind === "number"
-      ? readNumber(read, path, limits, names)
-      : readValue(read, path, kindOf(spec), names);
-  if (value === undefined || typeof value === "object") return value;
-  const odd = inputMisfit(spec, value);
-  if (odd === undefined) return value;
-  return read.problems.at(path, odd, { value: String(value) });
 }
 
 function optional(read: FileReader, path: Path, max: number): number | undefined {

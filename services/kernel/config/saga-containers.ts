@@ -181,11 +181,20 @@ function callOf(
   return contained(text, timeOf(context, block), { kind: "call", saga, inputs, block });
 }
 
-/** All inputs of the saga that `where` names: as its `with` gives them, else their default. */
+/**
+ * All inputs of the saga that `where` names: as its `with` gives them, else their default.
+ * `key`: where the saga is named. @default "saga"
+ */
 export function callInputs(
   context: Pick<StepContext, "read" | "names">,
   where: Path,
-  { name: saga, inputs }: Pick<CalledSaga, "name" | "inputs">,
+  {
+    name: saga,
+    inputs,
+    key = "saga",
+  }: Pick<CalledSaga, "name" | "inputs"> & {
+    readonly key?: string;
+  },
 ): { readonly [name: string]: Value | Written } | undefined {
   const { read } = context;
   const path = [...where, "with"];
@@ -203,7 +212,7 @@ export function callInputs(
       if (spec.default !== undefined) values.push([name, spec.default]);
       else {
         const hint = `with: { ${name}: … ${spec.unit ?? ""} }`;
-        read.problems.at([...where, "saga"], `${saga} needs its input ${name}`, {
+        read.problems.at([...where, key], `${saga} needs its input ${name}`, {
           suggestion: hint,
         });
         isGood = false;
