@@ -119,8 +119,8 @@ export function parseCell(
   const simulation = options.simulated === true || read.raw(["simulation"]) === true;
   const fileBuses = resolveBuses(read, sources.realPath ?? (() => undefined));
   const folders = [resolve(dirname(file), read.text(["profiles"]) ?? ownProfiles)];
-  const known = sources.profileIds(folders);
-  const devices = resolveDevices(read, (id) => sources.loadProfile(id, folders), known);
+  const profiles = sources.profileIds(folders);
+  const devices = resolveDevices(read, (id) => sources.loadProfile(id, folders), profiles);
   const moved = options.simulated === true ? simulatedBuses(fileBuses) : fileBuses;
   const buses = withUnits(read, moved, devices);
   const configs = onTheirLines(
@@ -132,7 +132,8 @@ export function parseCell(
   const interlocks = resolveInterlocks(read, devices, plans);
   const sagas = resolveSagas(read, file, { devices, interlocks }, sagaReader(sources));
   const ids = read.keys(["devices"]);
-  const rules = resolveRules(read, { devices: ids, sagas: sagas.definitions });
+  const known = { sagas: sagas.definitions, names: sagas.names };
+  const rules = resolveRules(read, { devices: ids, ...known });
   const zones = resolveZones(read, devices);
   const suspend = resolveSuspends(read, devices);
   const broker = brokerOf(read);

@@ -11,7 +11,10 @@ import { parseEventFilter } from "./event-text.js";
 import type { Expression, Written } from "./expression.js";
 import { listed, type Path } from "./file-problems.js";
 import type { FileReader } from "./file-reader.js";
+
+import { type LinkedRule, loopsOf, wayBack } from "./rule-loops.js";
 import type { EventFilter, RuleConfig, SagaDefinition } from "./saga.js";
+import { ruleClash } from "./saga-check-locks.js";
 import { callInputs } from "./saga-containers.js";
 import { SagaNames } from "./saga-names.js";
 import { readCondition } from "./saga-values.js";
@@ -23,14 +26,12 @@ const withinMsMax = 86_400_000;
 export interface RuleContext {
   readonly devices: readonly string[];
   readonly sagas: readonly SagaDefinition[];
+  /** Also of those that something is wrong with. */
+  readonly names: readonly string[];
 }
 
-interface RuleDraft {
+interface RuleDraft extends LinkedRule {
   readonly path: Path;
-  readonly rule: RuleConfig;
-  /** The run events of this saga only. */
-  readonly of?: string;
-  readonly loop?: string;
 }
 
 export function resolveRules(read: FileReader, context: RuleContext): readonly RuleConfig[] {
@@ -60,10 +61,9 @@ function ruleOf(
   names.noteEvent();
   const on = filterOf(read, path, context, names);
   const of = read.text([...path, "saga"]);
-  if (of !== undefined) named(read, [...path, "saga"], of, context.sagas);
+  if (of !== undefined) named(read, [...path, "saga"], of, context);
   const start = read.text([...path, "start"]);
-  const saga =
-    start === undefined ? undefined : named(read, [...path, "start"], start, context.sagas);
+  const saga = start === undefined ? undefined : named(read, [...path, "start"], start, context);
   const called = saga && { name: saga.name, inputs: saga.inputs ?? {}, key: "start" };
   const inputs = called && callInputs({ read, names }, path, called);
   const debounceMs = optional(read, [...path, "debounce"], debounceMsMax);
@@ -79,25 +79,24 @@ function ruleOf(
     ...(debounceMs === undefined ? {} : { debounceMs }),
     ...(rate === undefined ? {} : { rate }),
   };
-  const loop = read.text([...path, "loop"]);
-  return {
-    path,
-    rule,
-    ...(of === undefined ? {} : { of }),
-    ...(loop === undefined ? {} : { loop }),
-  };
+  const clash = ruleClash(rule, context.sagas);
+  if (clash !== undefined) {
+    const facts = { severity: "warning", suggestion: "wait: true" } as const;
+    read.problems.at([...path, "on"], clash, facts);
+  }
+  return { path, rule, accepted: read.text([...path, "loop"]) !== undefined };
 }
 
 function named(
   read: FileReader,
   path: Path,
   name: string,
-  sagas: readonly SagaDefinition[],
+  { sagas, names }: RuleContext,
 ): SagaDefinition | undefined {
   const found = sagas.find((saga) => saga.name === name);
-  if (found !== undefined) return found;
-  const known = sagas.map((saga) => saga.name);
-  const hint = suggestion(name, known) ?? `known: ${listed(known)}`;
+  // What is wrong with it has been said in its own file.
+  if (found !== undefined || names.includes(name)) return found;
+  const hint = suggestion(name, names) ?? `known: ${listed(names)}`;
   return read.problems.at(path, `there is no saga ${name} in this cell`, { suggestion: hint });
 }
 
@@ -122,6 +121,10 @@ function filterOf(
     return read.problems.at([...path, "on"], parsed.problem, facts);
   }
   const { filter } = parsed;
+  if (parsed.doubt !== undefined && !(filter.kind === "run" && runEnds.includes(filter.type))) {
+    const facts = { severity: "warning", suggestion: parsed.doubt } as const;
+    read.problems.at([...path, "on"], `Servocell sends no event ${text}`, facts);
+  }
   const isEnd = filter.kind === "run" && runEnds.includes(filter.type);
   const parts: Expression[] = isEnd ? [is("state", filter.type)] : [];
   const of = read.text([...path, "saga"]);
@@ -169,54 +172,25 @@ function rateOf(read: FileReader, path: Path): RuleConfig["rate"] {
   return starts === undefined || withinMs === undefined ? undefined : { starts, withinMs };
 }
 
-/** Whether a run of this saga can bring about the event of the rule. */
-function mayCause(saga: SagaDefinition, { rule, of }: RuleDraft): boolean {
-  const { kind, id } = rule.on;
-  if (kind === "run") return of === undefined || of === saga.name;
-  if (kind === "cell") return true;
-  return id === undefined ? saga.uses.length > 0 : saga.uses.includes(id);
-}
-
 /** A chain of rules that leads back to a saga in it would go on for ever. */
 function checkLoops(
   read: FileReader,
   drafts: readonly RuleDraft[],
   sagas: readonly SagaDefinition[],
 ): void {
-  const told = new Set<RuleDraft>();
-  for (const first of drafts) {
-    const loop = loopFrom(first, drafts, sagas);
-    if (loop === undefined || loop.some((draft) => told.has(draft) || draft.loop !== undefined)) {
-      continue;
-    }
-    for (const draft of loop) told.add(draft);
-    const way = [...loop, first].map(({ rule }) => rule.saga).join(" → ");
-    const text = `the rule ${first.rule.name} starts itself again: ${way}`;
-    read.problems.at([...first.path, "start"], text, {
+  for (const loop of loopsOf(drafts, sagas)) {
+    const [first] = loop;
+    const draft = drafts.find((one) => one === first);
+    if (draft === undefined) continue;
+    const way = [...loop, draft].map(({ rule }) => rule.saga).join(" → ");
+    const text = `the rule ${draft.rule.name} starts itself again: ${way}`;
+    read.problems.at([...draft.path, "start"], text, {
       suggestion: "name the saga whose events are meant, or give a reason: loop: …",
     });
   }
-}
-
-/** The shortest way by rules from this one's saga to this one's event. */
-function loopFrom(
-  first: RuleDraft,
-  drafts: readonly RuleDraft[],
-  sagas: readonly SagaDefinition[],
-): readonly RuleDraft[] | undefined {
-  const sagaOf = ({ rule }: RuleDraft) => sagas.find(({ name }) => name === rule.saga);
-  const ways: RuleDraft[][] = [[first]];
-  const seen = new Set<RuleDraft>([first]);
-  for (let way = ways.shift(); way !== undefined; way = ways.shift()) {
-    const last = way.at(-1);
-    const saga = last === undefined ? undefined : sagaOf(last);
-    if (saga === undefined) continue;
-    if (mayCause(saga, first)) return way;
-    for (const next of drafts) {
-      if (seen.has(next) || !mayCause(saga, next)) continue;
-      seen.add(next);
-      ways.push([...way, next]);
-    }
+  for (const draft of drafts.filter(({ accepted }) => accepted)) {
+    if (wayBack(draft, drafts, sagas) !== undefined) continue;
+    const text = `the rule ${draft.rule.name} is in no loop`;
+    read.problems.at([...draft.path, "loop"], text, { key: true, severity: "warning" });
   }
-  return undefined;
 }

@@ -15,6 +15,8 @@ import type { SagaText } from "./saga-source.js";
 
 export interface ResolvedSagas {
   readonly definitions: readonly SagaDefinition[];
+  /** Also of those that are not among the definitions because something is wrong with them. */
+  readonly names: readonly string[];
   /** Problems in the saga files; those of the list itself are noted in the cell file. */
   readonly problems: readonly Problem[];
 }
@@ -47,6 +49,7 @@ export function resolveSagas(
   noteFindings(drafts, cell);
   return {
     definitions: drafts.flatMap((draft) => draft.definition ?? []),
+    names: drafts.flatMap((draft) => draft.name ?? []),
     problems: drafts.flatMap((draft) => draft.problems()),
   };
 }

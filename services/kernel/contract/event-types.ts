@@ -44,5 +44,13 @@ export const eventTypes: { readonly [K in EventKind]: readonly string[] } = {
     "safe.started",
     "safe.ended",
   ],
-  cell: [],
+  cell: [
+    "state.changed",
+    "mode.changed",
+    "stops.reset",
+    "device.excluded",
+    "device.included",
+    "rule.refused",
+    "zone.stopped",
+  ],
 };

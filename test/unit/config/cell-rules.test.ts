@@ -118,6 +118,90 @@ describe("rules", () => {
     expect(wrong("rules: [{ on: axis.a.command.ended, start: grab }]\n")).toContain("itself again");
   });
 
+  test("a second loop is found beside one that has a reason", () => {
+    const loops = `rules:
+  - { name: one, on: run.completed, saga: grab, start: grab, loop: the line never ends }
+  - { name: two, on: run.completed, saga: grab, start: advance, with: { width: 5 mm } }
+  - { name: three, on: run.completed, saga: advance, start: grab }
+`;
+    expect(wrong(loops)).toContain("13 the rule two starts itself again: advance → grab → advance");
+  });
+
+  test.each([
+    [
+      "another verb than the saga's",
+      "{ on: axis.a.command.ended, where: event.verb == 'release', start: grab }",
+    ],
+    [
+      "a step that it does not have",
+      "{ on: run.step.ended, where: event.step == 'open', start: grab }",
+    ],
+    [
+      "another saga by its condition",
+      "{ on: run.ended, where: event.saga == 'other', start: grab }",
+    ],
+    ["what only people do", "{ on: cell.mode.changed, start: grab }"],
+    [
+      "a state that only a reset leads to",
+      "{ on: cell.state.changed, where: event.to == 'Idle', start: grab }",
+    ],
+    ["a device of another saga", "{ on: axis.c.command.ended, start: grab }"],
+  ])("no loop: %s", (_, rule) => {
+    expect(good(`rules:\n  - ${rule}\n`).rules?.length).toBe(1);
+  });
+
+  test.each([
+    ["its own verb", "{ on: axis.a.command.ended, where: event.verb == 'grip', start: grab }"],
+    ["its own step", "{ on: run.step.ended, where: event.step == 'grip', start: grab }"],
+    [
+      "a state that its run leads to",
+      "{ on: cell.state.changed, where: event.to == 'Complete', start: grab }",
+    ],
+    ["any fault", "{ on: 'axis.*.fault', start: grab }"],
+    ["its own refusal", "{ on: cell.rule.refused, start: grab }"],
+  ])("a loop: %s", (_, rule) => {
+    expect(wrong(`rules:\n  - ${rule}\n`)).toContain("starts itself again: grab → grab");
+  });
+
+  test("a reason for a loop that is none is a warning", () => {
+    const result = parsed(
+      "rules: [{ on: axis.c.command.ended, start: grab, loop: the line never ends }]\n",
+    );
+    expect(result.ok && result.warnings.map(({ message }) => message)).toEqual([
+      "the rule rule-1 is in no loop",
+    ]);
+  });
+
+  test("a saga with a mistake is not one that is not there", () => {
+    const broken = parseCell(
+      `${cell}rules: [{ on: axis.c.command.ended, start: grab }]\n`,
+      "/cells/cell.yaml",
+      {
+        readText: (file) => ({ text: (files[file] ?? "").replace("a.grip", "a.grap") }),
+        loadProfile,
+        profileIds,
+      },
+    );
+    const messages = broken.ok ? [] : broken.problems.map(({ message }) => message);
+    expect(messages).toHaveLength(1);
+    expect(messages[0]).toContain("grap");
+  });
+
+  test("an event that nobody sends is doubted", () => {
+    const result = parsed("rules: [{ on: axis.c.comand.ended, start: grab }]\n");
+    expect(result.ok && result.warnings.map(({ suggestion }) => suggestion)).toEqual([
+      "did you mean command.ended?",
+    ]);
+  });
+
+  test("a start that the event's own saga would always refuse is doubted", () => {
+    const rule = "{ on: axis.a.fault, start: grab, loop: it is a warning here }";
+    const result = parsed(`rules: [${rule}]\n`);
+    expect(result.ok && result.warnings[0]?.message).toContain("it would be refused");
+    const waits = parsed(`rules: [${rule.replace("start: grab", "start: grab, wait: true")}]\n`);
+    expect(waits.ok && waits.warnings).toEqual([]);
+  });
+
   test("rules of one name are refused", () => {
     const twice = `rules:
   - { name: one, on: run.completed, saga: grab, start: advance, with: { width: 5 mm } }

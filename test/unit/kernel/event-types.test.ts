@@ -29,6 +29,14 @@ test.each<[keyof typeof eventTypes, readonly string[]]>([
       ...found(coordinator, /kind: "event", type: "([\w.]+)"/g),
     ],
   ],
+  [
+    "cell",
+    [
+      ...found(coordinator, /\.emit\(\s*"cell",\s*config\.cell,\s*"([\w.]+)"/g),
+      "device.excluded",
+      "device.included",
+    ],
+  ],
 ])("event types: those of kind %s are those that the code sends", (kind, sent) => {
   expect([...eventTypes[kind]].sort()).toEqual([...new Set(sent)].sort());
 });
@@ -36,5 +44,6 @@ test.each<[keyof typeof eventTypes, readonly string[]]>([
 test("event types: what is put together is still sent so", () => {
   const text = driver.join("\n");
   expect(text).toContain('"device", `breaker.$');
+  expect(coordinator.join("\n")).toContain("config.cell, `device.$");
   expect(text).toContain('"device", up ? "link.up" : "link.down"');
 });
