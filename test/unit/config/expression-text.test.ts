@@ -3,6 +3,7 @@
  * The idea: tables of texts over a handful of names. It refuses devices and files.
  */
 import { expect, test } from "vitest";
+import { parseCondition, writtenOf } from "#kernel/config/condition.js";
 import { evaluateExpression, type Scope, type Value } from "#kernel/config/expression.js";
 import type { ValueKind } from "#kernel/config/expression-kinds.js";
 import { type ExpressionNames, parseExpression } from "#kernel/config/expression-text.js";
@@ -151,4 +152,20 @@ test.each<[string, ValueKind, string]>([
 ])("expression: %s where %o belongs", (text, wanted, words) => {
   const parsed = parseExpression(text, names, wanted);
   expect(parsed.ok ? "" : parsed.problems[0]?.message).toBe(words);
+});
+
+test.each([
+  "z.position >= 50 mm",
+  "z.position>=5 cm",
+  "z.position < -1.5 mm",
+  "  z.faultCode == 0 ",
+  "z.faultCode != 0x6320",
+  "z.homed == true and  x-axis.position <= 1e2 mm and z.homed != false",
+])("expression: what was a condition of older files means the same (text=%s)", (text) => {
+  const fields = names.reading;
+  const condition = fields === undefined ? undefined : parseCondition(text, fields);
+  const expression = parseExpression(text, names);
+  expect(expression.ok && expression.written).toEqual(
+    condition?.ok === true ? writtenOf(condition.condition) : "no condition",
+  );
 });
