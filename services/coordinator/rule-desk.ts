@@ -13,16 +13,32 @@ import type { CellConfig } from "#kernel/config/cell.js";
 import { evaluateExpression, type Scope, type Value } from "#kernel/config/expression.js";
 import type { RuleConfig } from "#kernel/config/saga.js";
 import type { CloudEvent, Command } from "#kernel/contract/payloads.js";
-import { codeOf, ServocellError, textOf } from "#kernel/errors.js";
+import { codeOf, type ErrorCode, ServocellError, textOf } from "#kernel/errors.js";
 import type { Boot, Log } from "#kernel/ports.js";
 import { type Answer, bodyOf, refusal } from "./door-answer.js";
 import type { StartDoor } from "./door-start.js";
 import type { EventOutbox } from "./event-outbox.js";
-import { nextRule, type RuleState, ruleAtBoot } from "./rule.machine.js";
+import {
+  nextRule,
+  nextTelling,
+  type RuleState,
+  ruleAtBoot,
+  type Telling,
+  tellingAtBoot,
+  type WhyIgnored,
+} from "./rule.machine.js";
+import type { Cause } from "./run-state.js";
 import { eventValues } from "./run-values.js";
 
 /** A start by a rule is worth this long; it is decided at once. */
 const startTtlMs = 5000;
+
+/** What is ignored for these is a refusal: somebody may have counted on the start. */
+const refusals: { readonly [W in WhyIgnored]?: ErrorCode } = {
+  old: "EXPIRED",
+  ahead: "EXPIRED",
+  rate: "STATE_CONFLICT",
+};
 
 export interface RuleParts {
   readonly config: CellConfig;
@@ -36,6 +52,7 @@ export class RuleDesk {
   readonly #parts: RuleParts;
   readonly #rules: readonly RuleConfig[];
   readonly #states = new Map<string, RuleState>();
+  readonly #tellings = new Map<string, Telling>();
   #openTs: number | undefined;
 
   constructor(parts: RuleParts) {
@@ -82,6 +99,8 @@ export class RuleDesk {
     if (decision?.kind === "ignored") {
       const { why, text } = decision;
       log.info({ rule: rule.name, event: event.id, why, text }, "An event starts nothing.");
+      const code = refusals[why];
+      if (code !== undefined) this.#refuse(rule, event, { code, text });
     }
     if (decision?.kind !== "start") return;
     const answer = await this.#start(rule, event, scope);
@@ -91,10 +110,19 @@ export class RuleDesk {
       return;
     }
     this.#apply(rule, { kind: "refused", startedMs: nowMs });
-    const { code, text } = answer;
-    log.warn({ mark: "rule.refused", rule: rule.name, event: event.id, code, text }, text);
-    const { config, outbox } = this.#parts;
-    const data = { rule: rule.name, saga: rule.saga, event: event.id, code, text };
+    this.#refuse(rule, event, answer);
+  }
+
+  /** Told as an event, but no flood of refusals becomes a flood of events. */
+  #refuse(rule: RuleConfig, event: CloudEvent, { code, text }: Cause): void {
+    const { config, outbox, log } = this.#parts;
+    const before = this.#tellings.get(rule.name) ?? tellingAtBoot;
+    const { state, told, untold } = nextTelling(before, performance.now());
+    this.#tellings.set(rule.name, state);
+    if (!told) return;
+    log.warn({ mark: "rule.refused", rule: rule.name, event: event.id, code, untold, text }, text);
+    const more = untold === 0 ? {} : { untold };
+    const data = { rule: rule.name, saga: rule.saga, event: event.id, code, text, ...more };
     outbox.emit("cell", config.cell, "rule.refused", data);
   }
 

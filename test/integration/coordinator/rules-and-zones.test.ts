@@ -100,6 +100,58 @@ test("an event of a time before the coordinator was there, or of another verdict
   await say(c, event("bad", 0, "faulted"));
   await c.run(1500);
   expect(c.moves).toEqual([]);
+  const refused = c.bus.of("event").filter(({ type }) => type === "cell.rule.refused");
+  expect(refused.map(({ data }) => [data.event, data.code])).toEqual([["old", "EXPIRED"]]);
+});
+
+test("more events than the rate allows: the first start, each of the others is told as refused", async () => {
+  const rules = [{ ...onGrab, wait: true, rate: { starts: 2, withinMs: 60_000 } }];
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, advance]), rules });
+  await c.start();
+  for (const id of ["e1", "e2", "e3"]) await say(c, event(id));
+  await c.run(3000);
+  expect(c.moves).toEqual(["z moveTo 5", "z moveTo 5"]);
+  const refused = c.bus.of("event").filter(({ type }) => type === "cell.rule.refused");
+  expect(refused.map(({ data }) => [data.event, data.code])).toEqual([["e3", "STATE_CONFLICT"]]);
+});
+
+test("events within the debounce count as one", async () => {
+  const rules = [{ ...onGrab, wait: true, debounceMs: 1000 }];
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, advance]), rules });
+  await c.start();
+  for (const id of ["e1", "e2", "e3"]) {
+    await say(c, event(id));
+    await c.run(600);
+  }
+  await c.run(2000);
+  await say(c, event("e4"));
+  await c.run(2000);
+  expect(c.moves).toEqual(["z moveTo 5", "z moveTo 5"]);
+});
+
+test("a run's own end starts the next saga; heard only after a restart it does not", async () => {
+  const ended: RuleConfig = {
+    ...onGrab,
+    on: { kind: "run", type: "ended", where: when("saga", "take") },
+  };
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, advance]), rules: [ended] });
+  await c.start();
+  await c.startRun("take");
+  await c.run(2000);
+  expect(c.moves).toEqual(["x moveTo 10", "z moveTo 5"]);
+  c.bus.loses = (to, path) => to === "coordinator" && path.startsWith("event/run/again/");
+  await c.startRun("take", "again");
+  await c.run(2000);
+  c.kill();
+  await c.start();
+  const last = c.bus.of("event", "event/run/again/ended").at(-1);
+  if (last === undefined) throw new Error("the run has not ended");
+  c.bus.loses = () => false;
+  await c.client.publish("event", { kind: "run", id: "again", type: "ended" }, last);
+  await c.run(2000);
+  expect(c.moves).toEqual(["x moveTo 10", "z moveTo 5", "x moveTo 10"]);
+  const refused = c.bus.of("event").filter(({ type }) => type === "cell.rule.refused");
+  expect(refused.at(-1)?.data).toMatchObject({ event: last.id, code: "EXPIRED" });
 });
 
 test("a rule starts nothing in a stopped cell, and says why as an event", async () => {

@@ -5,10 +5,14 @@
 import { describe, expect, test } from "vitest";
 import {
   nextRule,
+  nextTelling,
   type RuleInput,
   type RuleState,
   ruleAtBoot,
   ruleEventsMax,
+  tellingAtBoot,
+  toldMax,
+  toldWithinMs,
 } from "../../../services/coordinator/rule.machine.js";
 
 const openTs = 1_000_000;
@@ -17,16 +21,21 @@ const nowMs = 500_000;
 const states = {
   "nothing met": ruleAtBoot,
   "another event 100 ms ago, started": {
-    seen: ["other"],
+    seen: [{ id: "other", ts: openTs }],
     lastMs: nowMs - 100,
     starts: [nowMs - 100],
   },
   "another event 5 s ago, started": {
-    seen: ["other"],
+    seen: [{ id: "other", ts: openTs }],
     lastMs: nowMs - 5000,
     starts: [nowMs - 5000],
   },
-  "this event met": { seen: ["e"], lastMs: nowMs - 5000, starts: [nowMs - 5000] },
+  "events up to 1 s ago forgotten": { seen: [], starts: [], forgottenTs: nowTs - 1000 },
+  "this event met": {
+    seen: [{ id: "e", ts: nowTs }],
+    lastMs: nowMs - 5000,
+    starts: [nowMs - 5000],
+  },
 } as const satisfies { readonly [name: string]: RuleState };
 const came = (eventTs: number): RuleInput => {
   return { kind: "event", id: "e", eventTs, nowTs, openTs, nowMs };
@@ -34,7 +43,9 @@ const came = (eventTs: number): RuleInput => {
 const inputs = {
   "an event of now": came(nowTs),
   "an event of 11 s ago": came(nowTs - 11_000),
+  "an event of 2 s ago": came(nowTs - 2000),
   "an event from before the start": came(openTs - 1),
+  "an event of a time ahead": came(nowTs + 1001),
   "a refusal of the start 5 s ago": { kind: "refused", startedMs: nowMs - 5000 },
 } as const satisfies { readonly [name: string]: RuleInput };
 const rules = {
@@ -51,9 +62,11 @@ function expected(state: S, input: I, rule: R): string {
     return state.includes("5 s ago") || state === "this event met" ? "not counted" : "nothing";
   }
   if (state === "this event met") return "known";
-  if (input !== "an event of now") return "old";
+  if (input === "an event of a time ahead") return "ahead";
+  if (input === "an event of 2 s ago" && state.includes("forgotten")) return "old";
+  if (input !== "an event of now" && input !== "an event of 2 s ago") return "old";
   if (rule === "debounce 1 s" && state.includes("100 ms")) return "close";
-  if (rule === "1 start in 10 s" && state !== "nothing met") return "rate";
+  if (rule === "1 start in 10 s" && state.includes("started")) return "rate";
   return "start";
 }
 
@@ -76,13 +89,14 @@ describe("the rule machine by its full table", () => {
                   ? "start"
                   : decision.why;
           expect(said).toBe(wanted);
-          if (inputs[i].kind === "event") expect(turn?.state.seen).toContain("e");
+          if (inputs[i].kind === "event")
+            expect(turn?.state.seen.map(({ id }) => id)).toContain("e");
           else if (turn !== undefined) expect(turn.state.starts).toEqual([]);
         });
       }
     }
   }
-  test("every cell was looked at", () => expect(cells).toBe(4 * 4 * 3));
+  test("every cell was looked at", () => expect(cells).toBe(5 * 6 * 3));
 
   test("MQ-01: the same event again, at once and after others, starts nothing more", () => {
     let state: RuleState = ruleAtBoot;
@@ -102,5 +116,22 @@ describe("the rule machine by its full table", () => {
     }
     expect(state.seen.length).toBe(ruleEventsMax);
     expect(state.starts).toEqual([]);
+    // The first one is not remembered; its repeat is all the same no news.
+    const again = nextRule(state, { ...came(nowTs), id: "e0" } as RuleInput, {});
+    expect(again?.decision).toMatchObject({ kind: "ignored", why: "old" });
+  });
+
+  test(`${toldMax} refusals are told at once, the others counted with the next one`, () => {
+    let state = tellingAtBoot;
+    const told: number[] = [];
+    for (let i = 0; i < 3 * toldMax; i += 1) {
+      const turn = nextTelling(state, nowMs + i);
+      state = turn.state;
+      if (turn.told) told.push(i);
+    }
+    expect(told).toEqual(Array.from({ length: toldMax }, (_, i) => i));
+    const later = nextTelling(state, nowMs + toldWithinMs);
+    expect(later).toMatchObject({ told: true, untold: 2 * toldMax });
+    expect(later.state.atMs.length).toBeLessThanOrEqual(toldMax);
   });
 });
