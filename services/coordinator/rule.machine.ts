@@ -3,9 +3,9 @@
  *
  * The idea: one pure function over what the rule has met: an event counts once by its id, those
  * close together count as one, and only so many starts fit into a time. What happened before the
- * coordinator was there starts nothing: nobody expects motion from an old word. Where an id has been
- * forgotten, the time up to which that is so is remembered, so that no repeat is taken for news. It
- * refuses to know sagas and to start anything.
+ * coordinator was there starts nothing: nobody expects motion from an old word. Where an id has
+ * been forgotten, the time up to which that is so is remembered, so that no repeat is taken for
+ * news. It refuses to know sagas and to start anything.
  */
 import type { Ms } from "#drivers/reading.js";
 import type { RuleConfig } from "#kernel/config/saga.js";
