@@ -70,9 +70,13 @@ export class ZoneDesk {
     const reason = `${device} of the zone ${names} has failed: ${text}`;
     const inZone = runs().active.filter((run) => axesOf(run).some((axis) => axes.has(axis)));
     for (const run of inZone) {
-      // Its own run stops all its axes by itself; a run on its way to the safe state is stopped.
-      if (axesOf(run).includes(device)) continue;
       const { at } = run.phase;
+      if (axesOf(run).includes(device)) {
+        // The end of its lease says the same a moment later; its other axes do not wait for that.
+        if (at === "running") runs().feed(run.run, { kind: "leaseLost", device, text });
+        continue;
+      }
+      // A run on its way to the safe state is stopped.
       const shielded = at === "makingSafe" || at === "unlatching";
       const code = "LEASE_LOST" as const;
       const axis = axesOf(run).find((one) => axes.has(one)) ?? device;

@@ -5,6 +5,7 @@
  * It refuses real time.
  */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { SagaDefinition } from "#kernel/config/cell.js";
 import type { Expression, Written } from "#kernel/config/expression.js";
 import type { RuleConfig } from "#kernel/config/saga.js";
 import type { CloudEvent } from "#kernel/contract/payloads.js";
@@ -16,6 +17,7 @@ import {
   step,
   useFakeClock,
 } from "../../fixtures/coordinator/coordinator-cell.js";
+import { done, type Script } from "../../fixtures/coordinator/scripted-driver.js";
 
 beforeEach(useFakeClock);
 afterEach(() => {
@@ -200,6 +202,94 @@ test("a zone: x fails, so the run that has z fails and z is stopped, at once", a
   await c.run(3000);
   expect(c.record(run)).toMatchObject({ state: "madeSafe", cause: { code: "LEASE_LOST" } });
   expect(c.record(run).cause.text).toContain("x of the zone gantry has failed");
+});
+
+const zones = [{ name: "gantry", devices: ["x", "y", "z"] }];
+const far: Script = { afterMs: 5000, verdict: done };
+
+async function gantry(...sagas: SagaDefinition[]): Promise<CoordinatorCell> {
+  const config = { ...cellConfig(["x", "y", "z"], sagas), onRunFailure: "run" as const, zones };
+  const c = new CoordinatorCell(config);
+  await c.start();
+  return c;
+}
+const stopsOf = (c: CoordinatorCell, device: string) =>
+  c.driver(device).stops.filter(({ latch }) => !latch).length;
+
+test("a zone: an axis of no run reports a fault, so the run that moves z is stopped at once", async () => {
+  const c = await gantry(slow);
+  c.driver("z").scriptNext("moveTo", far);
+  const run = await c.startRun("slow");
+  expect(stopsOf(c, "z")).toBe(0);
+  c.driver("x").fault = true;
+  c.driver("x").say();
+  await c.run(10);
+  expect(stopsOf(c, "z")).toBeGreaterThan(0);
+  expect(stopsOf(c, "y")).toBeGreaterThan(0);
+  await c.run(3000);
+  expect(c.record(run)).toMatchObject({ state: "madeSafe", cause: { code: "LEASE_LOST" } });
+  expect(c.record(run).cause.text).toContain("it reports a fault");
+  const told = c.bus.of("event").filter(({ type }) => type === "cell.zone.stopped");
+  expect(told.map(({ data }) => data.device)).toEqual(["x"]);
+  // It is a change that counts: a fault that stays stops nothing more.
+  await c.ask("cellCommand", "reset", { stops: [] });
+  const again = await c.startRun("slow", "again");
+  c.driver("x").say();
+  await c.run(8000);
+  expect(c.record(again).state).toBe("completed");
+});
+
+test("a zone: an axis of the run faults at rest while another one of it moves: that is stopped", async () => {
+  const both = saga("both", ["x", "z"], [move("go", "z", 5)]);
+  const c = await gantry(both);
+  c.driver("z").scriptNext("moveTo", far);
+  const run = await c.startRun("both");
+  c.driver("x").fault = true;
+  c.driver("x").say();
+  await c.run(10);
+  expect(stopsOf(c, "z")).toBeGreaterThan(0);
+  await c.run(3000);
+  expect(c.record(run).cause).toMatchObject({ code: "LEASE_LOST", text: "x: it reports a fault" });
+});
+
+test("a zone: the driver of a moving axis is gone: the others are stopped, its run waits", async () => {
+  const c = await gantry(take, slow);
+  c.driver("x").scriptNext("moveTo", far);
+  const mine = await c.startRun("take");
+  const other = await c.startRun("slow");
+  await c.run(100);
+  c.driver("x").die();
+  c.bus.cut("driver-x", c.driver("x").bootId);
+  await c.run(10);
+  expect(stopsOf(c, "z")).toBeGreaterThan(0);
+  await c.run(12_000);
+  expect(c.record(other).state).toBe("madeSafe");
+  expect(["stopped", "needsOperator"]).toContain(c.record(mine).state);
+});
+
+test("a zone: a run on its way to the safe state is stopped there, and waits for a person", async () => {
+  const c = await gantry(slow);
+  const run = await c.startRun("slow");
+  await c.run(200);
+  c.driver("z").scripts.set("moveTo", far);
+  await c.ask("runCommand", "cancel", { run });
+  await c.run(200);
+  expect(c.record(run).state).toBe("makingSafe");
+  c.driver("y").fault = true;
+  c.driver("y").say();
+  await c.run(2000);
+  expect(c.record(run)).toMatchObject({ state: "stopped", cause: { code: "LEASE_LOST" } });
+});
+
+test("a zone: a lease given back, and one that a person's stop ends, are no failures", async () => {
+  const c = await gantry(take, slow);
+  const run = await c.startRun("slow");
+  await c.startRun("take");
+  await c.run(1000);
+  void c.client.publish("axisStop", { axis: "y", verb: "stop" }, { id: "s1", ts: Date.now() });
+  await c.run(8000);
+  expect(c.record(run).state).toBe("completed");
+  expect(c.bus.of("event").filter(({ type }) => type === "cell.zone.stopped")).toEqual([]);
 });
 
 test("no zone: x fails, the run that has z goes on", async () => {
