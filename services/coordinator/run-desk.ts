@@ -68,7 +68,7 @@ export class RunDesk {
 
   constructor(parts: RunDeskParts) {
     this.#parts = parts;
-    this.#gate = new StartGate(parts.config.interlocks);
+    this.#gate = new StartGate(parts.config);
   }
 
   get runs(): readonly Run[] {
@@ -194,6 +194,7 @@ export class RunDesk {
     this.#closed = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
+    this.#gate.close();
   }
 
   #isAwaited(command: string): boolean {
@@ -263,7 +264,7 @@ export class RunDesk {
         // A repeat of what has not left yet would overtake the moves before it.
         if (effect.intent === undefined && this.#gate.isHeld(flight.id)) return;
         if (effect.intent === undefined) go();
-        else this.#gate.enter(flight.id, flight.device, go);
+        else this.#gate.enter(flight, go);
         this.#arm(id);
         return;
       }

@@ -13,6 +13,7 @@ import type {
   WatchdogFinding,
 } from "#drivers/device-model.js";
 import type { Detail, Ms, Reading, Verdict } from "#drivers/reading.js";
+import { isMotion } from "#kernel/config/moving-verbs.js";
 import type { DeviceState } from "#kernel/contract/payloads.js";
 import type { ErrorCode } from "#kernel/errors.js";
 import { type LeaseState, leaseLives } from "./lease.machine.js";
@@ -51,25 +52,9 @@ export interface CommandFacts {
   readonly place: number | undefined;
 }
 
-const motion: ReadonlySet<string> = new Set([
-  "moveTo",
-  "moveBy",
-  "velocity",
-  "jog",
-  "home",
-  "grip",
-  "release",
-  // An output may move a valve.
-  "set",
-]);
 const needsReference: ReadonlySet<string> = new Set(["moveTo", "moveBy"]);
 const mendsFault: ReadonlySet<string> = new Set(["resetFault", "disable"]);
 const unbounded: ReadonlySet<string> = new Set(["velocity", "jog"]);
-
-/** Verbs that move something: permits and enable are asked for these. */
-export function isMotion(verb: string): boolean {
-  return motion.has(verb);
-}
 
 /** A gripper may be enabled or reset by a full stroke: then permits are asked for that, too. */
 export function mayMove(model: DeviceModel, verb: string): boolean {

@@ -6,20 +6,16 @@
  * stored answer and never a second execution, also after a restart [PROTOCOL 11]. It refuses to
  * send a frame that the last look does not allow.
  */
+
 import type { DeviceModel } from "#drivers/device-model.js";
 import type { Verdict } from "#drivers/reading.js";
+import { isMotion } from "#kernel/config/moving-verbs.js";
 import type { Command } from "#kernel/contract/payloads.js";
 import { codeOf, textOf } from "#kernel/errors.js";
 import type { Breaker, Log } from "#kernel/ports.js";
 import type { AxisFrame, PlannedCommand } from "./axis-frame.js";
 import { argsOf, bodyOf } from "./command-body.js";
-import {
-  type CommandFacts,
-  checkCommand,
-  isMotion,
-  isUnbounded,
-  refuse,
-} from "./command-checks.js";
+import { type CommandFacts, checkCommand, isUnbounded, refuse } from "./command-checks.js";
 import type { DeviceIo } from "./device-io.js";
 import type { InboxEntry, Journal } from "./journal.js";
 import { runOperation } from "./operation-runner.js";

@@ -6,8 +6,8 @@
  */
 import type { DeviceModel, Finding, WatchdogFinding } from "#drivers/device-model.js";
 import type { Ms } from "#drivers/reading.js";
+import { isMotion } from "#kernel/config/moving-verbs.js";
 import type { Log } from "#kernel/ports.js";
-import { isMotion } from "./command-checks.js";
 import type { StartedMotion } from "./command-runner.js";
 import type { DeviceIo } from "./device-io.js";
 import type { Readings } from "./readings.js";

@@ -3,14 +3,15 @@
  *
  * The idea: a real module's model, one fact changed at a time. It refuses to look at runners.
  */
+
 import { describe, expect, it } from "vitest";
 import { compileDevice } from "#drivers/compile.js";
 import type { PointTable } from "#drivers/device-model.js";
 import { loadProfile } from "#drivers/profile-loader.js";
+import { isMotion } from "#kernel/config/moving-verbs.js";
 import {
   type CommandFacts,
   checkCommand,
-  isMotion,
   isUnbounded,
 } from "../../../services/driver/command-checks.js";
 import { guardFrames } from "../../../services/driver/guarding.js";
