@@ -212,7 +212,7 @@ export class DriverParts {
     if (text === undefined) return;
     this.#ports.log.warn({ mark: "interlock.tripped", interlock: text }, "stopped by an interlock");
     const why = { code: "INTERLOCKED", fault: "INTERLOCKED", text } as const;
-    this.#because(why, () => this.stops.own("interlock"));
+    this.#because(why, () => this.stops.own(text));
   }
 
   /** A motion without a target ends where the travel does. */

@@ -208,6 +208,27 @@ test("an interlock that stops a move: nothing moves until a person says so", asy
   expect(c.moves).toEqual(["x moveTo 100"]);
 });
 
+test("an interlock that stops a move: the run names the interlock, the reading and its value", async () => {
+  const c = await cell();
+  c.driver("x").scriptNext("moveTo", "hang");
+  const run = await c.startRun("pick");
+  c.driver("x").lapse("interlock z-up: z.position is 40, not >= 50");
+  await c.run(3000);
+  expect(c.record(run)).toMatchObject({ state: "stopped", cause: { code: "INTERLOCKED" } });
+  expect(c.record(run).cause.text).toContain("interlock z-up: z.position is 40, not >= 50");
+});
+
+test("an interlock that refuses a move: the run names the interlock, the reading and its value", async () => {
+  const c = await cell();
+  const text = "interlock z-up: z.position is 40, not >= 50";
+  const verdict = { verdict: "refused", code: "INTERLOCKED", text } as const;
+  c.driver("x").scriptNext("moveTo", { afterMs: 5, verdict });
+  const run = await c.startRun("pick");
+  await c.run(3000);
+  expect(c.record(run)).toMatchObject({ state: "madeSafe", cause: { code: "INTERLOCKED" } });
+  expect(c.record(run).cause.text).toContain(text);
+});
+
 test("abort without a run: Aborting, Aborted, clear, reset", async () => {
   const c = await cell();
   c.stopAll("A1", "abort");

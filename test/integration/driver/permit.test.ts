@@ -115,7 +115,9 @@ describe("permit, the driver that moves", () => {
     expect(rig.last(id)).toMatchObject({
       verdict: { verdict: "faulted", code: "INTERLOCKED", detail: { target: 700 } },
     });
-    expect(rig.events("axis.lease.ended")).toMatchObject([{ reason: "interlock" }]);
+    expect(rig.events("axis.lease.ended")).toMatchObject([
+      { reason: expect.stringMatching(/^interlock z-up: its permit is \d+ ms old$/) },
+    ]);
     expect(rig.state()?.latched).toEqual([]);
   });
 
@@ -217,7 +219,9 @@ describe("permit, the driver whose axis moves on after a verdict that is not don
     say(false);
     await rig.advance(300);
     expect(rig.device.moving).toBe(false);
-    expect(rig.events("axis.lease.ended")).toMatchObject([{ reason: "interlock" }]);
+    expect(rig.events("axis.lease.ended")).toMatchObject([
+      { reason: expect.stringMatching(/^interlock z-up: z\.position is 40/) },
+    ]);
   });
 });
 

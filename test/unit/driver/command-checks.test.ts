@@ -5,7 +5,7 @@
  * which one is named first. It refuses to look at runners.
  */
 import { describe, expect, it } from "vitest";
-import type { DeviceView } from "#drivers/device-model.js";
+import type { DeviceView, Verb } from "#drivers/device-model.js";
 import type { Reading } from "#drivers/reading.js";
 import { type CommandFacts, checkCommand } from "../../../services/driver/command-checks.js";
 import { scriptedModel, setup } from "../../fixtures/driver/scripted-model.js";
@@ -85,6 +85,33 @@ const cases: readonly (readonly [string, Partial<CommandFacts>, string])[] = [
   ["the status is 61 ms old at 20 ms polls", { statusAtMs: 939 }, "NOT_READY"],
   ["another command runs", { running: { id: "a", verb: "home" } }, "BUSY"],
 ];
+
+/** Every verb that moves, with what makes it pass all checks before the last. */
+const moving = {
+  moveTo: { position: 100, velocity: 50 },
+  moveBy: { distance: 10, velocity: 50 },
+  velocity: { velocity: 50 },
+  jog: { velocity: 50 },
+  home: {},
+  grip: {},
+  release: {},
+  set: {},
+} as const;
+
+describe("every verb that moves needs its permits [PROTOCOL 8]", () => {
+  it.each(Object.entries(moving))("%s", (verb, args) => {
+    const model = { ...scriptedModel(), verbs: new Set(Object.keys(moving) as Verb[]) };
+    const setup = { ...model.setup, acceptNoWatchdog: "nobody stands at it" };
+    const asked = { ...good, verb, args, place: 100, model: { ...model, setup } };
+    expect(checkCommand(asked)).toBeUndefined();
+    const interlock = "interlock z-up: z.position is 40, not >= 50";
+    expect(checkCommand({ ...asked, interlock })).toMatchObject({
+      verdict: "refused",
+      code: "INTERLOCKED",
+      text: interlock,
+    });
+  });
+});
 
 describe("command checks", () => {
   it("a command that nothing forbids may run", () => {
