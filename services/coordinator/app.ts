@@ -139,7 +139,7 @@ class Coordinator implements App {
     this.#zones = new ZoneDesk({ ...shared, stops: this.#stops, runs });
     const lookup = this.#watch.lookup.bind(this.#watch);
     this.#suspends = new SuspendDesk({ config, lookup, cell: () => this.#cell });
-    this.#cell.onState = () => queueMicrotask(() => this.#suspends.look());
+    this.#cell.onState = (state) => this.#suspends.cellIs(state);
     new HistoryDesk({ ...shared, ...desks, runs: this.#runs, isOpen: () => this.#open });
     const leaseMs = Math.min(...config.devices.map((device) => device.leaseMs));
     const onSilenced = () => this.#onSilenced(leaseMs);

@@ -7,7 +7,7 @@
  */
 import type { Ms } from "#drivers/reading.js";
 
-/** A condition has to hold, or not to hold, for this long. */
+/** By default a condition has to hold, or not to hold, for this long. */
 export const suspendAfterMs = 300;
 
 export interface SuspendState {
@@ -15,26 +15,57 @@ export interface SuspendState {
   readonly holds: boolean;
   /** Since when the readings say otherwise. */
   readonly changedMs?: Ms;
+  /** A person has let production go on although it holds: it suspends nothing until it has not. */
+  readonly overruled?: true;
 }
 export const suspendAtBoot: SuspendState = { holds: false };
 
+export type SuspendInput =
+  /** What the readings say; undefined: it cannot be known. */
+  | { readonly kind: "says"; readonly holds: boolean | undefined }
+  | { readonly kind: "overruled" }
+  /** Production is over: the next one begins with what the conditions say. */
+  | { readonly kind: "over" };
+
 export interface SuspendTurn {
   readonly state: SuspendState;
-  /** It counts as this from now on. */
-  readonly changed?: boolean;
   /** When to look again. */
   readonly dueMs?: Ms;
 }
 
-/** `says`: undefined when it cannot be known. */
 export function nextSuspend(
   state: SuspendState,
-  says: boolean | undefined,
+  input: SuspendInput,
   nowMs: Ms,
+  afterMs: Ms = suspendAfterMs,
 ): SuspendTurn {
-  const { holds, changedMs } = state;
-  if (says === undefined || says === holds) return { state: { holds } };
+  switch (input.kind) {
+    case "overruled":
+      return { state: state.holds ? { ...state, overruled: true } : state };
+    case "over": {
+      const { overruled: _over, ...rest } = state;
+      return { state: rest };
+    }
+    case "says":
+      return onSays(state, input.holds, { nowMs, afterMs });
+    default:
+      return input satisfies never;
+  }
+}
+
+function onSays(
+  state: SuspendState,
+  says: boolean | undefined,
+  { nowMs, afterMs }: { readonly nowMs: Ms; readonly afterMs: Ms },
+): SuspendTurn {
+  const { changedMs, ...settled } = state;
+  if (says === undefined || says === state.holds) return { state: settled };
   const sinceMs = changedMs ?? nowMs;
-  if (nowMs - sinceMs >= suspendAfterMs) return { state: { holds: says }, changed: says };
-  return { state: { holds, changedMs: sinceMs }, dueMs: sinceMs + suspendAfterMs };
+  if (nowMs - sinceMs >= afterMs) return { state: { holds: says } };
+  return { state: { ...settled, changedMs: sinceMs }, dueMs: sinceMs + afterMs };
+}
+
+/** Whether it asks for the cell to be suspended. */
+export function suspends({ holds, overruled }: SuspendState): boolean {
+  return holds && overruled !== true;
 }

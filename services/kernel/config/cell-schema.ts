@@ -130,6 +130,10 @@ export const cellFileSchema = z.strictObject({
         name: idSchema.optional(),
         reason: z.enum(["starved", "blocked"]),
         when: text,
+        /** Goes on only when this holds. @default when `when` does not */
+        until: text.optional(),
+        /** For so long each has to hold. @default 300 ms */
+        after: quantity.optional(),
       }),
     )
     .optional(),

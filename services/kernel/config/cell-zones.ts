@@ -15,6 +15,7 @@ import { SagaNames } from "./saga-names.js";
 import { readCondition } from "./saga-values.js";
 
 const suspendMax = 20;
+const afterMsMax = 600_000;
 
 export function resolveZones(
   read: FileReader,
@@ -62,13 +63,26 @@ export function resolveSuspends(
     const path = ["suspend", i];
     const names = new SagaNames({}, new Set(), fieldsOf(devices));
     const when = readCondition(read, [...path, "when"], names);
+    const hasUntil = read.raw([...path, "until"]) !== undefined;
+    const until = readCondition(read, [...path, "until"], names);
+    const hasAfter = read.raw([...path, "after"]) !== undefined;
+    const afterMs = hasAfter ? afterOf(read, [...path, "after"]) : undefined;
     const reason = read.text([...path, "reason"]);
     const name = read.text([...path, "name"]) ?? `suspend-${i + 1}`;
     if (found.some((other) => other.name === name)) {
       read.problems.at([...path, "name"], `the condition ${name} stands twice`);
     }
     if (when === undefined || (reason !== "starved" && reason !== "blocked")) continue;
-    found.push({ name, reason, when });
+    if ((hasUntil && until === undefined) || (hasAfter && afterMs === undefined)) continue;
+    const more = {
+      ...(until === undefined ? {} : { until }),
+      ...(afterMs === undefined ? {} : { afterMs }),
+    };
+    found.push({ name, reason, when, ...more });
   }
   return found;
+}
+
+function afterOf(read: FileReader, path: Path): number | undefined {
+  return read.quantity(path, { unit: "ms", min: 0, max: afterMsMax });
 }

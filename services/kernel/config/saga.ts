@@ -204,4 +204,8 @@ export interface SuspendConfig {
   readonly name: string;
   readonly reason: "starved" | "blocked";
   readonly when: Written;
+  /** Goes on only when this holds: a way between full and empty. @default when `when` does not */
+  readonly until?: Written;
+  /** Has to hold, or not to hold, for this long. @default 300 */
+  readonly afterMs?: Ms;
 }

@@ -1,5 +1,5 @@
 /**
- * Events that start runs, zones that stop together, and conditions that suspend the cell.
+ * Events that start runs, and zones that stop together.
  *
  * The idea: the whole coordinator with scripted drivers; what reaches the drivers is the evidence.
  * It refuses real time.
@@ -302,37 +302,4 @@ test("no zone: x fails, the run that has z goes on", async () => {
   c.driver("x").lapse("the drive reports fault 7");
   await c.run(8000);
   expect(c.record(run).state).toBe("completed");
-});
-
-test("starved: the cell is suspended while the condition holds, and goes on by itself", async () => {
-  const reading = { kind: "reading", device: "x", field: "position" } as const;
-  const literal = { kind: "literal", value: 50 } as const;
-  const expression = { kind: "binary", op: ">", left: reading, right: literal } as const;
-  const suspend = [
-    { name: "no-part", reason: "starved", when: { text: "x.position > 50 mm", expression } },
-  ] as const;
-  const back = saga(
-    "back",
-    ["z"],
-    [
-      move("on", "z", 5),
-      step("rest", { action: { kind: "dwell", forMs: 1000 } }),
-      move("again", "z", 6),
-    ],
-  );
-  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [back]), suspend });
-  await c.start();
-  const run = await c.startRun("back");
-  await c.run(300);
-  c.driver("x").position = 60;
-  c.driver("x").say();
-  await c.run(2500);
-  expect(c.cellState).toBe("Suspended");
-  expect(c.moves).toEqual(["z moveTo 5"]);
-  c.driver("x").position = 10;
-  c.driver("x").say();
-  await c.run(2500);
-  expect(c.record(run).state).toBe("completed");
-  expect(c.moves).toEqual(["z moveTo 5", "z moveTo 6"]);
-  expect(c.cellState).toBe("Complete");
 });

@@ -224,6 +224,12 @@ describe("zones", () => {
 });
 
 describe("suspend conditions", () => {
+  test("with a way back and a time of its own", () => {
+    const text =
+      "{ reason: blocked, when: a.position > 5 mm, until: a.position < 2 mm, after: 2 s }";
+    const [condition] = good(`suspend: [${text}]\n`).suspend ?? [];
+    expect(condition).toMatchObject({ afterMs: 2000, until: { text: "a.position < 2 mm" } });
+  });
   test("a name where none is given", () => {
     const [condition] =
       good("suspend: [{ reason: starved, when: a.gripped == false }]\n").suspend ?? [];
@@ -233,6 +239,8 @@ describe("suspend conditions", () => {
     ["suspend: [{ reason: starved, when: q.gripped }]\n", "there is no device q"],
     ["suspend: [{ reason: lazy, when: a.gripped }]\n", ""],
     ["suspend: [{ reason: starved, when: a.position }]\n", ""],
+    ["suspend: [{ reason: starved, when: a.gripped, until: q.gripped }]\n", "there is no device q"],
+    ["suspend: [{ reason: starved, when: a.gripped, after: 2 h }]\n", "after must be at most"],
   ])("%s is refused", (text, words) => {
     expect(wrong(text)).not.toBe("");
     expect(wrong(text)).toContain(words);
