@@ -118,6 +118,7 @@ class Coordinator implements App {
     this.#locks = new LockDesk(runs);
     const exclusions = this.#exclusions;
     this.#drivers.mayLease = (device) => exclusions.refused(device);
+    this.#drivers.absent = (device) => this.#watch.absent(device);
     const excluded = () => exclusions.devices;
     const waits = this.#locks.why.bind(this.#locks);
     const asked = { stops: this.#stops, watch: this.#watch, runs, excluded, waits };

@@ -11,6 +11,7 @@ import { readingsAgeMsMax } from "#kernel/config/saga.js";
 import { takesCommands } from "#kernel/config/takes-commands.js";
 import type { StateAxis, StateDevice } from "#kernel/contract/payloads.js";
 import type { Payload } from "#kernel/contract/topics.js";
+import type { ErrorCode } from "#kernel/errors.js";
 import type { MessageLink } from "#kernel/ports.js";
 import type { Said } from "./latch-book.js";
 
@@ -140,6 +141,16 @@ export class CellWatch {
   breaker(device: string): StateDevice["breaker"] | undefined {
     const state = this.#devices.get(device);
     return this.#isOf(device, state?.bootId) ? state?.breaker : undefined;
+  }
+
+  /** Why the device could not be commanded now; undefined: nothing is known against it. */
+  absent(device: string): { ok: false; code: ErrorCode; text: string } | undefined {
+    if (!this.isOnline(device)) {
+      return { ok: false, code: "SERVICE_OFFLINE", text: "its driver is not online" };
+    }
+    const breaker = this.breaker(device);
+    if (breaker === undefined || breaker === "closed") return undefined;
+    return { ok: false, code: "BREAKER_OPEN", text: `its breaker is ${breaker}` };
   }
 
   /** Said by the start of the driver that is online. */

@@ -24,6 +24,8 @@ export type Answer =
       readonly said: { readonly bootId: string; readonly ts: number };
     }
   | { readonly ok: false; readonly code: string; readonly text: string };
+/** `epoch`: that of the lease, where it was granted. */
+export type LeaseAnswer = Answer & { readonly epoch?: number };
 const beatless: Answer = {
   ok: false,
   code: "NOT_READY",
@@ -68,6 +70,12 @@ export class DriverDesk {
   /** Why no run may have a lease of the device; undefined: it may. */
   mayLease: (device: string) => (Answer & { readonly ok: false }) | undefined = () => undefined;
 
+  /**
+   * Why a device is not even asked for its lease where the run can do without it: nobody would
+   * answer, or it could not be commanded. Undefined: it is asked.
+   */
+  absent: (device: string) => LeaseAnswer | undefined = () => undefined;
+
   listen(news: DriverNews): void {
     this.#link.subscribe("response", { client: this.#boot.service }, ({ payload }) => {
       const waiter = this.#waiting.get(payload.id);
@@ -86,7 +94,7 @@ export class DriverDesk {
   }
 
   /** Not asked for while the beats that would keep it alive cannot leave [PROTOCOL 3]. */
-  async lease(id: string, device: string): Promise<Answer & { readonly epoch?: number }> {
+  async lease(id: string, device: string): Promise<LeaseAnswer> {
     if (!this.#beats.connected) return beatless;
     const refused = this.mayLease(device);
     if (refused !== undefined) return refused;

@@ -18,7 +18,7 @@ import type { EventOutbox } from "./event-outbox.js";
 import { endedShownMax, type Journal } from "./journal.js";
 import { awaitedIds, dueMs, isAwaited } from "./run-due.js";
 import type { NewRun, ReadValue, RunEffect, RunEvent, RunTurn } from "./run-events.js";
-import { begin } from "./run-leasing.js";
+import { begin, mayGoWithout } from "./run-leasing.js";
 import { isActive, isEnded, type Run } from "./run-state.js";
 import { conditionsOf } from "./run-values.js";
 import { RunWatchers } from "./run-watchers.js";
@@ -288,7 +288,12 @@ export class RunDesk {
 
   async #lease(run: string, effect: RunEffect & { kind: "lease" }): Promise<void> {
     const { id, device } = effect;
-    const asked = this.#parts.drivers.lease(id, device);
+    const asker = this.#runs.get(run);
+    const absent =
+      asker !== undefined && mayGoWithout(asker, device)
+        ? this.#parts.drivers.absent(device)
+        : undefined;
+    const asked = absent ?? this.#parts.drivers.lease(id, device);
     crashPoint("lease.asked");
     const answer = await asked;
     if (this.#closed) return;

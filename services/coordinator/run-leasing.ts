@@ -77,7 +77,7 @@ export function onStartRefused(
 ): RunTurn {
   const { device, code, text } = no;
   const tries = (phase.tries ?? 0) + 1;
-  const spare = run.saga.spare?.includes(device) === true;
+  const spare = mayGoWithout(run, device);
   // It is reading its device or settling a stop: it says so itself, and is asked again.
   if (code === "NOT_READY" && now.ms < phase.endByMs && !(spare && tries >= spareTriesMax)) {
     const againAtMs = now.ms + leaseAgainMs;
@@ -89,6 +89,20 @@ export function onStartRefused(
   const told = { kind: "event", type: "missing", data: { device, ...cause } } as const;
   const turn = askNext({ ...run, missing }, phase, device, now);
   return { state: turn.state, effects: [told, ...turn.effects] };
+}
+
+/**
+ * The run can do without the lease that it asks for: its saga has plans for that, and nothing of
+ * the device is left to be made safe, as there may be where it goes on after a restart.
+ */
+export function mayGoWithout({ saga, phase, steps }: Run, device: string): boolean {
+  if (phase.at !== "pending" || saga.spare?.includes(device) !== true) return false;
+  return !steps.some(({ safe }, i) => {
+    const { action, makeSafe } = saga.steps[i] ?? {};
+    const own = action?.kind === "operation" ? [action.operation] : [];
+    const back = makeSafe?.kind === "operations" ? makeSafe.operations : [];
+    return safe !== "none" && [...own, ...back].some((one) => one.device === device);
+  });
 }
 
 export function onLeasingTick(run: Run, phase: At<"pending">, now: Now): RunTurn | undefined {

@@ -292,6 +292,35 @@ test("exclude: a saga with a backup plan for the device goes without it", async 
   expect(c.driver("y").epoch).toBe(0);
 });
 
+test.each(["open", "half-open"] as const)(
+  "a spare device with its breaker %s: the run begins without it, and it is not asked",
+  async (breaker) => {
+    const c = await cell();
+    c.driver("y").breaker = breaker;
+    c.driver("y").say();
+    await c.run(10);
+    await start(c, { saga: "twins", run: "t" });
+    // Nothing of it is waited for.
+    expect(c.moves).toEqual(["z moveTo 8"]);
+    expect(c.driver("y").epoch).toBe(0);
+    await c.run(1000);
+    expect(c.record("t").state).toBe("completed");
+    const told = c.bus.of("event").find(({ type }) => type === "run.missing");
+    expect(told?.data).toMatchObject({ device: "y", code: "BREAKER_OPEN" });
+  },
+);
+
+test("a spare device whose driver is not there: the run begins without it at once", async () => {
+  const c = await cell();
+  c.driver("y").die();
+  c.bus.cut("driver-y", c.driver("y").bootId);
+  await c.run(10);
+  await start(c, { saga: "twins", run: "t" });
+  expect(c.moves).toEqual(["z moveTo 8"]);
+  await c.run(1000);
+  expect(c.record("t").state).toBe("completed");
+});
+
 test("exclude: refused for a device that there is not, and for one that a run has", async () => {
   const c = await cell();
   const unknown = await c.ask("cellCommand", "exclude", { device: "q" });

@@ -3,8 +3,11 @@
  *
  * The idea: each situation is walked through and read off the effects. It refuses clocks.
  */
+
 import { describe, expect, test } from "vitest";
 import type { SagaDefinition, SagaStepDefinition } from "#kernel/config/saga.js";
+import { mayGoWithout } from "../../../services/coordinator/run-leasing.js";
+import type { Phase, Run } from "../../../services/coordinator/run-state.js";
 import { epochOf } from "../../../services/coordinator/run-state.js";
 import { move, saga, step } from "../../fixtures/coordinator/coordinator-cell.js";
 import {
@@ -145,6 +148,23 @@ describe("a backup plan", () => {
       text: "no",
     });
     expect(walk.run.phase).toMatchObject({ at: "releasing", result: "madeSafe" });
+  });
+
+  test("a spare device that has something to be made safe is not left out after a restart", () => {
+    const { run } = withLeases(grippers()).verdict("grip-a", done);
+    const { threads } = run.phase as Extract<Phase, { at: "running" }>;
+    const pending = {
+      at: "pending",
+      want: ["a", "b"],
+      leases: {},
+      request: "q",
+      endByMs: 9,
+    } as const;
+    const resumed: Run = { ...run, phase: { ...pending, threads } };
+    expect(mayGoWithout(resumed, "a")).toBe(false);
+    expect(mayGoWithout(resumed, "b")).toBe(true);
+    expect(mayGoWithout(resumed, "x")).toBe(false);
+    expect(mayGoWithout(run, "b")).toBe(false);
   });
 
   test("a spare device that is only settling is asked once more", () => {
