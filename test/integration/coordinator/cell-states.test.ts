@@ -388,5 +388,7 @@ test("two runs that may be resumed both go on after a restart (onRunFailure: cel
   await c.run(8000);
   expect(c.record("run-lasting")).toMatchObject({ state: "completed" });
   expect(c.record("run-alike").state).toBe("completed");
+  // Aborted until both had ended, and nothing starts by itself then.
+  expect(states(c).slice(-2)).toEqual(["Execute", "Stopped"]);
   expect(c.cellState).toBe("Stopped");
 });
