@@ -14,7 +14,6 @@ import {
   step,
   useFakeClock,
 } from "../../fixtures/coordinator/coordinator-cell.js";
-import type { Trigger } from "../../fixtures/coordinator/scripted-driver.js";
 
 beforeEach(useFakeClock);
 afterEach(() => {
@@ -46,12 +45,6 @@ async function locks(c: CoordinatorCell): Promise<readonly string[]> {
 
 function start(c: CoordinatorCell, saga: string, run: string) {
   return c.ask("runCommand", "start", { saga, run, wait: true });
-}
-
-/** Runs in the order in which they had the device; each once, or they were mixed. */
-function turnsAt(c: CoordinatorCell, device: string, ownerOf: (trigger: Trigger) => string) {
-  const owners = c.driver(device).triggers.map(ownerOf);
-  return owners.filter((owner, i) => owner !== owners[i - 1]);
 }
 
 test("SG-09: two runs want x: the second waits by name, begins after the first, nothing is mixed", async () => {
@@ -119,46 +112,3 @@ test("a run that waits for a person keeps its device, and so does its line", asy
   await c.run(200);
   expect(await locks(c)).toEqual([]);
 });
-
-test("200 runs over 50 devices: all end, in turn at each device, memory and journal bounded", async () => {
-  const devices = Array.from({ length: 50 }, (_, i) => `d${i}`);
-  const sagas = Array.from({ length: 25 }, (_, i): SagaDefinition => {
-    const uses = [...new Set([i, (i * 7 + 3) % 50, (i * 11 + 20) % 50].map((n) => `d${n}`))];
-    const steps = uses.sort().map((device, at) => move(`m${at}`, device, i));
-    return { ...saga(`s${i}`, uses, steps), ...(i % 5 === 0 ? { priority: 8 } : {}) };
-  });
-  const c = new CoordinatorCell(cellConfig(devices, sagas));
-  for (const driver of c.drivers.values()) {
-    driver.scripts.set("moveTo", { afterMs: 200, verdict: { verdict: "done", result: {} } });
-  }
-  await c.start();
-  const runs = Array.from({ length: 200 }, (_, i) => `r${i}`);
-  for (const [i, run] of runs.entries()) {
-    c.send("runCommand", "start", { saga: `s${i % 25}`, run, wait: true });
-  }
-  await c.run(1000);
-  const shown = c.bus.of("stateRun").at(-1)?.runs ?? [];
-  expect(shown.filter(({ waits }) => waits !== undefined).length).toBeGreaterThan(100);
-  await c.run(60_000);
-  const answers = c.responses.filter(({ status }) => status !== "succeeded");
-  expect(answers).toEqual([]);
-  const sql = "SELECT run, key, state, ended_ts FROM runs ORDER BY ended_ts, run";
-  const [rows] = await c.store.inner.tx([{ sql }], { durable: false });
-  expect(rows?.filter(({ state }) => state !== "completed")).toEqual([]);
-  expect(rows).toHaveLength(200);
-  // A command's id begins with the key of its run.
-  const keys = new Map((rows ?? []).map(({ run, key }) => [String(key), String(run)]));
-  const ownerOf = ({ id }: Trigger) => keys.get(id.slice(0, id.lastIndexOf("-"))) ?? id;
-  for (const device of devices) {
-    const turns = turnsAt(c, device, ownerOf);
-    expect(new Set(turns).size, device).toBe(turns.length);
-    // Runs of one saga, and so of one priority, go in the order in which they came.
-    for (let i = 0; i < 25; i += 1) {
-      const mine = turns.map((run) => Number(run.slice(1))).filter((n) => n % 25 === i);
-      expect(mine).toEqual(mine.toSorted((a, b) => a - b));
-    }
-  }
-  expect(await locks(c)).toEqual([]);
-  expect(c.bus.of("stateRun").at(-1)?.runs.length).toBeLessThanOrEqual(20);
-  expect(c.cellState).toBe("Complete");
-}, 60_000);
