@@ -2,13 +2,12 @@
  * The cell: what its runs, stops and people make of it, and what is said about it.
  *
  * The idea: changes of runs are translated into inputs of the cell machine, one failing run takes
- * the others down where the cell file says so, hold and suspend park every run between its steps,
- * and state/cell and state/run are published once a turn, the cell first. Its mode outlives a
- * restart. It refuses to move anything, and to let a mode start something.
+ * the others down where the cell file says so, and hold and suspend park every run between its
+ * steps. Its mode outlives a restart. It refuses to move anything, and to let a mode start something.
  */
 import type { CellConfig } from "#kernel/config/cell.js";
 import { type CellMode, cellModes } from "#kernel/config/saga.js";
-import type { CellCommand } from "#kernel/contract/payloads.js";
+import type { CellCommand, RunRecord } from "#kernel/contract/payloads.js";
 import type { Boot, Log, MessageLink, Row, Statement } from "#kernel/ports.js";
 import {
   allowed,
@@ -22,20 +21,15 @@ import {
   packTag,
   type SuspendedBy,
 } from "./cell.machine.js";
+import { CellPublisher, type CellSaid } from "./cell-publisher.js";
 import { isAtRest } from "./cell-rest.js";
 import type { CellWatch } from "./cell-watch.js";
 import type { EventOutbox } from "./event-outbox.js";
 import type { RunDesk } from "./run-desk.js";
-import { type Cause, isActive, isWaiting, type Run } from "./run-state.js";
+import { type Cause, isActive, isEnded, type Run } from "./run-state.js";
 import { recordOf } from "./run-view.js";
 import type { StopDesk } from "./stop-desk.js";
 
-/** State topics are said again at least this often. */
-const repeatMs = 10_000;
-/** Runs in `state/run`. */
-const runsMax = 20;
-/** With more open runs than that the state is said at most so often. */
-const crowdMs = 100;
 /** The row of the table of facts that keeps the mode. */
 const modeFact = "mode";
 
@@ -56,19 +50,24 @@ export interface CellDeskParts {
 
 export class CellDesk {
   readonly #parts: CellDeskParts;
+  readonly #publisher: CellPublisher;
   #state: CellSituation = cellAtBoot();
   #since = Date.now();
   #reason: Cause = { code: "STARTED", text: "the coordinator is starting" };
   #booted = false;
-  #dirty = false;
-  #seq = 0;
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #crowd: ReturnType<typeof setTimeout> | undefined;
   /** Told of every change of the state; a suspension looks at its condition again then. */
   onState: (state: CellSituation) => void = () => undefined;
 
   constructor(parts: CellDeskParts) {
     this.#parts = parts;
+    const { main, boot, runs } = parts;
+    this.#publisher = new CellPublisher({
+      main,
+      boot,
+      cell: () => this.#said(),
+      openCount: () => runs().open.length,
+      records: (countMax) => this.#records(countMax),
+    });
   }
 
   get state(): CellSituation {
@@ -98,17 +97,12 @@ export class CellDesk {
     this.#booted = true;
     this.#reason = { code: "STARTED", text };
     this.feed({ kind: "booted", open, latched }, { code: "STARTED", text });
-    this.publishSoon();
-    this.#timer = setInterval(() => this.publishSoon(), repeatMs);
-    this.#parts.main.onChange((connected) => {
-      if (connected) this.publishSoon();
-    });
+    this.#publisher.begin();
     this.settle();
   }
 
   close(): void {
-    clearInterval(this.#timer);
-    clearTimeout(this.#crowd);
+    this.#publisher.close();
     this.#booted = false;
   }
 
@@ -182,7 +176,7 @@ export class CellDesk {
     const { config, runs } = this.#parts;
     const { active, open } = runs();
     const others = active.filter((run) => run.run !== about?.run).length;
-    const waiting = open.filter(isWaiting).length;
+    const waiting = open.length - active.length;
     const held = active.filter((run) => run.held === "hold").length;
     const suspended = active.filter((run) => run.held === "suspend").length;
     return { others, waiting, held, suspended, onRunFailure: config.onRunFailure };
@@ -256,22 +250,13 @@ export class CellDesk {
   }
 
   publishSoon(): void {
-    if (this.#dirty || !this.#booted) return;
-    this.#dirty = true;
-    if (this.#parts.runs().open.length <= runsMax) queueMicrotask(() => this.#publish());
-    else this.#crowd = setTimeout(() => this.#publish(), crowdMs);
+    this.#publisher.soon();
   }
 
-  #publish(): void {
-    this.#dirty = false;
-    const { main, boot, runs, watch } = this.#parts;
-    if (!this.#booted || !main.connected) return;
-    this.#seq += 1;
-    const head = { v: 1 as const, ts: Date.now(), seq: this.#seq, bootId: boot.bootId };
+  #said(): CellSaid {
     const excluded = this.#parts.excluded();
-    const cell = {
-      ...head,
-      q: "good" as const,
+    return {
+      q: "good",
       state: this.#state.at,
       mode: this.#state.mode,
       packml: packTag(this.#state.at),
@@ -280,16 +265,18 @@ export class CellDesk {
       allowed: [...this.allowed],
       ...(excluded.length === 0 ? {} : { excluded: [...excluded] }),
     };
-    const open = runs().open;
-    const ended = runs().runs.filter((run) => !open.includes(run));
-    const newest = ended.reverse().slice(0, Math.max(0, runsMax - open.length));
-    const records = [...open, ...newest].map((run) => {
+  }
+
+  #records(countMax: number): readonly RunRecord[] {
+    const { runs, watch, waits: waitsOf } = this.#parts;
+    const all = runs().runs;
+    const open = all.filter((run) => !isEnded(run));
+    const ended = all.filter(isEnded).reverse();
+    const newest = ended.slice(0, Math.max(0, countMax - open.length));
+    return [...open, ...newest].map((run) => {
       const record = recordOf(run, (device) => watch.describe(device));
-      const waits = this.#parts.waits(run);
+      const waits = waitsOf(run);
       return waits === undefined ? record : { ...record, waits };
     });
-    // Lost with the connection: the next connect says it again.
-    main.publish("stateCell", {}, cell).catch(() => undefined);
-    main.publish("stateRun", {}, { ...head, runs: records }).catch(() => undefined);
   }
 }

@@ -26,7 +26,10 @@ export interface Taken {
 export class LockDesk {
   readonly #runs: () => RunDesk;
   #state = locksAtBoot;
+  #claims: readonly Claim[] = [];
   #blockers: ReturnType<typeof blockersOf> | undefined;
+  /** These claims were looked at, and nobody was next. */
+  #settled: readonly Claim[] | undefined;
   #asked = false;
   #open = false;
 
@@ -37,7 +40,7 @@ export class LockDesk {
   /** The first run that has one of these devices, or waits for one; undefined: all are free. */
   taken(devices: readonly string[]): Taken | undefined {
     const { open } = this.#runs();
-    const claims = claimsOf(open);
+    const claims = this.#claimed();
     const inOrder = [...claims.filter(({ waits }) => !waits), ...claims.filter((c) => c.waits)];
     for (const { run, devices: theirs, waits } of inOrder) {
       const shared = theirs.filter((device) => devices.includes(device));
@@ -50,9 +53,9 @@ export class LockDesk {
   /** Why the run stands still, for people; undefined: it does not wait for devices. */
   why(run: Run): string | undefined {
     if (run.phase.at !== "waiting") return undefined;
-    const { open } = this.#runs();
-    // Worked out once for all of them, and again after the next news.
-    this.#blockers ??= blockersOf(this.#state, claimsOf(open));
+    const claims = this.#claimed();
+    // Worked out once for all of them, and again when somebody comes, goes or is granted.
+    this.#blockers ??= blockersOf(this.#state, claims);
     const blockers = this.#blockers.get(run.run) ?? [];
     const words = blockers.map(({ device, run: by, has }) => {
       return `${device} (the run ${by} ${has ? "has it" : "is before it"})`;
@@ -68,17 +71,34 @@ export class LockDesk {
 
   /** There is news of a run: whoever waits may be next. */
   look(): void {
-    this.#blockers = undefined;
     if (this.#asked || !this.#open) return;
     this.#asked = true;
     queueMicrotask(() => {
       this.#asked = false;
-      const turn = nextLocks(this.#state, claimsOf(this.#runs().open));
+      const claims = this.#claimed();
+      if (claims === this.#settled) return;
+      const turn = nextLocks(this.#state, claims);
       this.#state = turn.state;
       this.#blockers = undefined;
+      this.#settled = turn.granted.length === 0 ? claims : undefined;
       for (const run of turn.granted) this.#runs().feed(run, { kind: "locked" });
     });
   }
+
+  /** The same list as before while nobody came, went, was granted or does without a device. */
+  #claimed(): readonly Claim[] {
+    const claims = claimsOf(this.#runs().open);
+    const isSame = claims.every((claim, i) => isEqual(claim, this.#claims[i]));
+    if (isSame && claims.length === this.#claims.length) return this.#claims;
+    this.#claims = claims;
+    this.#blockers = undefined;
+    return claims;
+  }
+}
+
+function isEqual(a: Claim, b: Claim | undefined): boolean {
+  if (b === undefined || a.run !== b.run || a.waits !== b.waits) return false;
+  return a.devices === b.devices || a.devices.join() === b.devices.join();
 }
 
 /** In the order in which the runs came. */

@@ -39,6 +39,12 @@ interface Decision {
   readonly beside: readonly Statement[];
 }
 
+interface Lists {
+  readonly runs: readonly Run[];
+  readonly open: readonly Run[];
+  readonly active: readonly Run[];
+}
+
 export interface RunDeskParts {
   readonly config: CellConfig;
   readonly journal: Journal;
@@ -61,6 +67,8 @@ export class RunDesk {
   readonly #parts: RunDeskParts;
   readonly #runs = new Map<string, Run>();
   readonly #byKey = new Map<string, string>();
+  /** Until the next change: it is asked for many times in between. */
+  #lists: Lists | undefined;
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #gate: StartGate;
   readonly #watchers = new RunWatchers();
@@ -72,13 +80,20 @@ export class RunDesk {
   }
 
   get runs(): readonly Run[] {
-    return [...this.#runs.values()];
+    return this.#listed().runs;
   }
   get open(): readonly Run[] {
-    return this.runs.filter((run) => !isEnded(run));
+    return this.#listed().open;
   }
   get active(): readonly Run[] {
-    return this.runs.filter(isActive);
+    return this.#listed().active;
+  }
+  #listed(): Lists {
+    if (this.#lists !== undefined) return this.#lists;
+    const runs = [...this.#runs.values()];
+    const open = runs.filter((run) => !isEnded(run));
+    this.#lists = { runs, open, active: open.filter(isActive) };
+    return this.#lists;
   }
   find(run: string): Run | undefined {
     return this.#runs.get(run);
@@ -90,8 +105,13 @@ export class RunDesk {
 
   /** A run out of the journal. */
   adopt(run: Run): void {
-    this.#runs.set(run.run, run);
+    this.#set(run);
     this.#byKey.set(run.key, run.run);
+  }
+
+  #set(run: Run): void {
+    this.#runs.set(run.run, run);
+    this.#lists = undefined;
     this.#watchers.note(run);
   }
 
@@ -141,8 +161,7 @@ export class RunDesk {
       this.#arm(id);
       return undefined;
     }
-    this.#runs.set(id, turn.state);
-    this.#watchers.note(turn.state);
+    this.#set(turn.state);
     for (const effect of turn.effects) if (effect.kind === "stop") this.#stop(turn.state, effect);
     const committed = this.#commit(run, { event, turn, nowMs, beside: beside(turn.state) });
     if (turn.state !== run) this.#parts.onChange(turn.state, run);
@@ -365,6 +384,7 @@ export class RunDesk {
 
   #forget(run: Run): void {
     this.#runs.delete(run.run);
+    this.#lists = undefined;
     this.#byKey.delete(run.key);
     this.#watchers.forget(run.run);
     clearTimeout(this.#timers.get(run.run));

@@ -265,7 +265,7 @@ export const runSchema = z.object({
   inputs: z.record(z.string(), z.union([z.number(), z.boolean(), z.string()])).optional(),
 });
 
-/** All open runs and the newest ended ones, at most 20. */
+/** All open runs, who needs a person first; then the newest ended ones, up to 20 in all. */
 export const stateRunSchema = z.object({
   v,
   ts,

@@ -112,3 +112,45 @@ test("a run that waits for a person keeps its device, and so does its line", asy
   await c.run(200);
   expect(await locks(c)).toEqual([]);
 });
+
+const urgent = { ...saga("urgent", ["z"], [move("fast", "z", 9)]), priority: 9 };
+const plain = saga("plain", ["z"], [move("slow", "z", 1)]);
+
+test.each(["plain", "urgent"])(
+  "%s wants a free device for which a run waits: refused without wait, and in line with it",
+  async (name) => {
+    const c = new CoordinatorCell(cellConfig(["x", "z"], [first, second, plain, urgent]));
+    await c.start();
+    await start(c, "first", "r1");
+    await start(c, "second", "r2");
+    const refused = await c.ask("runCommand", "start", { saga: name, run: "r3" });
+    expect(refused?.error).toMatchObject({
+      code: "STATE_CONFLICT",
+      message: "The run r2 (second) waits for z.",
+      detail: { run: "r2", devices: ["z"] },
+    });
+    await start(c, name, "r4");
+    await c.run(3000);
+    const z = c.moves.filter((text) => text.startsWith("z"));
+    expect(z).toEqual(
+      name === "urgent" ? ["z moveTo 9", "z moveTo 5"] : ["z moveTo 5", "z moveTo 1"],
+    );
+    expect(await locks(c)).toEqual([]);
+  },
+);
+
+test("a run that waits is cancelled: who stands behind it goes on at once", async () => {
+  const c = new CoordinatorCell(cellConfig(["x", "z"], [first, second, plain]));
+  await c.start();
+  await start(c, "first", "r1");
+  await start(c, "second", "r2");
+  await start(c, "plain", "r3");
+  expect(c.record("r3").waits).toBe("waits for z (the run r2 is before it)");
+  expect(c.moves).toEqual(["x moveTo 10"]);
+  await c.ask("runCommand", "cancel", { run: "r2" });
+  await c.run(100);
+  expect(c.moves).toEqual(["x moveTo 10", "z moveTo 1"]);
+  expect(c.record("r1").state).toBe("running");
+  await c.run(2000);
+  expect(["r1", "r3"].map((run) => c.record(run).state)).toEqual(["completed", "completed"]);
+});

@@ -1,0 +1,132 @@
+/**
+ * What is said about the cell and its runs, and how often.
+ *
+ * The idea: many changes of one turn are said once. state/cell leaves at once, and only when
+ * something in it has changed; state/run, which grows with the runs, leaves at once after a quiet
+ * time and then at a pace, so that two hundred runs do not keep the bus busy with their records.
+ * What is true last is always said. It refuses to hide a run that has not ended.
+ */
+import type { Ms } from "#drivers/reading.js";
+import type { Payload } from "#kernel/contract/topics.js";
+import type { Boot, MessageLink } from "#kernel/ports.js";
+
+/** State topics are said again at least this often. */
+const repeatMs: Ms = 10_000;
+/** Runs in `state/run`: the open ones, and the newest ended ones up to this many in all. */
+export const runsMax = 20;
+/** Between two of `state/run` at least this long for every `runsMax` open runs. */
+const paceMsMin: Ms = 50;
+/** However many there are, nobody waits longer for news of a run. */
+const paceMsMax: Ms = 250;
+
+type Head = "v" | "ts" | "seq" | "bootId";
+export type CellSaid = Omit<Payload<"stateCell">, Head>;
+type RunRecord = Payload<"stateRun">["runs"][number];
+
+export interface CellPublisherParts {
+  readonly main: MessageLink;
+  readonly boot: Boot;
+  readonly cell: () => CellSaid;
+  readonly openCount: () => number;
+  /** The open ones and up to so many in all; in any order. */
+  readonly records: (countMax: number) => readonly RunRecord[];
+}
+
+export class CellPublisher {
+  readonly #parts: CellPublisherParts;
+  #seq = 0;
+  #begun = false;
+  #asked = false;
+  #saidCell = "";
+  #saidRunsMs = Number.NEGATIVE_INFINITY;
+  #pace: ReturnType<typeof setTimeout> | undefined;
+  #repeat: ReturnType<typeof setInterval> | undefined;
+
+  constructor(parts: CellPublisherParts) {
+    this.#parts = parts;
+    parts.main.onChange((connected) => {
+      if (connected) this.#again();
+    });
+  }
+
+  /** From here on something is said. */
+  begin(): void {
+    this.#begun = true;
+    this.#repeat = setInterval(() => this.#again(), repeatMs);
+    this.#again();
+  }
+
+  /** Something may have changed; it is looked at when this turn is over. */
+  soon(): void {
+    if (this.#asked || !this.#begun) return;
+    this.#asked = true;
+    queueMicrotask(() => {
+      this.#asked = false;
+      if (!this.#begun) return;
+      this.#sayCell();
+      this.#runsSoon();
+    });
+  }
+
+  /** Says what is true last and was held back by the pace. */
+  close(): void {
+    if (this.#begun && (this.#asked || this.#pace !== undefined)) {
+      this.#sayCell();
+      this.#sayRuns();
+    }
+    this.#begun = false;
+    clearInterval(this.#repeat);
+  }
+
+  /** Also what has not changed: somebody may not have heard it. */
+  #again(): void {
+    this.#saidCell = "";
+    this.soon();
+  }
+
+  #runsSoon(): void {
+    if (this.#pace !== undefined) return;
+    const gapMs = paceOf(this.#parts.openCount());
+    const leftMs = Math.ceil(this.#saidRunsMs + gapMs - performance.now());
+    if (leftMs <= 0) this.#sayRuns();
+    else this.#pace = setTimeout(() => this.#sayRuns(), leftMs);
+  }
+
+  #head() {
+    this.#seq += 1;
+    const { bootId } = this.#parts.boot;
+    return { v: 1 as const, ts: Date.now(), seq: this.#seq, bootId };
+  }
+
+  #sayCell(): void {
+    const { main, cell } = this.#parts;
+    if (!main.connected) return;
+    const now = cell();
+    const text = JSON.stringify(now);
+    if (text === this.#saidCell) return;
+    this.#saidCell = text;
+    // Lost with the connection: the next connect says it again.
+    main.publish("stateCell", {}, { ...this.#head(), ...now }).catch(() => undefined);
+  }
+
+  #sayRuns(): void {
+    clearTimeout(this.#pace);
+    this.#pace = undefined;
+    const { main, records } = this.#parts;
+    if (!main.connected) return;
+    this.#saidRunsMs = performance.now();
+    const runs = [...records(runsMax)].sort((a, b) => rankOf(a) - rankOf(b));
+    main.publish("stateRun", {}, { ...this.#head(), runs }).catch(() => undefined);
+  }
+}
+
+/** The least time between two of `state/run`, so that only so many records leave in a second. */
+export function paceOf(openCount: number): Ms {
+  return Math.min(paceMsMax, paceMsMin * Math.max(1, Math.ceil(openCount / runsMax)));
+}
+
+/** Who needs a person comes first, and what has ended last. */
+function rankOf({ choices, asks = [], endedAt }: RunRecord): number {
+  if (endedAt !== undefined) return 2;
+  return choices.length > 0 || asks.length > 0 ? 0 : 1;
+}
