@@ -3,7 +3,8 @@
  *
  * The idea: changes of runs are translated into inputs of the cell machine, one failing run takes
  * the others down where the cell file says so, and hold and suspend park every run between its
- * steps. Its mode outlives a restart. It refuses to move anything, and to let a mode start something.
+ * steps. Its mode outlives a restart. It refuses to move anything, and to let a mode start
+ * something.
  */
 import type { CellConfig } from "#kernel/config/cell.js";
 import { type CellMode, cellModes } from "#kernel/config/saga.js";
