@@ -3,8 +3,8 @@
  *
  * The idea: the cell is Held or Suspended once every run is at rest. A thread that waits for a
  * time, a condition, an event or a person moves nothing, and with the run parked it stops where
- * its wait ends; the wait of a command or of a second attempt is a step under way. Pure. It refuses
- * to call a run parked that is on its way to the safe state.
+ * its wait ends, before a second attempt too; the wait of a command is a step under way. Pure. It
+ * refuses to call a run parked that is on its way to the safe state.
  */
 import type { Run, Wait } from "./run-state.js";
 
@@ -21,6 +21,7 @@ function isIdle(wait: Wait): boolean {
     case "parked":
     case "join":
     case "dwell":
+    case "backoff":
     case "condition":
     case "event":
     case "signal":
@@ -28,7 +29,6 @@ function isIdle(wait: Wait): boolean {
       return true;
     case "verdict":
     case "readings":
-    case "backoff":
     case "pause":
     case "stilling":
     case "lease":

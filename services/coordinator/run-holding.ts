@@ -1,9 +1,9 @@
 /**
  * Held and suspended runs: they are parked between steps.
  *
- * The idea: no new step is begun from now on, what is under way ends, and each thread stops where
- * it would go on; the leases stay, so that nobody else moves these axes. A person's hold outlives
- * a suspension. Pure. It refuses to park a run on its way to the safe state.
+ * The idea: no new step and no new attempt is begun from now on, what is under way ends, and each
+ * thread stops where it would go on; the leases stay, so that nobody else moves these axes. A
+ * person's hold outlives a suspension. Pure. It refuses to park a run on its way to the safe state.
  */
 import type { RunEvent, RunTurn } from "./run-events.js";
 import { goOnParked } from "./run-running.js";

@@ -8,7 +8,7 @@
  */
 import type { RunTurn } from "./run-events.js";
 import { afterPause, go } from "./run-program.js";
-import { goOn, waitAgain } from "./run-retry.js";
+import { goOn, tryAgain, waitAgain } from "./run-retry.js";
 import type { Epochs, Now, Run, Thread } from "./run-state.js";
 import { Stepper } from "./run-stepper.js";
 
@@ -58,7 +58,8 @@ function goOnWith(s: Stepper, thread: Thread): void {
     case "readings": {
       const frame = thread.frames.at(-1);
       const turn = frame?.kind === "repeat" && frame.of === thread.step;
-      s.do(id, turn ? "turn" : "attempt");
+      if (turn) s.do(id, "turn");
+      else again(s, thread, thread.attempt);
       break;
     }
     case "backoff":
@@ -69,7 +70,8 @@ function goOnWith(s: Stepper, thread: Thread): void {
       goOn(s, thread, wait.after);
       break;
     case "parked":
-      s.do(id, "next");
+      if (wait.again === true) tryAgain(s, id);
+      else s.do(id, "next");
       break;
     case "pause":
       afterPause(s, thread);
@@ -91,8 +93,11 @@ function goOnAfterDoubt(s: Stepper, thread: Thread): void {
   }
   const attempt = thread.attempt + (status === "refused" ? 0 : 1);
   if (status !== "refused") s.moved(thread.id);
-  if (!s.enter(thread.step, attempt, true)) return;
-  const now = s.thread(thread.id) ?? thread;
-  s.put({ ...now, attempt });
-  s.do(thread.id, "attempt");
+  again(s, s.thread(thread.id) ?? thread, attempt);
+}
+
+/** The attempt of this number, now or, of a held run, once it goes on. */
+function again(s: Stepper, thread: Thread, attempt: number): void {
+  s.put({ ...thread, attempt: attempt - 1 });
+  tryAgain(s, thread.id);
 }

@@ -90,10 +90,14 @@ export function waitAgain(s: Stepper, thread: Thread): void {
   s.wait(thread.id, { kind: "backoff", untilMs: s.now.ms + pauseMs });
 }
 
-/** The pause is over: the next attempt. */
+/** The pause is over: the next attempt, which would start a motion anew and so waits while held. */
 export function tryAgain(s: Stepper, id: number): void {
   const thread = s.thread(id);
   if (thread === undefined) return;
+  if (s.run.held !== undefined) {
+    s.wait(id, { kind: "parked", again: true });
+    return;
+  }
   const attempt = thread.attempt + 1;
   if (!s.enter(thread.step, attempt, true)) return;
   s.put({ ...thread, attempt });

@@ -233,7 +233,9 @@ export function onLeaseBackRefused(
 export function goOnParked(run: Run, phase: Running, now: Now): RunTurn | undefined {
   const s = new Stepper(run, phase, now);
   for (const { id, wait } of phase.threads.toReversed()) {
-    if (wait.kind === "parked") s.do(id, "next");
+    if (wait.kind !== "parked") continue;
+    if (wait.again === true) tryAgain(s, id);
+    else s.do(id, "next");
   }
   return go(s);
 }

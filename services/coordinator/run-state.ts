@@ -107,8 +107,8 @@ export type Wait =
     }
   /** Its branches. */
   | { readonly kind: "join"; readonly left: readonly number[] }
-  /** Held or suspended, between steps; `step` is the one that would be next. */
-  | { readonly kind: "parked" }
+  /** Held or suspended, between steps; `step` is next, or with `again` its next attempt is. */
+  | { readonly kind: "parked"; readonly again?: true }
   /** So many steps were taken in one turn that the next follows with a tick. */
   | { readonly kind: "pause"; readonly untilMs: Ms };
 export type WaitKind = Wait["kind"];

@@ -6,6 +6,7 @@
 import { describe, expect, test } from "vitest";
 import type { Expression, Written } from "#kernel/config/expression.js";
 import type { SagaAction, SagaDefinition, SagaStepDefinition } from "#kernel/config/saga.js";
+import { isAtRest } from "../../../services/coordinator/cell-rest.js";
 import type { RunEffect } from "../../../services/coordinator/run-events.js";
 import { begin } from "../../../services/coordinator/run-leasing.js";
 import {
@@ -19,7 +20,7 @@ import type { Run } from "../../../services/coordinator/run-state.js";
 import { conditionsOf } from "../../../services/coordinator/run-values.js";
 import { next } from "../../../services/coordinator/saga.machine.js";
 import { move, saga, step } from "../../fixtures/coordinator/coordinator-cell.js";
-import { done, tryFeed, Walk } from "../../fixtures/coordinator/saga-states.js";
+import { done, refused, tryFeed, Walk } from "../../fixtures/coordinator/saga-states.js";
 import { onEvent, onReading, repeatable } from "../../fixtures/coordinator/saga-thread-states.js";
 
 const written = (expression: Expression): Written => ({ text: "e", expression });
@@ -229,6 +230,18 @@ describe("hold", () => {
     expect(tryFeed(walk.run, { kind: "unhold", how: "suspend" }, walk.nowMs)).toBeUndefined();
     walk.feed({ kind: "unhold", how: "hold" });
     expect(walk.sent).toEqual(["x moveTo"]);
+  });
+
+  test("held in the pause before a second attempt: nothing starts before unhold", () => {
+    const walk = new Walk(repeatable).running().verdict("lift", refused);
+    walk.feed({ kind: "hold", how: "hold", text: "ann" });
+    expect(isAtRest(walk.run)).toBe(true);
+    walk.feed({ kind: "tick" }, 60_000);
+    expect(walk.sent).toEqual([]);
+    expect(isAtRest(walk.run)).toBe(true);
+    walk.feed({ kind: "unhold", how: "hold" });
+    expect(walk.sent).toEqual(["z moveTo"]);
+    expect(walk.run.steps[0]).toMatchObject({ attempts: 2, times: 1 });
   });
 
   test("a person's hold outlives a suspension; a lost lease fails a parked run at once", () => {

@@ -182,6 +182,26 @@ describe("durable waits", () => {
     walk.feed({ kind: "unhold", how: "hold" });
     expect(walk.sent).toEqual(["x moveTo"]);
   });
+
+  test.each([
+    ["refused", advance, "advance", "x moveTo", refused],
+    ["stopped short", resume(repeatable), "lift", "z moveTo", faulted],
+  ] as const)("held in a move that was %s: not given again before unhold", (...situation) => {
+    const [, definition, step, sent, verdict] = situation;
+    const walk = new Walk(definition).running();
+    const id = walk.idOf(step);
+    killed(walk.feed({ kind: "hold", how: "hold", text: "by ann" }));
+    leasedAgain(walk.feed({ kind: "queried", id, verdict }));
+    expect(walk.sent).toEqual([]);
+    // Killed once more: it is still the same attempt that waits.
+    leasedAgain(killed(walk));
+    expect(dueMs(walk.run)).toBeUndefined();
+    expect(walk.sent).toEqual([]);
+    walk.feed({ kind: "unhold", how: "hold" });
+    expect(walk.sent).toEqual([sent]);
+    expect(walk.idOf(step)).not.toBe(id);
+    expect(walk.run.steps[0]).toMatchObject({ times: 1, attempts: verdict === refused ? 1 : 2 });
+  });
 });
 
 test("without a device there is nothing to wait for: the next tick goes on", () => {
