@@ -117,7 +117,7 @@ test("200 runs over random ones of 50 devices: all end, nobody is passed beyond 
   expect(Math.max(...[...passes.values()].map(({ size }) => size))).toBeGreaterThan(3);
   expect(await rows(c, "SELECT * FROM locks")).toEqual([]);
   expect(c.cellState).toBe("Complete");
-}, 60_000);
+}, 120_000);
 
 test("as many runs as may be open wait for one device; one more is refused by name, and all end", async () => {
   const rest = step("rest", { action: { kind: "dwell", forMs: 100 } });
@@ -135,7 +135,7 @@ test("as many runs as may be open wait for one device; one more is refused by na
   expect(ended.map(({ run }) => run)).toEqual(
     Array.from({ length: openRunsMax }, (_, i) => `r${i}`),
   );
-}, 60_000);
+}, 120_000);
 
 /** Lets runs of one device each start and end, eight at a time. */
 async function inSequence(c: CoordinatorCell, from: number, count: number): Promise<void> {
@@ -192,4 +192,4 @@ test("2,000 runs one after another, once as many requests are kept as may be: no
   expect(after.entries).toBe(before.entries);
   // The state of a run alone is more than a kilobyte.
   expect(after.bytes - before.bytes).toBeLessThan(500_000);
-}, 120_000);
+}, 240_000);
