@@ -38,8 +38,8 @@ const backoffMsMax: Ms = 2000;
 const quietMs: Ms = 10;
 /** What a timer can be late; the rest of a wait is slept through by the thread itself. */
 const timerSlackMs: Ms = 2.2;
-/** What a sleep can be late; the rest is spun. */
-const sleepSlackMs: Ms = 0.08;
+/** What a sleep can be late, with the look at the port that follows it; the rest is spun. */
+const sleepSlackMs: Ms = 0.25;
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
