@@ -38,8 +38,10 @@ const backoffMsMax: Ms = 2000;
 const quietMs: Ms = 10;
 /** What a timer can be late; the rest of a wait is slept through by the thread itself. */
 const timerSlackMs: Ms = 2.2;
-/** What a sleep can be late, with the look at the port that follows it; the rest is spun. */
+/** What a sleep can be late; the rest is spun. */
 const sleepSlackMs: Ms = 0.25;
+/** What a look at the port takes; it comes as late as it can, for bytes that came meanwhile. */
+const pollSlackMs: Ms = 0.06;
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
@@ -109,8 +111,9 @@ class Line implements RtuLine {
   at(moment: Ms, then: () => void): () => void {
     const wake = () => {
       sleepUntil(moment - sleepSlackMs);
+      spinUntil(moment - pollSlackMs);
       this.#device?.poll();
-      while (performance.now() < moment);
+      spinUntil(moment);
       then();
     };
     const leftMs = moment - performance.now();
@@ -180,6 +183,10 @@ class Line implements RtuLine {
 function sleepUntil(moment: Ms): void {
   const leftMs = moment - performance.now();
   if (leftMs > 0) Atomics.wait(sleeper, 0, 0, leftMs);
+}
+
+function spinUntil(moment: Ms): void {
+  while (performance.now() < moment);
 }
 
 function reason(thrown: unknown, path: string): string {
