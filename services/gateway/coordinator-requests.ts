@@ -2,8 +2,10 @@
  * Commands to the coordinator: sent once, answered or given up within two seconds.
  *
  * The idea: a command goes out over MQTT with the caller's id, and the first answer under that id
- * settles everyone who waits for it; no answer is an unknown outcome, never a failure that may be
- * repeated with another id. It refuses to queue: without broker or coordinator nothing is sent.
+ * settles everyone who waits for it; so an id stands for one wish, and another one under it is
+ * refused here: it would take the first one's answer for its own. No answer is an unknown outcome,
+ * never a failure that may be repeated with another id. It refuses to queue: without broker or
+ * coordinator nothing is sent.
  */
 import type { Json } from "#drivers/reading.js";
 import type { By, Command, Response } from "#kernel/contract/payloads.js";
@@ -15,6 +17,8 @@ import type { Mirror } from "./mirror.js";
 export const answerMsMax = 2000;
 /** Callers that may wait at once. */
 export const waitingMax = 256;
+/** Ids whose wish is remembered; far more than can still be answered. */
+export const wishesMax = 1000;
 
 export interface Request {
   readonly topic: "runCommand" | "cellCommand";
@@ -30,6 +34,7 @@ export class CoordinatorRequests {
   readonly #link: MessageLink;
   readonly #mirror: Mirror;
   readonly #waiting = new Map<string, Set<Waiter>>();
+  readonly #wishes = new Map<string, string>();
   #count = 0;
 
   constructor(link: MessageLink, mirror: Mirror) {
@@ -43,11 +48,12 @@ export class CoordinatorRequests {
 
   /**
    * Resolves when the coordinator has taken the command.
-   * @throws OFFLINE, SERVICE_OFFLINE (nothing was sent), OUTCOME_UNKNOWN (no answer), or the
-   * coordinator's own code.
+   * @throws OFFLINE, SERVICE_OFFLINE, DUPLICATE_ID (nothing was sent), OUTCOME_UNKNOWN (no answer),
+   * or the coordinator's own code.
    */
   async ask(request: Request): Promise<Response> {
     this.#refuseWhenAway(request);
+    this.#refuseOtherWish(request);
     const response = await this.#sendAndWait(request);
     if (response.status === "accepted" || response.status === "running") return response;
     if (response.status === "succeeded") return response;
@@ -68,6 +74,19 @@ export class CoordinatorRequests {
     if (this.#count >= waitingMax) {
       throw new ServocellError("BUSY", `${waitingMax} requests wait for the coordinator; ${what}.`);
     }
+  }
+
+  #refuseOtherWish({ topic, verb, id, args }: Request): void {
+    const wish = JSON.stringify([topic, verb, inOrder(args)]);
+    const known = this.#wishes.get(id);
+    if (known !== undefined && known !== wish) {
+      throw new ServocellError("DUPLICATE_ID", `The id ${id} was used for another command.`, {
+        id,
+      });
+    }
+    this.#wishes.set(id, wish);
+    const [oldest] = this.#wishes.keys();
+    if (this.#wishes.size > wishesMax && oldest !== undefined) this.#wishes.delete(oldest);
   }
 
   async #sendAndWait(request: Request): Promise<Response> {
@@ -99,6 +118,14 @@ export class CoordinatorRequests {
       if (waiters.size === 0) this.#waiting.delete(request.id);
     }
   }
+}
+
+/** Names in order, at every depth: another order of fields is no other wish. */
+function inOrder(value: Json): Json {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.map(([name, inner]) => [name, inOrder(inner)]);
 }
 
 function payloadOf(request: Request): Command {
