@@ -2,9 +2,9 @@
  * What the language of sagas adds, attacked on one cell of real processes.
  *
  * The idea: several ways at once, attempts, plans, parking and questions each meet a person's stop,
- * a sick device or a killed coordinator, and are judged at the simulator's tap: triggers are counted
- * there, and the services' own word is never enough. It refuses to end a process that it did not
- * start.
+ * a sick device or a killed coordinator, and are judged at the simulator's tap: triggers are
+ * counted there, and the services' own word is never enough. It refuses to end a process that it
+ * did not start.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { withAttacked, writeAttacked } from "../fixtures/attacked-sagas.js";
