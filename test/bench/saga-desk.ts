@@ -93,7 +93,7 @@ export class BenchDesk {
       send: (flight: Flight) => this.#send(flight),
     };
     this.runs = new RunDesk({
-      config: { interlocks: [] } as unknown as CellConfig,
+      config: { interlocks: [], devices: [] } as unknown as CellConfig,
       journal: this.journal,
       outbox,
       drivers: drivers as unknown as DriverDesk,
