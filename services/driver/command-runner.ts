@@ -255,9 +255,6 @@ export class CommandRunner {
     const { command } = effect;
     const open = this.#open.get(command.id);
     switch (effect.kind) {
-      case "storeReceived":
-        this.#store(command, "received");
-        return;
       case "storeStarted":
         this.#store(command, "started");
         return;

@@ -1,9 +1,9 @@
 /**
  * One command of an axis, from its receipt to its verdict.
  *
- * The idea: a command is stored, answered, marked as started and only then touches the device;
- * so after any crash "received" means nothing was sent and "started" means nobody knows
- * [PROTOCOL 11]. One command runs at a time, a second one is BUSY. What interrupts it decides the
+ * The idea: a command that may begin is received and marked as started in one write, and only then
+ * touches the device; so after any crash "started" means nobody knows, and what is not there was
+ * never sent [PROTOCOL 11]. Its first frame leaves before anybody is told. One command runs at a time, a second one is BUSY. What interrupts it decides the
  * verdict: nothing triggered is refused, anything later is faulted with both positions, or
  * unknown. Pure; it refuses to judge whether a command is allowed (command-checks.ts does).
  */
@@ -28,14 +28,12 @@ export interface Interruption {
 }
 
 /** What a row of the inbox says. */
-export type InboxRow = "received" | "started" | "verdict";
+export type InboxRow = "started" | "verdict";
 
 export type PipelineState =
   /** Nothing of ours runs on the device. */
   | { readonly at: "idle" }
-  /** On its way to the disk; unknown to anybody else. */
-  | { readonly at: "receiving"; readonly command: PipelineCommand }
-  /** Accepted; the mark "started" is on its way to the disk, no frame has left. */
+  /** On its way to the disk, as started; unknown to anybody else, and no frame has left. */
   | { readonly at: "starting"; readonly command: PipelineCommand }
   /** Frames may leave. `triggered`: one that may move something was handed over. */
   | {
@@ -78,7 +76,6 @@ export type PipelineInput =
   | { readonly kind: "lost"; readonly text: string };
 
 export type PipelineEffect =
-  | { readonly kind: "storeReceived"; readonly command: PipelineCommand }
   | { readonly kind: "storeStarted"; readonly command: PipelineCommand }
   | {
       readonly kind: "storeVerdict";
@@ -111,7 +108,6 @@ export function nextPipeline(state: PipelineState, input: PipelineInput): Pipeli
   switch (state.at) {
     case "idle":
       return input.kind === "command" ? whenIdle(input) : undefined;
-    case "receiving":
     case "starting":
       return beforeFrames(state, input);
     case "running":
@@ -137,8 +133,8 @@ function whenIdle(input: PipelineInput & { kind: "command" }): PipelineStep {
   const { command, refusal } = input;
   if (refusal !== undefined) return refuseNow(pipelineIdle, command, refusal);
   return {
-    state: { at: "receiving", command },
-    effects: [{ kind: "storeReceived", command }],
+    state: { at: "starting", command },
+    effects: [{ kind: "storeStarted", command }],
   };
 }
 
@@ -165,17 +161,13 @@ function busy(
   return refuseNow(state, command, refusal ?? { verdict: "refused", code: "BUSY", text });
 }
 
-function rowOf(at: "receiving" | "starting"): InboxRow {
-  return at === "receiving" ? "received" : "started";
-}
-
 function refusedBy(why: Interruption): Verdict {
   const text = `${why.text}; nothing was triggered`;
   return { verdict: "refused", code: why.code, text };
 }
 
 function beforeFrames(
-  state: PipelineState & { at: "receiving" | "starting" },
+  state: PipelineState & { at: "starting" },
   input: PipelineInput,
 ): PipelineStep | undefined {
   const { command } = state;
@@ -183,22 +175,16 @@ function beforeFrames(
     case "command":
       return busy(state, input);
     case "stored":
-      if (input.id !== command.id || input.row !== rowOf(state.at)) return undefined;
-      if (state.at === "starting") {
-        return {
-          state: { at: "running", command, triggered: false, accepted: false },
-          effects: [{ kind: "begin", command }],
-        };
-      }
+      if (input.id !== command.id || input.row !== "started") return undefined;
       return {
-        state: { at: "starting", command },
+        state: { at: "running", command, triggered: false, accepted: false },
         effects: [
+          { kind: "begin", command },
           { kind: "answer", command, status: "accepted" },
-          { kind: "storeStarted", command },
         ],
       };
     case "storeFailed":
-      if (input.id !== command.id || input.row !== rowOf(state.at)) return undefined;
+      if (input.id !== command.id || input.row !== "started") return undefined;
       return { state: pipelineIdle, effects: [answerOf(command, input.verdict)] };
     case "interrupted":
       return close(command, refusedBy(input));

@@ -91,9 +91,12 @@ export class Publisher {
   soon(): void {
     if (this.#due) return;
     this.#due = true;
-    this.#parts.aftermath.later(() => {
-      this.#due = false;
-      this.update(performance.now());
+    // Not in the middle of a handover: the frame leaves first.
+    queueMicrotask(() => {
+      this.#parts.aftermath.later(() => {
+        this.#due = false;
+        this.update(performance.now());
+      });
     });
   }
 

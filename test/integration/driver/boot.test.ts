@@ -68,18 +68,55 @@ describe("boot", () => {
     expect(rig.now.main.of("stateDevice").at(-1)?.identity).toBe("mismatch");
   });
 
-  it("killed between received and started: the command is refused, and was not sent", async () => {
+  it("killed before the mark started is on the disk: nothing was sent, and nothing is known", async () => {
     await rig.ready();
     const lease = await rig.lease();
     rig.now.store.slowMs = 50;
     const args = { position: 100, velocity: 100 };
     rig.command("moveTo", args, { lease, id: "A" });
-    await rig.advance(60);
+    await rig.advance(40);
     rig.crash();
     await rig.ready();
+    const query = rig.command("query", { id: "A" });
+    await rig.advance(10);
+    expect(rig.last(query)?.result).toEqual({ known: false });
     rig.command("moveTo", args, { lease, id: "A" });
     await rig.advance(100);
-    expect([verdictOf("A"), rig.device.edges]).toEqual(["refused SUPERSEDED", 0]);
+    expect([verdictOf("A"), rig.device.edges]).toEqual(["refused EXPIRED", 0]);
+  });
+
+  it("killed with the mark on the disk and no frame sent: in doubt, then stopped short", async () => {
+    await rig.ready();
+    const lease = await rig.lease();
+    rig.now.field.hold = true;
+    const args = { position: 100, velocity: 100 };
+    rig.command("moveTo", args, { lease, id: "A" });
+    await rig.advance(5);
+    rig.crash();
+    expect(rig.device.edges).toBe(0);
+    await rig.ready();
+    const query = rig.command("query", { id: "A" });
+    await rig.advance(10);
+    expect(rig.last(query)?.result).toMatchObject({
+      status: "ended",
+      verdict: { verdict: "faulted", code: "STOPPED_SHORT" },
+    });
+    expect(rig.device.edges).toBe(0);
+  });
+
+  it("a row of an earlier version that was received only: refused, for nothing was sent", async () => {
+    await rig.ready();
+    const sql = `INSERT INTO inbox (id, body, verb, epoch, status, at)
+      VALUES ('A', '', 'moveTo', 1, 'received', 0)`;
+    await rig.now.store.tx([{ sql }], { durable: false });
+    rig.crash();
+    await rig.ready();
+    const query = rig.command("query", { id: "A" });
+    await rig.advance(10);
+    expect(rig.last(query)?.result).toMatchObject({
+      status: "ended",
+      verdict: { verdict: "refused", code: "SUPERSEDED" },
+    });
   });
 
   it("interleaving 5: killed in motion: unknown until read, then stopped short with both positions", async () => {

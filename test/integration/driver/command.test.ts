@@ -44,10 +44,9 @@ describe("command", () => {
     const id = rig.command("moveTo", { position: 110, velocity: 200 }, { lease });
     await rig.advance(95);
     expect(rig.statuses(id)).toEqual([]);
-    await rig.advance(50);
-    expect(rig.statuses(id)).toEqual(["accepted"]);
     expect(rig.writes().length).toBe(before);
-    await rig.advance(100);
+    await rig.advance(10);
+    expect(rig.statuses(id)[0]).toBe("accepted");
     expect(rig.writes().length).toBeGreaterThan(before);
   });
 

@@ -43,11 +43,9 @@ const inputs: { readonly [name: string]: PipelineInput } = {
   command: { kind: "command", command: other, refusal: undefined },
   "command, refused": { kind: "command", command: other, refusal: full },
   "same command": { kind: "command", command, refusal: undefined },
-  "stored received": { kind: "stored", id: "c1", row: "received" },
   "stored started": { kind: "stored", id: "c1", row: "started" },
   "stored verdict": { kind: "stored", id: "c1", row: "verdict" },
   "stored verdict of another": { kind: "stored", id: "c2", row: "verdict" },
-  "received not stored": { kind: "storeFailed", id: "c1", row: "received", verdict: full },
   "started not stored": { kind: "storeFailed", id: "c1", row: "started", verdict: full },
   "verdict not stored": { kind: "storeFailed", id: "c1", row: "verdict", verdict: full },
   trigger: { kind: "trigger" },
@@ -66,11 +64,9 @@ const inputs: { readonly [name: string]: PipelineInput } = {
 const busy = "store refused BUSY c2; tell refused BUSY c2";
 const refusedNow = "store refused STORE_FULL c2; tell refused STORE_FULL c2";
 const nothing = {
-  "stored received": "-",
   "stored started": "-",
   "stored verdict": "-",
   "stored verdict of another": "-",
-  "received not stored": "-",
   "started not stored": "-",
   "verdict not stored": "-",
   trigger: "-",
@@ -85,7 +81,6 @@ describe("pipeline machine", () => {
   checkTable<PipelineState, PipelineInput>("pipeline", {
     states: {
       idle: pipelineIdle,
-      receiving: { at: "receiving", command },
       starting: { at: "starting", command },
       running,
       "running, triggered": { ...running, triggered: true },
@@ -101,27 +96,17 @@ describe("pipeline machine", () => {
     run: (state, input) => line(nextPipeline(state, input)),
     cells: {
       idle: {
-        command: "receiving; storeReceived c2",
+        command: "starting; storeStarted c2",
         "command, refused": `idle; ${refusedNow}`,
-        "same command": "receiving; storeReceived",
+        "same command": "starting; storeStarted",
         ...nothing,
-      },
-      receiving: {
-        command: `receiving; ${busy}`,
-        "command, refused": `receiving; ${refusedNow}`,
-        "same command": "-",
-        ...nothing,
-        "stored received": "starting; accepted; storeStarted",
-        "received not stored": "idle; tell refused STORE_FULL",
-        interrupted: "closing; store refused SUPERSEDED",
-        lost: "closing; store refused SUPERSEDED",
       },
       starting: {
         command: `starting; ${busy}`,
         "command, refused": `starting; ${refusedNow}`,
         "same command": "-",
         ...nothing,
-        "stored started": "running; begin",
+        "stored started": "running; begin; accepted",
         "started not stored": "idle; tell refused STORE_FULL",
         interrupted: "closing; store refused SUPERSEDED",
         lost: "closing; store refused SUPERSEDED",
