@@ -2,7 +2,7 @@
  * Runs requests on one SQLite connection: the part that worker and in-memory store share.
  *
  * The idea: requests that wait together share one BEGIN IMMEDIATE … COMMIT, each inside its own
- * savepoint, so each keeps its own success or failure. Synchronous from begin to end, so no
+ * savepoint, so each keeps its own success or failure; one alone needs none. Synchronous from begin to end, so no
  * transaction can span an await. It refuses statements that would end or leave the transaction.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
@@ -77,12 +77,16 @@ export class SqliteConnection {
   readonly #db: Database.Database;
   readonly #file: string;
   readonly #prepared = new Map<string, Database.Statement<unknown[]>>();
+  readonly #begin: Database.Statement<unknown[]>;
+  readonly #end: Database.Statement<unknown[]>;
   #full: boolean | undefined;
 
   constructor(db: Database.Database, file: string) {
     this.#db = db;
     this.#file = file;
     addPacking(db);
+    this.#begin = db.prepare("BEGIN IMMEDIATE");
+    this.#end = db.prepare("COMMIT");
   }
 
   /**
@@ -134,10 +138,20 @@ export class SqliteConnection {
 
   #commit(requests: readonly StoreRequest[]): StoreOutcome[] {
     this.#synchronous(requests.some((request) => request.durable));
-    this.#db.exec("BEGIN IMMEDIATE");
-    const outcomes = requests.map((request) => this.#one(request));
-    this.#db.exec("COMMIT");
+    this.#begin.run();
+    const [only] = requests;
+    const outcomes =
+      requests.length === 1 && only !== undefined
+        ? [this.#alone(only)]
+        : requests.map((request) => this.#one(request));
+    this.#end.run();
     return outcomes;
+  }
+
+  /** What fails takes the transaction with it, and nobody else's work. */
+  #alone(request: StoreRequest): StoreOutcome {
+    const rows = request.statements.map((statement) => this.#statement(statement));
+    return { id: request.id, ok: true, rows };
   }
 
   /** Some 10 µs a switch, against some 150 µs of an fsync that nobody asked for. */
