@@ -3,9 +3,10 @@
  *
  * The idea: a command that may begin is received and marked as started in one write, and only then
  * touches the device; so after any crash "started" means nobody knows, and what is not there was
- * never sent [PROTOCOL 11]. Its first frame leaves before anybody is told. One command runs at a time, a second one is BUSY. What interrupts it decides the
- * verdict: nothing triggered is refused, anything later is faulted with both positions, or
- * unknown. Pure; it refuses to judge whether a command is allowed (command-checks.ts does).
+ * never sent [PROTOCOL 11]. Its first frame leaves before anybody is told. One command runs at a
+ * time, a second one is BUSY. What interrupts it decides the verdict: nothing triggered is refused,
+ * anything later is faulted with both positions, or unknown. Pure; it refuses to judge whether a
+ * command is allowed (command-checks.ts does).
  */
 import type { Detail, Verdict } from "#drivers/reading.js";
 

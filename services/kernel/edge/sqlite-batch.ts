@@ -2,8 +2,9 @@
  * Runs requests on one SQLite connection: the part that worker and in-memory store share.
  *
  * The idea: requests that wait together share one BEGIN IMMEDIATE … COMMIT, each inside its own
- * savepoint, so each keeps its own success or failure; one alone needs none. Synchronous from begin to end, so no
- * transaction can span an await. It refuses statements that would end or leave the transaction.
+ * savepoint, so each keeps its own success or failure; one alone needs none. Synchronous from begin
+ * to end, so no transaction can span an await. It refuses statements that would end or leave the
+ * transaction.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import Database from "better-sqlite3";
