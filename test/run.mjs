@@ -16,7 +16,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const inCi = process.env.CI === "true";
 const wanted = process.argv.slice(2);
 /** Whole cells, and lines whose silences are judged: one file at a time. */
-const alone = /^test\/(hil|chaos|e2e|integration\/(line|bus))\//;
+const alone = /^test\/(hil|e2e|integration\/(line|bus))\//;
+/** Cells that are judged by what they do and not by how soon: two at a time. */
+const chaos = /^test\/chaos\//;
 /** Sockets and processes that mostly wait: two files at a time. */
 const pairs = /^test\/integration\//;
 
@@ -67,10 +69,13 @@ function runGroup(name, files, flags) {
 
 const oneByOne = chosen.filter((path) => alone.test(path));
 const twoByTwo = chosen.filter((path) => pairs.test(path) && !alone.test(path));
-const together = chosen.filter((path) => !alone.test(path) && !pairs.test(path));
+const inChaos = chosen.filter((path) => chaos.test(path));
+const apart = [alone, pairs, chaos];
+const together = chosen.filter((path) => !apart.some((kind) => kind.test(path)));
 const groups = [
   runGroup("together", together, ["--no-isolate"]),
   runGroup("two-by-two", twoByTwo, ["--maxWorkers=2"]),
+  runGroup("chaos", inChaos, ["--maxWorkers=2"]),
   runGroup("one-by-one", oneByOne, ["--no-file-parallelism"]),
 ];
 const sum = (field) => groups.reduce((total, group) => total + group[field], 0);
