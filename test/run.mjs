@@ -73,7 +73,7 @@ const inChaos = chosen.filter((path) => chaos.test(path));
 const apart = [alone, pairs, chaos];
 const together = chosen.filter((path) => !apart.some((kind) => kind.test(path)));
 const groups = [
-  runGroup("together", together, ["--no-isolate"]),
+  runGroup("together", together, ["--no-isolate", "--maxWorkers=2"]),
   runGroup("two-by-two", twoByTwo, ["--maxWorkers=2"]),
   runGroup("chaos", inChaos, ["--maxWorkers=2"]),
   runGroup("one-by-one", oneByOne, ["--no-file-parallelism"]),
