@@ -11,6 +11,7 @@ import type { SagaForecast, StepForecast } from "#kernel/config/saga-forecast.js
 import type { StartPlace } from "./dry-run.js";
 import type { Inputs } from "./run-inputs.js";
 import { seconds } from "./run-report.js";
+import { depthOf } from "./run-tree.js";
 
 export interface ForecastTold {
   readonly saga: SagaDefinition;
@@ -43,16 +44,6 @@ export function forecastLines(told: ForecastTold): readonly string[] {
     return changed ? [...told, `${margin}↩ ${next}`] : told;
   });
   return [...headLines(told), ...lines, ...totalLines(forecast)];
-}
-
-function depthOf(steps: readonly StepForecast[], step: StepForecast): number {
-  let depth = 0;
-  let inside = step.parent;
-  while (inside !== undefined && depth < steps.length) {
-    depth += 1;
-    inside = steps[inside]?.parent;
-  }
-  return depth;
 }
 
 function headLines({ saga, places, inputs }: ForecastTold): readonly string[] {

@@ -117,7 +117,12 @@ function bar(percent: number): string {
   return `${"█".repeat(full)}${"░".repeat(10 - full)}`;
 }
 
-export function depthOf(steps: readonly RunStep[], step: RunStep): number {
+interface Nested {
+  readonly parent?: number | undefined;
+}
+
+/** How many containers a step stands in. */
+export function depthOf(steps: readonly Nested[], step: Nested): number {
   let depth = 0;
   let inside = step.parent;
   while (inside !== undefined && depth < steps.length) {

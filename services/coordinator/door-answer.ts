@@ -8,6 +8,7 @@ import type { Detail } from "#drivers/reading.js";
 import type { Command } from "#kernel/contract/payloads.js";
 import type { ErrorCode } from "#kernel/errors.js";
 import type { Statement } from "#kernel/ports.js";
+import { wishText } from "#kernel/wish.js";
 
 /** Answers that are kept for repeats. */
 export const answersMax = 1000;
@@ -47,15 +48,7 @@ export function keeping({ command, body }: Asked, answer: Answer): Statement[] {
 
 /** The same for the same wish, whatever the order of the fields. */
 export function bodyOf(kind: string, verb: string, command: Command): string {
-  return JSON.stringify([kind, verb, sorted(command.args)]);
-}
-
-/** Names in order, at every depth: another order of fields is no other wish. */
-export function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return entries.map(([name, inner]) => [name, sorted(inner)]);
+  return wishText([kind, verb, command.args]);
 }
 
 /** A person's reason; undefined: it says nothing, or too much. */

@@ -11,9 +11,10 @@ import { startInputs } from "#kernel/config/saga-inputs.js";
 import { commandIdSchema } from "#kernel/contract/payloads.js";
 import { ServocellError } from "#kernel/errors.js";
 import type { NewId } from "#kernel/ports.js";
+import { wishText } from "#kernel/wish.js";
 import type { CellDesk } from "./cell-desk.js";
 import type { CellWatch } from "./cell-watch.js";
-import { type Answer, type Asked, keeping, refusal, sorted } from "./door-answer.js";
+import { type Answer, type Asked, keeping, refusal } from "./door-answer.js";
 import type { ExclusionDesk } from "./exclusion-desk.js";
 import type { Journal } from "./journal.js";
 import type { LatchDesk } from "./latch-desk.js";
@@ -82,7 +83,7 @@ export class StartDoor {
     const judged = startInputs(known?.saga ?? saga, inputs);
     if (!judged.ok) return wrongInputs(judged.problems);
     const had = known?.inputs ?? stored?.inputs ?? {};
-    if (JSON.stringify(sorted(judged.inputs)) !== JSON.stringify(sorted(had))) {
+    if (wishText(judged.inputs) !== wishText(had)) {
       return refusal("DUPLICATE_ID", `The run ${run} exists and was started with other inputs.`);
     }
     return {

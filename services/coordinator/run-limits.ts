@@ -31,6 +31,8 @@ export const leaseAgainMs: Ms = 250;
 export const spareTriesMax = 2;
 /** A makeSafe that was refused before anything was sent is tried once more. */
 export const safeAttemptsMax = 2;
+/** One operation of a makeSafe ends within this, however long its step may wait. */
+export const safeMsMax: Ms = 600_000;
 /** Readings of an expression; the desk answers at once, so only a fault takes longer. */
 export const readingsMsMax: Ms = 1000;
 /** A pause before a retry is never longer, whatever its factor makes of it. */

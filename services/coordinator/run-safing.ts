@@ -8,7 +8,7 @@
 import type { Ms, Verdict } from "#drivers/reading.js";
 import type { SagaOperation, SagaStepDefinition } from "#kernel/config/saga.js";
 import type { RunEffect, RunTurn } from "./run-events.js";
-import { leaseAgainMs, leaseAgainSoonMs, safeAttemptsMax } from "./run-limits.js";
+import { leaseAgainMs, leaseAgainSoonMs, safeAttemptsMax, safeMsMax } from "./run-limits.js";
 import type { Cause, Phase, Run, SafeItem, SafeWork, Unknown } from "./run-state.js";
 import { enterReleasing, newFlight, takeId, withStep } from "./run-steps.js";
 
@@ -134,9 +134,14 @@ function notStill(unknown: Unknown): Cause {
   return { code: "NOT_DELIVERED", text: `${unknown.device}: ${unknown.text}` };
 }
 
+/** A step may wait for a day; the way to the safe state may not. */
+function safeMsOf(run: Run, item: SafeItem): Ms {
+  return Math.min(definitionOf(run, item)?.timeoutMs ?? 0, safeMsMax);
+}
+
 /** True when the item now waits for something. */
 function work(b: Builder, item: SafeItem, device: string, nowMs: Ms): boolean {
-  const timeoutMs = definitionOf(b.run, item)?.timeoutMs ?? 0;
+  const timeoutMs = safeMsOf(b.run, item);
   const base = { item, device, attempt: 1, endByMs: nowMs + timeoutMs };
   if (b.phase.unstopped.some((unknown) => unknown.device === device)) {
     b.phase = { ...b.phase, current: { ...base, doing: { kind: "standstill" } } };
@@ -163,7 +168,7 @@ function command(b: Builder, base: Omit<SafeWork, "doing">, nowMs: Ms): void {
   const definition = definitionOf(b.run, base.item);
   if (operation === undefined || definition === undefined) return;
   const { device, verb, args } = operation;
-  const ttlMs = definition.timeoutMs;
+  const ttlMs = safeMsOf(b.run, base.item);
   const flight = newFlight({ id, device, verb, args, epoch, ttlMs }, nowMs);
   b.phase = { ...b.phase, current: { ...base, doing: { kind: "operation", flight } } };
   const intent = { step: definition.name, part: "makeSafe" } as const;

@@ -36,7 +36,6 @@ class DriverApp implements App {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #loaded: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
-  #aside: (() => void) | undefined;
   #closed = false;
 
   constructor(ports: DriverPorts, config: DriverConfig, model: DeviceModel) {
@@ -67,10 +66,8 @@ class DriverApp implements App {
   }
 
   /** A moving axis is never handed over, nor one that somebody has [PROTOCOL 12]. */
-  standAside(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#aside = resolve;
-    });
+  isIdle(): boolean {
+    return !this.#parts.busy && !this.#parts.mayMove;
   }
 
   /** Both roads of a stop first, then everything else. */
@@ -114,12 +111,6 @@ class DriverApp implements App {
     if (this.#closed) return;
     const nowMs = performance.now();
     this.#parts.tick(nowMs);
-    if (this.#aside !== undefined && !this.#parts.busy && !this.#parts.mayMove) {
-      // Ends in this very tick: nobody is given the axis in between.
-      void this.stop("another start takes over");
-      this.#aside();
-      return;
-    }
     const waitMs = this.#parts.busy ? tickMs : idleTickMs;
     this.#timer = setTimeout(() => this.#tick(), waitMs);
   }

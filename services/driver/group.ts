@@ -19,8 +19,9 @@ export class DriverGroup implements App {
     await Promise.all(this.#apps.map((app) => app.start()));
   }
 
-  async standAside(): Promise<void> {
-    await Promise.all(this.#apps.map((app) => app.standAside?.()));
+  /** All of them at once, or none: the process is one. */
+  isIdle(): boolean {
+    return this.#apps.every((app) => app.isIdle?.() ?? true);
   }
 
   async stop(reason: string): Promise<void> {

@@ -11,6 +11,7 @@ import type { Json } from "#drivers/reading.js";
 import type { By, Command, Response } from "#kernel/contract/payloads.js";
 import { type ErrorCode, errors, ServocellError } from "#kernel/errors.js";
 import type { MessageLink } from "#kernel/ports.js";
+import { wishText } from "#kernel/wish.js";
 import type { Mirror } from "./mirror.js";
 
 /** The longest wait for the coordinator's first word. */
@@ -77,7 +78,7 @@ export class CoordinatorRequests {
   }
 
   #refuseOtherWish({ topic, verb, id, args }: Request): void {
-    const wish = JSON.stringify([topic, verb, inOrder(args)]);
+    const wish = wishText([topic, verb, args]);
     const known = this.#wishes.get(id);
     if (known !== undefined && known !== wish) {
       throw new ServocellError("DUPLICATE_ID", `The id ${id} was used for another command.`, {
@@ -118,14 +119,6 @@ export class CoordinatorRequests {
       if (waiters.size === 0) this.#waiting.delete(request.id);
     }
   }
-}
-
-/** Names in order, at every depth: another order of fields is no other wish. */
-function inOrder(value: Json): Json {
-  if (Array.isArray(value)) return value.map(inOrder);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return entries.map(([name, inner]) => [name, inOrder(inner)]);
 }
 
 function payloadOf(request: Request): Command {

@@ -149,10 +149,10 @@ export interface App {
   /** Drains: nothing new, axes stopped and verified (bounded), then closes what it holds. */
   stop(reason: string): Promise<void>;
   /**
-   * Another start of it stands by: resolves once nothing moves and nobody counts on this one, so
-   * that it may end [PROTOCOL 12]. Absent: it may always.
+   * True while nothing moves and nobody counts on it, so that another start may take its place
+   * [PROTOCOL 12]. Absent: always.
    */
-  standAside?(): Promise<void>;
+  isIdle?(): boolean;
 }
 
 /** What came of one frame on the wire of a device endpoint. */

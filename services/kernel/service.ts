@@ -11,6 +11,9 @@ import type { App, Log } from "./ports.js";
 /** Longest orderly end; the axes are stopped and verified within it. */
 export const drainMaxMs = 8000;
 
+/** How often a service that stands aside looks whether it may end. */
+const asideLookMs = 20;
+
 export const exitCodes = {
   /** Ended as asked. */
   orderly: 0,
@@ -33,7 +36,7 @@ export class ServiceLife {
   readonly #app: App;
   readonly #ports: LifePorts;
   #state: LifeState = "starting";
-  #aside = false;
+  #aside: ReturnType<typeof setInterval> | undefined;
 
   constructor(app: App, ports: LifePorts) {
     this.#app = app;
@@ -62,6 +65,7 @@ export class ServiceLife {
   /** Ends once, also during the start; later calls change nothing. */
   async end(reason: string, code: number = exitCodes.orderly): Promise<void> {
     if (this.#state === "draining" || this.#state === "stopped") return;
+    clearInterval(this.#aside);
     this.#state = "draining";
     this.#ports.log.info({ reason }, "The service is stopping.");
     const outcome = await this.#drain(reason);
@@ -72,13 +76,21 @@ export class ServiceLife {
     this.#ports.exit(outcome === "done" ? code : exitCodes.failed);
   }
 
-  /** Ends as soon as the app may; asked again it changes nothing. */
-  async standAside(): Promise<void> {
-    if (this.#aside) return;
-    this.#aside = true;
+  /**
+   * Another start stands by: ends as soon as nobody counts on this one, in the very turn in which
+   * that is seen. Asked again, it stays.
+   */
+  standAside(): void {
+    if (this.#aside !== undefined) {
+      clearInterval(this.#aside);
+      this.#aside = undefined;
+      this.#ports.log.info({}, "The other start has gone; this one stays.");
+      return;
+    }
     this.#ports.log.info({}, "Another start stands by; this one ends when nobody counts on it.");
-    await this.#app.standAside?.();
-    await this.end("another start takes over");
+    this.#aside = setInterval(() => {
+      if (this.#app.isIdle?.() ?? true) void this.end("another start takes over");
+    }, asideLookMs);
   }
 
   async #drain(reason: string): Promise<string> {

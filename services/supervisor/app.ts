@@ -25,7 +25,7 @@ export interface ChildProcess {
   onStandby(listener: () => void): void;
   /** Called once; also when the process could not be started. */
   onExit(listener: (last: LastWords) => void): void;
-  /** Asks it to end as soon as nothing moves and nobody counts on it. */
+  /** Asks it to end as soon as nothing moves and nobody counts on it; asked again, it stays. */
   standAside(): void;
   terminate(): void;
   kill(): void;
@@ -164,6 +164,7 @@ class Runner implements Supervisor {
     if (next.standsBy && next.words === undefined) {
       old.standAside();
       await this.#until(() => child.process !== old || next.words !== undefined, limitMs);
+      if (child.process === old) old.standAside();
     }
     if (child.process !== next.process) {
       if (child.next === next) child.next = undefined;

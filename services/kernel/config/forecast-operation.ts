@@ -23,6 +23,7 @@ import {
   withPlace,
 } from "./forecast-world.js";
 import { exactly, oneOf, rampsOf, type TimeSpan, travelMs, wayMax, waysTo } from "./motion-time.js";
+import { isMotion } from "./moving-verbs.js";
 import { deviceUnits } from "./quantities.js";
 import type { SagaOperation } from "./saga.js";
 
@@ -59,17 +60,6 @@ export interface OperationForecast {
   readonly world: World;
 }
 
-const motions: ReadonlySet<string> = new Set([
-  "moveTo",
-  "moveBy",
-  "velocity",
-  "jog",
-  "home",
-  "grip",
-  "release",
-  "set",
-]);
-
 type Facts = { readonly [name: string]: Fact<number> };
 
 /** `limitMs`: the time of its step, which bounds what is not known. */
@@ -87,7 +77,7 @@ export function forecastOperation(
   const args = argsOf(operation, world, refusals);
   const spec = specOf(device, operation.verb);
   refusals.push(...readiness(operation.device, spec, place));
-  if (motions.has(operation.verb)) refusals.push(...interlocked(operation.device, cell, world));
+  if (isMotion(operation.verb)) refusals.push(...interlocked(operation.device, cell, world));
   const boundMs = Math.min(limitMs, spec?.timeoutMs ?? limitMs);
   const work = { operation, device, place, args, boundMs };
   const effect = effectOf(work);

@@ -171,7 +171,7 @@ function endOnSignals(life: ServiceLife, supervised: boolean): void {
   process.on("SIGINT", () => void life.end("SIGINT"));
   // A terminal that closes ends the service in order, too.
   process.on("SIGHUP", () => void life.end("SIGHUP"));
-  process.on("SIGUSR2", () => void life.standAside());
+  process.on("SIGUSR2", () => life.standAside());
   if (!supervised) return;
   const gone = () => void life.end("supervisor gone");
   process.stdin.once("end", gone);

@@ -303,4 +303,18 @@ describe("on a raw peer", () => {
       sender.publish("axisCommand", { axis: "a/b", verb: "home" }, command("c")),
     ).rejects.toMatchObject({ code: "INTERNAL" });
   });
+
+  it("after 150 good ones, a command that does not fit its schema is still refused", async () => {
+    const { url } = await peer();
+    const sender = link(url, "coordinator");
+    await online(sender);
+    const levels = { axis: "x", verb: "home" };
+    for (let i = 0; i < 150; i += 1) {
+      // Nobody acknowledges: what counts is that they were taken.
+      sender.publish("axisCommand", levels, command(`c${i}`)).catch(() => undefined);
+    }
+    await expect(
+      sender.publish("axisCommand", levels, command("not an id!")),
+    ).rejects.toMatchObject({ code: "INTERNAL" });
+  });
 });

@@ -39,3 +39,16 @@ test("group: the shared link closes with its last owner, not before", async () =
   await shared.close();
   expect(closed).toBe(1);
 });
+
+test.each([
+  [true, true, true],
+  [true, false, false],
+  [false, false, false],
+])("group: idle only when each of them is (a=%s, b=%s): %s", (a, b, both) => {
+  const app = (idle: boolean) => ({
+    start: async () => undefined,
+    stop: async () => undefined,
+    isIdle: () => idle,
+  });
+  expect(new DriverGroup([app(a), app(b)]).isIdle()).toBe(both);
+});

@@ -14,6 +14,7 @@ function life(app: Partial<App>) {
   const told: string[] = [];
   const whole: App = {
     start: app.start ?? (async () => undefined),
+    ...(app.isIdle === undefined ? {} : { isIdle: app.isIdle }),
     stop: async (reason) => {
       told.push(`stop: ${reason}`);
       await app.stop?.(reason);
@@ -71,4 +72,36 @@ it("a drain that hangs is cut at its bound with 1; one that fails is 1 too", asy
   await failing.service.start();
   await failing.service.end("SIGINT");
   expect(failing.told.at(-1)).toBe("exit 1");
+});
+
+it("standing aside: it ends when the app is idle, and not before", async () => {
+  let idle = false;
+  const { service, told } = life({ isIdle: () => idle });
+  await service.start();
+  service.standAside();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(told).toEqual(["ready"]);
+  idle = true;
+  await vi.advanceTimersByTimeAsync(20);
+  expect(told).toEqual(["ready", "stop: another start takes over", "exit 0"]);
+});
+
+it("standing aside, asked again: it stays, however idle it is", async () => {
+  let idle = false;
+  const { service, told } = life({ isIdle: () => idle });
+  await service.start();
+  service.standAside();
+  await vi.advanceTimersByTimeAsync(1_000);
+  service.standAside();
+  idle = true;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(told).toEqual(["ready"]);
+});
+
+it("standing aside: an app that says nothing of itself may always end", async () => {
+  const { service, told } = life({});
+  await service.start();
+  service.standAside();
+  await vi.advanceTimersByTimeAsync(20);
+  expect(told).toEqual(["ready", "stop: another start takes over", "exit 0"]);
 });

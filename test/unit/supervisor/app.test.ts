@@ -254,6 +254,8 @@ test("an axis that is needed to the limit keeps its driver; the new process is e
   successor.standBy();
   await vi.advanceTimersByTimeAsync(5_100);
   expect(await done).toContain("still needed");
+  // Asked again, the old one stays.
+  expect(seen.filter((line) => line === "aside driver-x").length).toBe(2);
   expect(seen).toContain("kill driver-x");
   expect(stateOf(supervisor)).toBe("up");
 });
