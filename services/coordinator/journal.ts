@@ -159,11 +159,6 @@ export class Journal {
     return loaded?.trusted === true ? loaded.run : undefined;
   }
 
-  /** The saga of a run that has left the memory; undefined: there is no such run. */
-  async sagaOf(run: string): Promise<string | undefined> {
-    return (await this.stored(run))?.saga;
-  }
-
   /** Up to `limit` rows of a run after `after`, from the archive and from the journal. */
   async history(run: string, after: number, limit: number): Promise<readonly HistoryRow[]> {
     const rows = await this.#page(run, after, limit);

@@ -11,7 +11,7 @@ import { crashPoint } from "./crash-points.js";
 import type { LatchBook } from "./latch-book.js";
 import { type Alive, ruleRestart } from "./restart-rule.js";
 import type { RunDesk } from "./run-desk.js";
-import { isActive, type Run } from "./run-state.js";
+import type { Run } from "./run-state.js";
 import type { StoreQueue } from "./store-queue.js";
 
 /** How often the sign of life is written. */
@@ -114,10 +114,5 @@ export class RestartDesk {
     if (this.#timer !== undefined) this.#sign();
     clearInterval(this.#timer);
     this.#timer = undefined;
-  }
-
-  /** True while an unfinished run has not been ruled. */
-  static isUndecided(run: Run): boolean {
-    return isActive(run) && run.phase.at === "stopping" && run.phase.next === "undecided";
   }
 }

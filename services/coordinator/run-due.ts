@@ -118,10 +118,3 @@ export function dueMs(run: Run, isHeld: IsHeld = () => false): Ms | undefined {
       return phase satisfies never;
   }
 }
-
-/** True while a held or suspended run has no step under way. */
-export function isParked(run: Run): boolean {
-  const { phase } = run;
-  if (run.held === undefined || phase.at !== "running") return false;
-  return phase.threads.every(({ wait }) => wait.kind === "parked" || wait.kind === "join");
-}

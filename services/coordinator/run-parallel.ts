@@ -6,6 +6,7 @@
  * what has to be made safe. Pure. It refuses to go on beside something that may still move.
  */
 import type { Block, SagaDefinition } from "#kernel/config/saga.js";
+import { blocksOf } from "#kernel/config/saga-walk.js";
 import { still } from "./run-retry.js";
 import type { Thread } from "./run-state.js";
 import type { Stepper } from "./run-stepper.js";
@@ -55,21 +56,6 @@ function stepsWithin(saga: SagaDefinition, block: Block): readonly number[] {
   return block.flatMap((step) => {
     const definition = saga.steps[step];
     if (definition === undefined) return [];
-    const inner = blocksOf(definition.action).concat([definition.orElse ?? []]);
-    return [step, ...inner.flatMap((one) => stepsWithin(saga, one))];
+    return [step, ...blocksOf(definition).flatMap((one) => stepsWithin(saga, one))];
   });
-}
-
-function blocksOf(action: SagaDefinition["steps"][number]["action"]): Block[] {
-  switch (action.kind) {
-    case "parallel":
-      return [...action.branches];
-    case "choose":
-      return [...action.cases.map(({ block }) => block), action.otherwise];
-    case "repeat":
-    case "call":
-      return [action.block];
-    default:
-      return [];
-  }
 }

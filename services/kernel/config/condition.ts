@@ -8,7 +8,6 @@
 import type { DeviceView } from "#drivers/device-model.js";
 import type { Ms, Reading } from "#drivers/reading.js";
 import type { Condition, ConditionTerm } from "./cell.js";
-import type { Expression, Written } from "./expression.js";
 import { inUnit } from "./quantities.js";
 
 /** What may be compared: truth values as they are, numbers in the user unit of the device. */
@@ -78,24 +77,6 @@ function parseTerm(part: string, fieldOf: FieldLookup): ConditionTerm | string {
   }
   const number = inUnit(value, kind.unit);
   return typeof number === "number" ? { ...known, value: number } : number.problem;
-}
-
-/** The same condition as an expression. */
-export function writtenOf(condition: Condition): Written {
-  const terms = condition.terms.map(
-    ({ device, field, op, value }): Expression => ({
-      kind: "binary",
-      op,
-      left: { kind: "reading", device, field },
-      right: { kind: "literal", value },
-    }),
-  );
-  const [first = { kind: "literal", value: true } as const, ...rest] = terms;
-  const expression = rest.reduce<Expression>(
-    (left, right) => ({ kind: "binary", op: "and", left, right }),
-    first,
-  );
-  return { text: condition.text, expression };
 }
 
 export type ConditionLookup = (

@@ -8,7 +8,7 @@
 import { evaluateExpression, type Scope, type Value, type Written } from "./expression.js";
 import { kindText, type ValueKind } from "./expression-kinds.js";
 import { isConstant, type Range, rangeOf } from "./expression-range.js";
-import { parseExpression } from "./expression-text.js";
+import { parseExpression, problemsText } from "./expression-text.js";
 import type { Path } from "./file-problems.js";
 import type { FileReader, QuantityRules } from "./file-reader.js";
 import type { SagaNames } from "./saga-names.js";
@@ -39,7 +39,7 @@ export function readWritten(
   const bare = marked.exec(text)?.groups?.text ?? text;
   const parsed = parseExpression(bare, names.names(), wanted);
   if (parsed.ok) return { written: parsed.written, kind: parsed.kind };
-  const said = parsed.problems.map(({ message }) => message).join("; ");
+  const said = problemsText(parsed.problems);
   const hint = parsed.problems.find(({ suggestion }) => suggestion !== undefined)?.suggestion;
   return read.problems.at(path, said, {
     value: text,

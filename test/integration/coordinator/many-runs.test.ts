@@ -9,10 +9,10 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { SagaDefinition } from "#kernel/config/cell.js";
-import { writtenOf } from "#kernel/config/condition.js";
 import { answersMax } from "../../../services/coordinator/door-answer.js";
 import { overtakesMax } from "../../../services/coordinator/lock.machine.js";
 import { openRunsMax } from "../../../services/coordinator/run-desk.js";
+import { writtenOf } from "../../fixtures/config/written-condition.js";
 import {
   CoordinatorCell,
   cellConfig,

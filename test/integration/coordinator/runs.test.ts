@@ -5,7 +5,7 @@
  */
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { writtenOf } from "#kernel/config/condition.js";
+import { writtenOf } from "../../fixtures/config/written-condition.js";
 import {
   CoordinatorCell,
   cellConfig,

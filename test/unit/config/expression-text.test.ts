@@ -3,10 +3,11 @@
  * The idea: tables of texts over a handful of names. It refuses devices and files.
  */
 import { expect, test } from "vitest";
-import { parseCondition, writtenOf } from "#kernel/config/condition.js";
+import { parseCondition } from "#kernel/config/condition.js";
 import { evaluateExpression, type Scope, type Value } from "#kernel/config/expression.js";
 import type { ValueKind } from "#kernel/config/expression-kinds.js";
 import { type ExpressionNames, parseExpression } from "#kernel/config/expression-text.js";
+import { writtenOf } from "../../fixtures/config/written-condition.js";
 
 const mm: ValueKind = { kind: "number", unit: "mm" };
 const plain: ValueKind = { kind: "number", unit: undefined };

@@ -6,11 +6,12 @@
 import { expect, test } from "vitest";
 import type { AxisSetup } from "#drivers/device-model.js";
 import { loadProfile } from "#drivers/profile-loader.js";
-import { parseCondition, writtenOf } from "#kernel/config/condition.js";
+import { parseCondition } from "#kernel/config/condition.js";
 import type { Expression, Written } from "#kernel/config/expression.js";
 import { travelMs } from "#kernel/config/motion-time.js";
 import type { SagaAction, SagaDefinition, SagaStepDefinition } from "#kernel/config/saga.js";
 import { type ForecastCell, forecastSaga } from "#kernel/config/saga-forecast.js";
+import { writtenOf } from "../../fixtures/config/written-condition.js";
 
 const linear: AxisSetup = {
   kind: "linear",
