@@ -5,7 +5,7 @@
  * infinity, and a name that stands twice is taken for two, so the range may be wider than what can
  * happen but never narrower. Pure. It refuses truth values and texts: they have no range.
  */
-import type { Expression } from "./expression.js";
+import { type Expression, partsOf } from "./expression.js";
 
 export interface Range {
   readonly min: number;
@@ -107,22 +107,6 @@ function called(expression: Expression & { kind: "call" }, names: NameRanges): R
 
 /** Whether it is the same whatever the run finds: made of numbers, texts and truths alone. */
 export function isConstant(expression: Expression): boolean {
-  switch (expression.kind) {
-    case "literal":
-      return true;
-    case "input":
-    case "variable":
-    case "reading":
-    case "event":
-      return false;
-    case "not":
-    case "negate":
-      return isConstant(expression.of);
-    case "binary":
-      return isConstant(expression.left) && isConstant(expression.right);
-    case "call":
-      return expression.of.every(isConstant);
-    default:
-      return expression satisfies never;
-  }
+  const named = new Set(["input", "variable", "reading", "event"]);
+  return partsOf(expression).every(({ kind }) => !named.has(kind));
 }

@@ -50,37 +50,37 @@ export type Valued =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly reason: string };
 
+/** The expression and all its parts, in the order in which they stand. */
+export function partsOf(expression: Expression): readonly Expression[] {
+  switch (expression.kind) {
+    case "not":
+    case "negate":
+      return [expression, ...partsOf(expression.of)];
+    case "binary":
+      return [expression, ...partsOf(expression.left), ...partsOf(expression.right)];
+    case "call":
+      return [expression, ...expression.of.flatMap(partsOf)];
+    case "literal":
+    case "input":
+    case "variable":
+    case "reading":
+    case "event":
+      return [expression];
+    default:
+      return expression satisfies never;
+  }
+}
+
 /** The readings that an expression asks for, each once, in order of their first use. */
 export function readingsOf(
   expression: Expression,
 ): readonly { readonly device: string; readonly field: string }[] {
   const found = new Map<string, { readonly device: string; readonly field: string }>();
-  const walk = (part: Expression): void => {
-    switch (part.kind) {
-      case "reading":
-        found.set(`${part.device}.${part.field}`, { device: part.device, field: part.field });
-        return;
-      case "not":
-      case "negate":
-        walk(part.of);
-        return;
-      case "binary":
-        walk(part.left);
-        walk(part.right);
-        return;
-      case "call":
-        for (const inner of part.of) walk(inner);
-        return;
-      case "literal":
-      case "input":
-      case "variable":
-      case "event":
-        return;
-      default:
-        part satisfies never;
-    }
-  };
-  walk(expression);
+  for (const part of partsOf(expression)) {
+    if (part.kind !== "reading") continue;
+    const { device, field } = part;
+    found.set(`${device}.${field}`, { device, field });
+  }
   return [...found.values()];
 }
 

@@ -5,7 +5,7 @@
  * again keep only what both agree on. Plain data, copied on change. It refuses to guess: what one
  * way leaves open is open after both.
  */
-import type { Expression, Scope, Value } from "./expression.js";
+import { type Expression, partsOf, type Scope, type Value } from "./expression.js";
 
 /** A value, or what it depends on, in words. */
 export type Fact<T> =
@@ -143,38 +143,14 @@ export function opensOf(expression: Expression, world: World): readonly string[]
     if (fact === undefined) found.add(otherwise);
     else if (!fact.known) found.add(fact.on);
   };
-  const walk = (part: Expression): void => {
-    switch (part.kind) {
-      case "reading":
-        note(factOf(world, part.device, part.field), `${part.device}.${part.field}`);
-        return;
-      case "input":
-        note(world.inputs.get(part.name), `the input ${part.name}`);
-        return;
-      case "variable":
-        note(world.variables.get(part.name), `the variable ${part.name}`);
-        return;
-      case "event":
-        found.add(`the event's ${part.name}`);
-        return;
-      case "not":
-      case "negate":
-        walk(part.of);
-        return;
-      case "binary":
-        walk(part.left);
-        walk(part.right);
-        return;
-      case "call":
-        for (const inner of part.of) walk(inner);
-        return;
-      case "literal":
-        return;
-      default:
-        part satisfies never;
-    }
-  };
-  walk(expression);
+  for (const part of partsOf(expression)) {
+    const { kind } = part;
+    if (kind === "reading") {
+      note(factOf(world, part.device, part.field), `${part.device}.${part.field}`);
+    } else if (kind === "input") note(world.inputs.get(part.name), `the input ${part.name}`);
+    else if (kind === "variable") note(world.variables.get(part.name), `the variable ${part.name}`);
+    else if (kind === "event") found.add(`the event's ${part.name}`);
+  }
   return [...found];
 }
 

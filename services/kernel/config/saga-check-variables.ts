@@ -5,7 +5,7 @@
  * keep what all of them set, a loop may have no turn, and a backup plan is one of two ways. It
  * refuses to call wrong what a later turn of a loop could have set.
  */
-import type { Expression, Written } from "./expression.js";
+import { type Expression, partsOf, type Written } from "./expression.js";
 import type { Block, SagaDefinition, SagaStepDefinition } from "./saga.js";
 import type { Finding } from "./saga-check.js";
 
@@ -24,24 +24,7 @@ export function checkVariables(saga: SagaDefinition): readonly Finding[] {
 
 /** The variables that an expression reads. */
 function variablesOf(expression: Expression): readonly string[] {
-  switch (expression.kind) {
-    case "variable":
-      return [expression.name];
-    case "not":
-    case "negate":
-      return variablesOf(expression.of);
-    case "binary":
-      return [...variablesOf(expression.left), ...variablesOf(expression.right)];
-    case "call":
-      return expression.of.flatMap(variablesOf);
-    case "literal":
-    case "input":
-    case "reading":
-    case "event":
-      return [];
-    default:
-      return expression satisfies never;
-  }
+  return partsOf(expression).flatMap((part) => (part.kind === "variable" ? [part.name] : []));
 }
 
 function withSet({ sure, maybe }: Known, name: string): Known {
