@@ -10,7 +10,12 @@ import { createHash } from "node:crypto";
 import type { Detail } from "#drivers/reading.js";
 import { eventLevels } from "#kernel/cloud-event.js";
 import type { CellConfig } from "#kernel/config/cell.js";
-import { evaluateExpression, type Scope, type Value } from "#kernel/config/expression.js";
+import {
+  evaluateExpression,
+  eventScope,
+  type Scope,
+  type Value,
+} from "#kernel/config/expression.js";
 import type { RuleConfig } from "#kernel/config/saga.js";
 import type { CloudEvent, Command } from "#kernel/contract/payloads.js";
 import { codeOf, type ErrorCode, ServocellError, textOf } from "#kernel/errors.js";
@@ -80,7 +85,7 @@ export class RuleDesk {
   }
 
   async #met(rule: RuleConfig, event: CloudEvent, openTs: number): Promise<void> {
-    const scope = scopeOf(event);
+    const scope = eventScope(eventValues(event.data as Detail));
     if (rule.on.where !== undefined) {
       const where = evaluateExpression(rule.on.where.expression, scope);
       if (!where.ok || where.value !== true) return;
@@ -173,15 +178,4 @@ function runIdOf(rule: RuleConfig, event: CloudEvent): string {
     .update(JSON.stringify([rule.name, event.id]))
     .digest("hex");
   return `rule-${hash.slice(0, 32)}`;
-}
-
-function scopeOf(event: CloudEvent): Scope {
-  const values = eventValues(event.data as Detail);
-  const nothing = () => undefined;
-  return {
-    input: nothing,
-    variable: nothing,
-    reading: nothing,
-    event: (name) => (Object.hasOwn(values, name) ? values[name] : undefined),
-  };
 }

@@ -8,7 +8,12 @@
  */
 import type { CellConfig } from "#kernel/config/cell.js";
 import { type ConditionLookup, notOlderThan } from "#kernel/config/condition.js";
-import { evaluateExpression, readingsOf, type Written } from "#kernel/config/expression.js";
+import {
+  emptyScope,
+  evaluateExpression,
+  readingsOf,
+  type Written,
+} from "#kernel/config/expression.js";
 import { readingsAgeMsMax, type SuspendConfig } from "#kernel/config/saga.js";
 import type { CellState } from "#kernel/contract/payloads.js";
 import type { CellSituation } from "./cell.machine.js";
@@ -104,10 +109,8 @@ export class SuspendDesk {
   }
 
   #worth({ expression }: Written): boolean | undefined {
-    const nothing = () => undefined;
-    const lookup = notOlderThan(this.#parts.lookup, readingsAgeMsMax, performance.now());
-    const scope = { input: nothing, variable: nothing, event: nothing, reading: lookup };
-    const worked = evaluateExpression(expression, scope);
+    const reading = notOlderThan(this.#parts.lookup, readingsAgeMsMax, performance.now());
+    const worked = evaluateExpression(expression, { ...emptyScope, reading });
     return worked.ok && typeof worked.value === "boolean" ? worked.value : undefined;
   }
 

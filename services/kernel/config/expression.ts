@@ -46,6 +46,20 @@ export interface Scope {
   reading(device: string, field: string): Reading<number | boolean> | undefined;
 }
 
+/** In which no name has a value; where some have, it is spread and they are put in. */
+export const emptyScope: Scope = {
+  input: () => undefined,
+  variable: () => undefined,
+  event: () => undefined,
+  reading: () => undefined,
+};
+
+/** In which only the fields of one event have values. */
+export function eventScope(fields: { readonly [name: string]: Value }): Scope {
+  const event = (name: string) => (Object.hasOwn(fields, name) ? fields[name] : undefined);
+  return { ...emptyScope, event };
+}
+
 export type Valued =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly reason: string };

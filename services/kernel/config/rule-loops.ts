@@ -6,7 +6,7 @@
  * of the saga, its name and its steps. What is not known (a state, a verdict) counts as possible.
  * It refuses to take what only people bring about for a loop.
  */
-import { evaluateExpression, type Scope, type Value } from "./expression.js";
+import { evaluateExpression, eventScope, type Value } from "./expression.js";
 import type { EventFilter, RuleConfig, SagaDefinition, SagaOperation } from "./saga.js";
 
 export interface LinkedRule {
@@ -42,10 +42,7 @@ type Fields = { readonly [name: string]: Value };
 /** False: with these fields, whatever the others are, the filter's condition does not hold. */
 function canHold({ where }: EventFilter, fields: Fields): boolean {
   if (where === undefined) return true;
-  const nothing = () => undefined;
-  const event = (name: string) => (Object.hasOwn(fields, name) ? fields[name] : undefined);
-  const scope: Scope = { input: nothing, variable: nothing, reading: nothing, event };
-  const worth = evaluateExpression(where.expression, scope);
+  const worth = evaluateExpression(where.expression, eventScope(fields));
   return !worth.ok || worth.value !== false;
 }
 

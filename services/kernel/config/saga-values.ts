@@ -5,7 +5,7 @@
  * makes sense (a condition, a variable) the sign may be left out. What an expression comes to is
  * judged over all inputs that the saga allows. It refuses to leave for the run what is known now.
  */
-import { evaluateExpression, type Scope, type Value, type Written } from "./expression.js";
+import { emptyScope, evaluateExpression, type Value, type Written } from "./expression.js";
 import { kindText, type ValueKind } from "./expression-kinds.js";
 import { isConstant, type Range, rangeOf } from "./expression-range.js";
 import { parseExpression, problemsText } from "./expression-text.js";
@@ -15,13 +15,6 @@ import type { SagaNames } from "./saga-names.js";
 
 /** `= input.depth + 5 mm`; a text that begins with == is no expression but a mistake. */
 const marked = /^\s*=(?!=)\s*(?<text>[\s\S]*)$/;
-
-const nothing: Scope = {
-  input: () => undefined,
-  variable: () => undefined,
-  event: () => undefined,
-  reading: () => undefined,
-};
 
 export interface WrittenOfKind {
   readonly written: Written;
@@ -83,7 +76,7 @@ function constant(
   written: Written,
   rules: QuantityRules,
 ): number | undefined {
-  const worth = evaluateExpression(written.expression, nothing);
+  const worth = evaluateExpression(written.expression, emptyScope);
   const value = worth.ok && typeof worth.value === "number" ? worth.value : Number.NaN;
   if (Number.isNaN(value)) {
     const why = worth.ok ? "it is no number" : worth.reason;
@@ -149,7 +142,7 @@ export function readValue(
   if (text !== undefined) {
     const found = readWritten(read, path, text, names, wanted);
     if (found === undefined || !isConstant(found.written.expression)) return found?.written;
-    const worth = evaluateExpression(found.written.expression, nothing);
+    const worth = evaluateExpression(found.written.expression, emptyScope);
     return worth.ok ? worth.value : read.problems.at(path, worth.reason, { value: text });
   }
   if (typeof raw === "boolean" && wanted.kind === "boolean") return raw;
