@@ -1,0 +1,214 @@
+/**
+ * The trace of a cell: what happened, line after line, as judges and people read it.
+ *
+ * The idea: one form for a world in virtual time and for a cell of real processes, whose lines come
+ * from the tap of the simulated devices, from the broker and from who kills and presses. A line
+ * says what happened and never whether it was right. Lines that only a world can see are marked.
+ * It refuses behaviour.
+ */
+
+/** A stop order was handed to a driver. */
+export interface StopDelivered {
+  readonly kind: "stopDelivered";
+  readonly at: number;
+  readonly device: string;
+  readonly id: string;
+  readonly road: "mqtt" | "socket";
+  /** Boot id of the driver, where known. */
+  readonly boot: string;
+}
+
+/** World only: a driver handed a frame to its lane. */
+export interface Handed {
+  readonly kind: "handed";
+  readonly at: number;
+  readonly device: string;
+  readonly lane: "stop" | "command";
+  /** Hex, without unit and checksum. */
+  readonly pdu: string;
+  readonly boot: string;
+}
+
+/** A request reached a device. `reply` is absent when it gave none. */
+export interface DeviceFrame {
+  readonly kind: "frame";
+  readonly at: number;
+  readonly device: string;
+  readonly pdu: string;
+  readonly reply?: string;
+}
+
+export interface LeaseChange {
+  readonly kind: "lease";
+  readonly at: number;
+  readonly device: string;
+  readonly change: "granted" | "ended";
+  readonly epoch: number;
+  /** The driver's words, of an end. */
+  readonly reason?: string;
+}
+
+export interface NodeLine {
+  readonly kind: "killed" | "started" | "stalled" | "resumed";
+  readonly at: number;
+  /** Service and boot: `driver-x#3`. */
+  readonly node: string;
+}
+
+/** A plant began or ended to move. Position and velocity in raw units of the device. */
+export interface Motion {
+  readonly kind: "motion";
+  readonly at: number;
+  readonly device: string;
+  readonly moving: boolean;
+  readonly position: number;
+}
+
+/** What is true of a plant: at least every 50 ms while it moves, and when asked for. */
+export interface Truth {
+  readonly kind: "truth";
+  readonly at: number;
+  readonly device: string;
+  readonly moving: boolean;
+  /** In the axis' user unit, as the cell file's limits are; raw units where there is no axis. */
+  readonly position: number;
+  /** User units per second. */
+  readonly velocity: number;
+}
+
+/** A lease holder's beat reached a driver. */
+export interface Beat {
+  readonly kind: "beat";
+  readonly at: number;
+  readonly device: string;
+  readonly boot: string;
+}
+
+/** Something went wrong on purpose, or healed; in words for a timeline. */
+export interface FaultLine {
+  readonly kind: "fault";
+  readonly at: number;
+  readonly text: string;
+  /** The kind of fault, for counting; absent for a healing. */
+  readonly what?: string;
+}
+
+/** A person pressed something. */
+export interface Pressed {
+  readonly kind: "pressed";
+  readonly at: number;
+  readonly what: string;
+  readonly text: string;
+}
+
+export interface RunLine {
+  readonly kind: "run";
+  readonly at: number;
+  readonly run: string;
+  readonly saga: string;
+  readonly state: string;
+  readonly ended: boolean;
+}
+
+export interface CellLine {
+  readonly kind: "cell";
+  readonly at: number;
+  readonly state: string;
+}
+
+/** A command for an axis was published (each copy is a line). `body`: verb, arguments, lease. */
+export interface CommandLine {
+  readonly kind: "command";
+  readonly at: number;
+  readonly from: string;
+  readonly id: string;
+  readonly device: string;
+  readonly verb: string;
+  readonly body: string;
+}
+
+/** World only: the coordinator's disk took the intent of a command. */
+export interface Intent {
+  readonly kind: "intent";
+  readonly at: number;
+  readonly id: string;
+  readonly run: string;
+  readonly step: string;
+  readonly part: string;
+}
+
+/** A driver answered a command for good. Truth of the plant at that moment beside it. */
+export interface VerdictLine {
+  readonly kind: "verdict";
+  readonly at: number;
+  readonly id: string;
+  readonly device: string;
+  readonly verdict: "done" | "refused" | "faulted" | "unknown";
+  readonly code?: string;
+  readonly position: number;
+  readonly moving: boolean;
+}
+
+/** An event was published (`published`) or handed to a durable consumer (`heard`). */
+export interface EventLine {
+  readonly kind: "event";
+  readonly at: number;
+  readonly way: "published" | "heard";
+  /** Service that it comes from, without its boot. */
+  readonly source: string;
+  readonly by: string;
+  readonly seq: number;
+  readonly id: string;
+  readonly path: string;
+}
+
+/** The last retained state of an axis or device, taken at the end of a healed world. */
+export interface LastState {
+  readonly kind: "lastState";
+  readonly at: number;
+  readonly device: string;
+  /** `good`, or why the reading may not be used. */
+  readonly q: string;
+  readonly position?: number;
+  readonly moving?: boolean;
+  readonly truePosition: number;
+  readonly trueMoving: boolean;
+}
+
+/** At the end: a lock, lease or latch that is still held, by name. */
+export interface LeftOver {
+  readonly kind: "leftOver";
+  readonly at: number;
+  readonly what: "lock" | "lease" | "latch" | "run" | "armed";
+  readonly text: string;
+}
+
+export type TraceLine =
+  | StopDelivered
+  | Handed
+  | DeviceFrame
+  | LeaseChange
+  | NodeLine
+  | Motion
+  | Truth
+  | Beat
+  | FaultLine
+  | Pressed
+  | RunLine
+  | CellLine
+  | CommandLine
+  | Intent
+  | VerdictLine
+  | EventLine
+  | LastState
+  | LeftOver;
+
+export type LineOf<K extends TraceLine["kind"]> = Extract<TraceLine, { kind: K }>;
+
+/** Lines of one kind, in order. */
+export function linesOf<K extends TraceLine["kind"]>(
+  trace: readonly TraceLine[],
+  kind: K,
+): LineOf<K>[] {
+  return trace.filter((line): line is LineOf<K> => line.kind === kind);
+}
