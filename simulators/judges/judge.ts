@@ -18,6 +18,14 @@ export interface JudgedDevice {
   readonly pollMs: number;
   /** Position tolerance of a finished move, user units. */
   readonly tolerance: number;
+  /** How far the plant may be from where its drive says that it is, user units. @default 0 */
+  readonly lag?: number;
+  /** Length of a turn of an endless axis, user units; absent: places are not repeated. */
+  readonly modulo?: number;
+  /** Service that drives it. @default `driver-{id}` */
+  readonly service?: string;
+  /** Service that owns its wire. @default `bus` */
+  readonly bus?: string;
   /** Whether a written PDU (hex) starts a motion; a trigger edge. */
   readonly isTrigger: (pdu: string) => boolean;
   /** Whether a written PDU (hex) is one of its blind or ordered stop frames. */
@@ -42,6 +50,10 @@ export interface JudgeFacts {
   readonly stopBeginMs: number;
   /** Longest time from a stop's delivery to standstill, escalation and guardian included. */
   readonly standstillMs: number;
+  /** How long a frame that has left may still arrive at the device. @default 50 */
+  readonly exchangeMs?: number;
+  /** How long after an outage its end may stay unnoticed: start, probe, read. @default 3000 */
+  readonly recoverMs?: number;
   /** When faults had ended and the world was healed; Infinity: never. */
   readonly healedMs: number;
   readonly endMs: number;

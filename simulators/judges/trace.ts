@@ -36,6 +36,8 @@ export interface DeviceFrame {
   readonly device: string;
   readonly pdu: string;
   readonly reply?: string;
+  /** Whether the device obeyed. @default it answered, and not with an exception */
+  readonly took?: boolean;
 }
 
 export interface LeaseChange {
@@ -64,7 +66,10 @@ export interface Motion {
   readonly position: number;
 }
 
-/** What is true of a plant: at least every 50 ms while it moves, and when asked for. */
+/**
+ * What is true of a plant: at the beginning of a trace, at least every 50 ms while it moves, when
+ * it has come to rest, and when asked for.
+ */
 export interface Truth {
   readonly kind: "truth";
   readonly at: number;
@@ -91,6 +96,12 @@ export interface FaultLine {
   readonly text: string;
   /** The kind of fault, for counting; absent for a healing. */
   readonly what?: string;
+  /**
+   * Frames of these devices may get lost, late or refused from now on (`ok: false`), or no longer
+   * (`ok: true`); faults that overlap are counted. Absent: the fault leaves every way open. Bus and
+   * driver processes that die or stall need no such line.
+   */
+  readonly reach?: { readonly devices: readonly string[]; readonly ok: boolean };
 }
 
 /** A person pressed something. */
@@ -116,7 +127,10 @@ export interface CellLine {
   readonly state: string;
 }
 
-/** A command for an axis was published (each copy is a line). `body`: verb, arguments, lease. */
+/**
+ * A command for an axis was published (each copy is a line). `body` is JSON text with the fields
+ * `verb`, `args` and `lease` as they were published, always in this order.
+ */
 export interface CommandLine {
   readonly kind: "command";
   readonly at: number;
@@ -137,7 +151,10 @@ export interface Intent {
   readonly part: string;
 }
 
-/** A driver answered a command for good. Truth of the plant at that moment beside it. */
+/**
+ * A driver answered a command for good, or confirmed a stop: then `id` is the order's and the
+ * verdict is `done`. Truth of the plant at that moment beside it, in units as in `Truth`.
+ */
 export interface VerdictLine {
   readonly kind: "verdict";
   readonly at: number;

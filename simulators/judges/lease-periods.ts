@@ -1,0 +1,101 @@
+/**
+ * When an axis was on loan: from each grant to its end, whoever ended it.
+ *
+ * The idea: a lease is over when the driver says so, when its driver is dead, or when no beat has
+ * come for its time: the driver's word is one of three, or a driver that forgets a lease's end
+ * would be its own witness. It refuses to say what follows from an end.
+ */
+
+import type { JudgeFacts } from "./judge.js";
+import { serviceOf } from "./outages.js";
+import { exchangeMsOf } from "./timeline.js";
+import type { TraceLine } from "./trace.js";
+
+export interface LeasePeriod {
+  readonly from: number;
+  /** Infinity: it lives at the end of the trace. */
+  readonly to: number;
+  readonly epoch: number;
+  readonly why: string;
+}
+
+interface Living {
+  readonly from: number;
+  readonly epoch: number;
+  beatAt: number;
+}
+
+/** Periods of each device, in order. */
+export function leasePeriods(
+  trace: readonly TraceLine[],
+  facts: JudgeFacts,
+): ReadonlyMap<string, readonly LeasePeriod[]> {
+  const book = new LeaseBook(facts);
+  const beats = trace.some((line) => line.kind === "beat");
+  for (const line of trace) {
+    if (line.kind === "lease" && line.change === "granted") {
+      book.granted(line.device, line.at, line.epoch);
+    } else if (line.kind === "lease") {
+      book.end(line.device, line.at, line.reason ?? "ended");
+    } else if (line.kind === "beat") {
+      book.beat(line.device, line.at);
+    } else if (line.kind === "killed") {
+      for (const device of facts.devices) {
+        const service = device.service ?? `driver-${device.id}`;
+        if (service === serviceOf(line.node)) book.end(device.id, line.at, "its driver was killed");
+      }
+    }
+  }
+  return book.finish(beats ? facts.endMs : Number.NEGATIVE_INFINITY);
+}
+
+class LeaseBook {
+  readonly #lapseMs: number;
+  readonly #leaseMs: number;
+  readonly #living = new Map<string, Living>();
+  readonly #periods = new Map<string, LeasePeriod[]>();
+
+  constructor(facts: JudgeFacts) {
+    this.#leaseMs = facts.leaseMs;
+    this.#lapseMs = facts.leaseMs + exchangeMsOf(facts);
+  }
+
+  granted(device: string, at: number, epoch: number): void {
+    this.end(device, at, "superseded");
+    this.#living.set(device, { from: at, epoch, beatAt: at });
+  }
+
+  beat(device: string, at: number): void {
+    this.#lapse(device, at);
+    const lease = this.#living.get(device);
+    if (lease !== undefined) lease.beatAt = at;
+  }
+
+  end(device: string, at: number, why: string): void {
+    this.#lapse(device, at);
+    this.#close(device, at, why);
+  }
+
+  finish(endMs: number): ReadonlyMap<string, readonly LeasePeriod[]> {
+    for (const device of [...this.#living.keys()]) {
+      this.#lapse(device, endMs);
+      this.#close(device, Number.POSITIVE_INFINITY, "lives");
+    }
+    return this.#periods;
+  }
+
+  #lapse(device: string, at: number): void {
+    const lease = this.#living.get(device);
+    if (lease === undefined || at - lease.beatAt <= this.#lapseMs) return;
+    this.#close(device, lease.beatAt + this.#leaseMs, "no beat came");
+  }
+
+  #close(device: string, to: number, why: string): void {
+    const lease = this.#living.get(device);
+    if (lease === undefined) return;
+    this.#living.delete(device);
+    const list = this.#periods.get(device) ?? [];
+    this.#periods.set(device, list);
+    list.push({ from: lease.from, to, epoch: lease.epoch, why });
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * The judge of loans: an axis moves only on loan, on fresh readings, and not long after.
+ *
+ * The idea: a start needs a lease that lives, by the driver's word and by the beats that came; a
+ * trigger needs a status that the device has just given; an end of the lease needs a stop frame
+ * soon and standstill in bounded time. It refuses to say who should have had the lease.
+ */
+import type { Finding, Judge, JudgedDevice, JudgeFacts } from "./judge.js";
+import { type LeasePeriod, leasePeriods } from "./lease-periods.js";
+import { Outages } from "./outages.js";
+import {
+  byDevice,
+  exchangeMsOf,
+  indexUpTo,
+  isAnswered,
+  isRead,
+  type Motion,
+  motionAt,
+  motionsOf,
+  ms,
+  someWithin,
+} from "./timeline.js";
+import { type LineOf, linesOf, type TraceLine } from "./trace.js";
+
+type Found = Omit<Finding, "judge">;
+
+interface Seen {
+  readonly device: JudgedDevice;
+  readonly facts: JudgeFacts;
+  readonly outages: Outages;
+  readonly motions: readonly Motion[];
+  readonly periods: readonly LeasePeriod[];
+  readonly frames: readonly LineOf<"frame">[];
+  /** Those of the frames that stop. */
+  readonly stops: readonly LineOf<"frame">[];
+}
+
+export const motionUnderLease: Judge = {
+  name: "motion-under-lease",
+  promise: "An axis starts only on loan and on a fresh status, and stops when the loan is over.",
+  find(trace: readonly TraceLine[], facts: JudgeFacts): readonly Found[] {
+    const motions = motionsOf(trace);
+    const periods = leasePeriods(trace, facts);
+    const frames = byDevice(linesOf(trace, "frame"));
+    const outages = new Outages(trace, facts);
+    return facts.devices.flatMap((device) => {
+      const own = frames.get(device.id) ?? [];
+      const seen: Seen = {
+        device,
+        facts,
+        outages,
+        motions: motions.get(device.id) ?? [],
+        periods: periods.get(device.id) ?? [],
+        frames: own,
+        stops: own.filter(({ pdu }) => device.isStop(pdu)),
+      };
+      return [...starts(seen), ...triggers(seen), ...ends(seen)];
+    });
+  },
+};
+
+function starts({ device, facts, motions, periods }: Seen): Found[] {
+  const found: Found[] = [];
+  for (const { from, settles } of motions) {
+    if (settles) continue;
+    const last = periods[indexUpTo(periods, from, (period) => period.from)];
+    // A frame may be on the wire when the lease ends: one exchange of slack.
+    if (last !== undefined && from <= last.to + exchangeMsOf(facts)) continue;
+    const lease = last === undefined ? "there was none" : `the last ended at ${ms(last.to)}`;
+    const why = last === undefined ? "" : `, ${last.why}`;
+    const text = `${device.id} started to move without a lease; ${lease}${why}`;
+    found.push({ at: from, device: device.id, text });
+  }
+  return found;
+}
+
+function triggers({ device, frames }: Seen): Found[] {
+  // A trace whose frames are only the written ones cannot tell.
+  if (!frames.some(({ pdu }) => isRead(pdu))) return [];
+  const found: Found[] = [];
+  const freshMs = 3 * device.pollMs + 100;
+  let readAt = Number.NEGATIVE_INFINITY;
+  for (const { at, pdu, reply } of frames) {
+    if (isRead(pdu)) {
+      if (isAnswered(reply)) readAt = at;
+    } else if (device.isTrigger(pdu) && at - readAt > freshMs) {
+      const text = `${device.id} was given ${pdu}; it had answered no read for ${ms(at - readAt)}`;
+      found.push({ at, device: device.id, text });
+    }
+  }
+  return found;
+}
+
+function ends(seen: Seen): Found[] {
+  const { device, facts, motions, periods } = seen;
+  const found: Found[] = [];
+  for (const [i, { to, why }] of periods.entries()) {
+    const motion = motionAt(motions, to);
+    if (motion === undefined || motion.settles) continue;
+    const nextAt = periods[i + 1]?.from ?? Number.POSITIVE_INFINITY;
+    const late = lateEnd(seen, motion, to);
+    if (late === undefined || nextAt < late.at || late.at > facts.endMs) continue;
+    const text = `${device.id} ${late.text} after its lease was over (${ms(to)}, ${why})`;
+    found.push({ at: late.at, device: device.id, text });
+  }
+  return found;
+}
+
+/** What is too late of a motion whose lease is over; undefined: it ends in time. */
+function lateEnd({ device, facts, outages, frames, stops }: Seen, motion: Motion, over: number) {
+  const from = over + exchangeMsOf(facts);
+  const begun = outages.deadline(device, "driverAndBus", from, facts.stopBeginMs);
+  const isTold = device.kind === "axis" && frames.length > 0;
+  if (isTold && motion.to > begun && !someWithin(stops, motion.from, begun)) {
+    return { at: begun, text: "was sent no stop frame" };
+  }
+  const still = outages.deadline(device, "bus", from, facts.standstillMs);
+  return motion.to > still ? { at: still, text: "moves on" } : undefined;
+}

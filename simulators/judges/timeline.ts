@@ -1,0 +1,106 @@
+/**
+ * A trace sorted for questions: lines by device, motions from start to end, the last one before.
+ *
+ * The idea: every judge asks the same few things of a trace that may have a hundred thousand lines,
+ * so they are answered by one pass and by halving. It refuses opinions.
+ */
+import type { JudgeFacts } from "./judge.js";
+import { linesOf, type TraceLine } from "./trace.js";
+
+/** From the start of a motion to its end; `to` is Infinity where the trace ends before it. */
+export interface Motion {
+  readonly from: number;
+  readonly to: number;
+  /** A set-point moved to where the axis stands settles by less than one raw unit: no motion. */
+  readonly settles: boolean;
+}
+
+export function exchangeMsOf(facts: JudgeFacts): number {
+  return facts.exchangeMs ?? 50;
+}
+
+export function ms(at: number): string {
+  return `${at.toFixed(1)} ms`;
+}
+
+/** Lines by their device, each list in order. */
+export function byDevice<T extends { readonly device: string }>(
+  lines: readonly T[],
+): ReadonlyMap<string, readonly T[]> {
+  const lists = new Map<string, T[]>();
+  for (const line of lines) {
+    const list = lists.get(line.device);
+    if (list === undefined) lists.set(line.device, [line]);
+    else list.push(line);
+  }
+  return lists;
+}
+
+/** Motions of each device, in order. */
+export function motionsOf(trace: readonly TraceLine[]): ReadonlyMap<string, readonly Motion[]> {
+  const motions = new Map<string, Motion[]>();
+  for (const [device, lines] of byDevice(linesOf(trace, "motion"))) {
+    const list: Motion[] = [];
+    let begun: { readonly at: number; readonly position: number } | undefined;
+    for (const line of lines) {
+      if (line.moving) {
+        begun ??= line;
+      } else if (begun !== undefined) {
+        const settles = Math.abs(line.position - begun.position) < 1;
+        list.push({ from: begun.at, to: line.at, settles });
+        begun = undefined;
+      }
+    }
+    if (begun !== undefined) {
+      list.push({ from: begun.at, to: Number.POSITIVE_INFINITY, settles: false });
+    }
+    motions.set(device, list);
+  }
+  return motions;
+}
+
+/** Index of the last item whose moment is not after `at`, or -1. Items are in order. */
+export function indexUpTo<T>(
+  items: readonly T[],
+  at: number,
+  momentOf: (item: T) => number,
+): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const item = items[middle];
+    if (item !== undefined && momentOf(item) <= at) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** The motion that goes on at a moment. */
+export function motionAt(motions: readonly Motion[] | undefined, at: number): Motion | undefined {
+  if (motions === undefined) return undefined;
+  const last = motions[indexUpTo(motions, at, (motion) => motion.from)];
+  return last !== undefined && at < last.to ? last : undefined;
+}
+
+/** Whether one of the moments lies between two others, both included. */
+export function someWithin(
+  lines: readonly { readonly at: number }[] | undefined,
+  from: number,
+  to: number,
+): boolean {
+  if (lines === undefined) return false;
+  const last = lines[indexUpTo(lines, to, (line) => line.at)];
+  return last !== undefined && last.at >= from;
+}
+
+/** Read functions of Modbus: 1 to 4. */
+export function isRead(pdu: string): boolean {
+  const code = Number.parseInt(pdu.slice(0, 2), 16);
+  return code >= 1 && code <= 4;
+}
+
+/** Whether the reply is one, and no exception. */
+export function isAnswered(reply: string | undefined): boolean {
+  return reply !== undefined && Number.parseInt(reply.slice(0, 2), 16) < 0x80;
+}

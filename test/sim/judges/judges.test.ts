@@ -1,0 +1,82 @@
+/**
+ * The judges, judged: each bites on a hand-made trace that breaks its promise, and spares one that
+ * keeps it.
+ *
+ * The idea: a judge that never complains proves nothing, and one that always complains is soon not
+ * heard. It refuses to build a world.
+ */
+import { expect, test } from "vitest";
+import { judge, judges } from "#simulators/judges/all.js";
+import type { TraceLine } from "#simulators/judges/trace.js";
+import { beat, command, facts, frame, moves, read, rests, trigger } from "./hand-made.js";
+import { motionCases } from "./motion-cases.js";
+import { wordCases } from "./word-cases.js";
+
+const cases = [...motionCases, ...wordCases];
+
+test.each(cases)("judge %s: %s", (name, _what, trace, complaints) => {
+  const found = judge(trace, facts).filter((finding) => finding.judge === name);
+  expect(found.map(({ at, text }) => `${at}: ${text}`)).toHaveLength(complaints);
+});
+
+test.each(judges.map(({ name }) => name))("judge %s bites and spares", (name) => {
+  const own = cases.filter(([judged]) => judged === name);
+  expect(own.filter(([, , , complaints]) => complaints > 0).length).toBeGreaterThan(0);
+  expect(own.filter(([, , , complaints]) => complaints === 0).length).toBeGreaterThan(0);
+});
+
+test("judges: what only a healed world must keep is not asked of another", () => {
+  const late = ["runs-end", "truth", "disarmed"];
+  const never = { ...facts, healedMs: Number.POSITIVE_INFINITY };
+  const bites = cases.filter(([name, , , complaints]) => late.includes(name) && complaints > 0);
+  for (const [name, what, trace] of bites) {
+    const found = judge(trace, never).filter((finding) => finding.judge === name);
+    expect(found, what).toEqual([]);
+  }
+  expect(bites.length).toBeGreaterThan(5);
+});
+
+test("judges: findings come in the order of time", () => {
+  const found = judge([moves(5), frame(9, trigger), rests(90), moves(99)], facts);
+  expect(found.length).toBeGreaterThan(1);
+  expect(found.map(({ at }) => at)).toEqual(found.map(({ at }) => at).sort((a, b) => a - b));
+});
+
+/** Lines of a cell that moves, stops and is leased again all the time. */
+function longTrace(lines: number): TraceLine[] {
+  const trace: TraceLine[] = [];
+  for (let i = 0; trace.length < lines; i += 1) {
+    const at = 100 * i;
+    trace.push({ at, kind: "lease", device: "x", change: "granted", epoch: i });
+    trace.push(beat(at), frame(at, read, "03"), command(at, `c${i}`, "moveTo", { position: 1 }, i));
+    trace.push(frame(at + 1, trigger), moves(at + 2), rests(at + 50));
+    trace.push({
+      at: at + 51,
+      kind: "truth",
+      device: "z",
+      moving: false,
+      position: i % 60,
+      velocity: 0,
+    });
+    trace.push({ at: at + 60, kind: "lease", device: "x", change: "ended", epoch: i });
+    trace.push({
+      at: at + 60,
+      kind: "fault",
+      text: "cut",
+      reach: { devices: ["x"], ok: i % 2 === 0 },
+    });
+  }
+  return trace;
+}
+
+test("judges: ten times the lines take about ten times as long, 200 000 lines in all", () => {
+  const time = (lines: number) => {
+    const trace = longTrace(lines);
+    const from = performance.now();
+    judge(trace, { ...facts, endMs: 10 * lines });
+    return performance.now() - from;
+  };
+  time(20_000);
+  const short = Math.max(time(20_000), 10);
+  expect(time(200_000)).toBeLessThan(40 * short);
+});
