@@ -7,7 +7,7 @@
  */
 import type { Finding, Judge, JudgeFacts } from "./judge.js";
 import { type LeasePeriod, leasePeriods } from "./lease-periods.js";
-import { Outages } from "./outages.js";
+import { outagesOf } from "./outages.js";
 import { motionsOf } from "./timeline.js";
 import { linesOf, type TraceLine } from "./trace.js";
 
@@ -19,9 +19,9 @@ export const disarmed: Judge = {
   find(trace: readonly TraceLine[], facts: JudgeFacts): readonly Found[] {
     if (!Number.isFinite(facts.healedMs)) return [];
     const armed = linesOf(trace, "leftOver").filter((line) => line.what === "armed");
-    const motions = motionsOf(trace);
+    const motions = motionsOf(trace, facts);
     const periods = leasePeriods(trace, facts);
-    const outages = new Outages(trace, facts);
+    const outages = outagesOf(trace, facts);
     const found: Found[] = armed.map(({ at, text }) => ({ at, text: `armed: ${text}` }));
     for (const device of facts.devices) {
       const over = lastEnd(periods.get(device.id) ?? []);

@@ -107,7 +107,7 @@ function isAt({ tolerance, lag = 0, modulo }: JudgedDevice, position: number, ta
 }
 
 function doneAndMoving(trace: readonly TraceLine[], facts: JudgeFacts, verdicts: Verdicts) {
-  const motions = motionsOf(trace);
+  const motions = motionsOf(trace, facts);
   const stands = new Set(linesOf(trace, "stopDelivered").map((line) => line.id));
   for (const { id, verb } of linesOf(trace, "command")) {
     if (["moveTo", "moveBy", "stop", "quickStop", "home"].includes(verb)) stands.add(id);

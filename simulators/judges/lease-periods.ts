@@ -8,7 +8,7 @@
 
 import type { JudgeFacts } from "./judge.js";
 import { serviceOf } from "./outages.js";
-import { exchangeMsOf } from "./timeline.js";
+import { exchangeMsOf, oncePerTrace } from "./timeline.js";
 import type { TraceLine } from "./trace.js";
 
 export interface LeasePeriod {
@@ -26,7 +26,9 @@ interface Living {
 }
 
 /** Periods of each device, in order. */
-export function leasePeriods(
+export const leasePeriods = oncePerTrace(sortPeriods);
+
+function sortPeriods(
   trace: readonly TraceLine[],
   facts: JudgeFacts,
 ): ReadonlyMap<string, readonly LeasePeriod[]> {

@@ -7,7 +7,7 @@
  * refuses to judge an interlock whose truth is not known.
  */
 import type { Finding, Judge, JudgedDevice, JudgedInterlock, JudgeFacts } from "./judge.js";
-import { Outages } from "./outages.js";
+import { outagesOf } from "./outages.js";
 import { indexUpTo, type Motion, motionsOf, ms } from "./timeline.js";
 import { type LineOf, linesOf, type TraceLine } from "./trace.js";
 
@@ -63,8 +63,8 @@ function acrossInterlocks(
   facts: JudgeFacts,
 ): Found[] {
   if (facts.interlocks.length === 0) return [];
-  const motions = motionsOf(trace);
-  const outages = new Outages(trace, facts);
+  const motions = motionsOf(trace, facts);
+  const outages = outagesOf(trace, facts);
   const pollMs = Math.max(0, ...facts.devices.map((device) => device.pollMs));
   return facts.interlocks.flatMap((interlock) => {
     const broken = brokenOf(interlock, truths);

@@ -7,7 +7,7 @@
  */
 import type { Finding, Judge, JudgedDevice, JudgeFacts } from "./judge.js";
 import { type LeasePeriod, leasePeriods } from "./lease-periods.js";
-import { Outages } from "./outages.js";
+import { outagesOf } from "./outages.js";
 import {
   byDevice,
   exchangeMsOf,
@@ -27,7 +27,7 @@ type Found = Omit<Finding, "judge">;
 interface Seen {
   readonly device: JudgedDevice;
   readonly facts: JudgeFacts;
-  readonly outages: Outages;
+  readonly outages: ReturnType<typeof outagesOf>;
   readonly motions: readonly Motion[];
   readonly periods: readonly LeasePeriod[];
   readonly frames: readonly LineOf<"frame">[];
@@ -39,10 +39,10 @@ export const motionUnderLease: Judge = {
   name: "motion-under-lease",
   promise: "An axis starts only on loan and on a fresh status, and stops when the loan is over.",
   find(trace: readonly TraceLine[], facts: JudgeFacts): readonly Found[] {
-    const motions = motionsOf(trace);
+    const motions = motionsOf(trace, facts);
     const periods = leasePeriods(trace, facts);
     const frames = byDevice(linesOf(trace, "frame"));
-    const outages = new Outages(trace, facts);
+    const outages = outagesOf(trace, facts);
     return facts.devices.flatMap((device) => {
       const own = frames.get(device.id) ?? [];
       const seen: Seen = {

@@ -6,7 +6,7 @@
  * refuses to ask how the stop went; stop-begins does.
  */
 import type { Finding, Judge, JudgeFacts } from "./judge.js";
-import { Outages } from "./outages.js";
+import { outagesOf } from "./outages.js";
 import { exchangeMsOf, isRead, ms } from "./timeline.js";
 import type { LineOf, TraceLine } from "./trace.js";
 
@@ -20,7 +20,7 @@ export const nothingAfterStop: Judge = {
     /** From when on nothing may arrive: what had left when the first stop came is there. */
     const quiet = new Map<string, { readonly at: number; readonly from: number }>();
     const devices = new Map(facts.devices.map((device) => [device.id, device]));
-    const outages = new Outages(trace, facts);
+    const outages = outagesOf(trace, facts);
     const found: Found[] = [];
     const say = (line: { at: number; device: string }, what: string, stop: { at: number }) => {
       const text = `${line.device}: ${what} after the stop of ${ms(stop.at)}`;

@@ -6,7 +6,7 @@
  * It refuses to shorten any time.
  */
 import type { JudgedDevice, JudgeFacts } from "./judge.js";
-import { indexUpTo } from "./timeline.js";
+import { indexUpTo, oncePerTrace } from "./timeline.js";
 import type { TraceLine } from "./trace.js";
 
 interface Span {
@@ -17,7 +17,7 @@ interface Span {
 /** Who must be alive for a frame to reach the device. */
 export type Way = "bus" | "driverAndBus";
 
-export class Outages {
+class Outages {
   readonly #facts: JudgeFacts;
   readonly #spans = new Map<string, Span[]>();
   readonly #depths = new Map<string, number>();
@@ -76,6 +76,8 @@ export class Outages {
     else if (!ok && !open) spans.push({ from: at, to: Number.POSITIVE_INFINITY });
   }
 }
+
+export const outagesOf = oncePerTrace((trace, facts) => new Outages(trace, facts));
 
 /** `driver-x#3` is a start of `driver-x`. */
 export function serviceOf(node: string): string {

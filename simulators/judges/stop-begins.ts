@@ -7,7 +7,7 @@
  * judge what would have happened after the end of the trace.
  */
 import type { Finding, Judge, JudgedDevice, JudgeFacts } from "./judge.js";
-import { Outages } from "./outages.js";
+import { outagesOf } from "./outages.js";
 import { byDevice, motionAt, motionsOf, ms, someWithin } from "./timeline.js";
 import { type LineOf, linesOf, type TraceLine } from "./trace.js";
 
@@ -17,8 +17,8 @@ export const stopBegins: Judge = {
   name: "stop-begins",
   promise: "Every stop has begun at the device, and ended in standstill, within its bounds.",
   find(trace: readonly TraceLine[], facts: JudgeFacts): readonly Found[] {
-    const outages = new Outages(trace, facts);
-    const motions = motionsOf(trace);
+    const outages = outagesOf(trace, facts);
+    const motions = motionsOf(trace, facts);
     const stops = byDevice(linesOf(trace, "stopDelivered"));
     const frames = byDevice(linesOf(trace, "frame"));
     return facts.devices.flatMap((device) => {

@@ -36,8 +36,28 @@ export function byDevice<T extends { readonly device: string }>(
   return lists;
 }
 
+/**
+ * Works something out of a trace once for all judges that ask. A trace that has grown since, or
+ * other facts, are worked out again.
+ */
+export function oncePerTrace<T>(
+  make: (trace: readonly TraceLine[], facts: JudgeFacts) => T,
+): (trace: readonly TraceLine[], facts: JudgeFacts) => T {
+  type Kept = { readonly facts: JudgeFacts; readonly lines: number; readonly value: T };
+  const known = new WeakMap<readonly TraceLine[], Kept>();
+  return (trace, facts) => {
+    const kept = known.get(trace);
+    if (kept?.facts === facts && kept.lines === trace.length) return kept.value;
+    const value = make(trace, facts);
+    known.set(trace, { facts, lines: trace.length, value });
+    return value;
+  };
+}
+
 /** Motions of each device, in order. */
-export function motionsOf(trace: readonly TraceLine[]): ReadonlyMap<string, readonly Motion[]> {
+export const motionsOf = oncePerTrace(sortMotions);
+
+function sortMotions(trace: readonly TraceLine[]): ReadonlyMap<string, readonly Motion[]> {
   const motions = new Map<string, Motion[]>();
   for (const [device, lines] of byDevice(linesOf(trace, "motion"))) {
     const list: Motion[] = [];

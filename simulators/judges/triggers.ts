@@ -7,7 +7,7 @@
  * refuses to guess where a trace has no commands at all.
  */
 import type { JudgeFacts } from "./judge.js";
-import { exchangeMsOf, isAnswered } from "./timeline.js";
+import { exchangeMsOf, isAnswered, oncePerTrace } from "./timeline.js";
 import type { LineOf, TraceLine } from "./trace.js";
 
 /** Verbs after which nothing moves that did not move before. */
@@ -56,7 +56,9 @@ interface Open {
   closedAt: number;
 }
 
-export function triggerBook(trace: readonly TraceLine[], facts: JudgeFacts): TriggerBook {
+export const triggerBook = oncePerTrace(sortTriggers);
+
+function sortTriggers(trace: readonly TraceLine[], facts: JudgeFacts): TriggerBook {
   const refused = new Set<string>();
   for (const line of trace) {
     if (line.kind === "verdict" && line.verdict === "refused") refused.add(line.id);
