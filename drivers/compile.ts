@@ -32,7 +32,7 @@ import type {
   WatchdogFacts,
 } from "./device-model.js";
 import { verbs as allVerbs, stopClasses } from "./device-model.js";
-import { compileMeaning } from "./device-view.js";
+import { compileMeaning, type Meaning } from "./device-view.js";
 import type { PointCodec } from "./frame.js";
 import { codecOf } from "./frame.js";
 import { refusedWithoutStop, starts } from "./no-stop.js";
@@ -69,6 +69,7 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
     setup,
     verbs,
     movers: moversOf(profile, verbs),
+    ownJog: profile.operations.jog !== undefined && verbs.has("jog"),
     stops: stopFacts(context),
     watchdog,
     judgeWatchdog: (points) => judgeWatchdog(profile, watchdog, points),
@@ -100,6 +101,7 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
       if (!prepared.ok) return prepared;
       return begin(programs, `operation.${request.verb}`, request.nowMs, prepared);
     },
+    ...retargetOf(programs, { ...context, setup, meaning }),
     beginStop: (stopClass, nowMs, points) => {
       const known = points === undefined ? false : provesKnown(context, stopClass, points);
       const key = known ? `stop.${stopClass}.known` : `stop.${stopClass}`;
@@ -109,6 +111,28 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
     },
     next: (state, input) => next(programs, state, input),
   };
+}
+
+/** Only beside the move that it continues, and where that may be asked for. */
+function retargetOf(
+  programs: ReadonlyMap<string, Program>,
+  context: CompileContext & { readonly setup: DeviceSetup; readonly meaning: Meaning },
+): Pick<DeviceModel, "beginRetarget"> {
+  const { profile, setup, meaning } = context;
+  const { retarget } = profile;
+  if (retarget === undefined || !continues(profile, setup)) return {};
+  return {
+    beginRetarget: ({ position, nowMs, points }) => {
+      const request = { verb: "jog", args: { position }, nowMs, points } as const;
+      const prepared = prepare(retarget, request, { ...context, view: meaning.view(points) });
+      return prepared.ok ? begin(programs, "retarget", nowMs, prepared) : prepared;
+    },
+  };
+}
+
+function continues(profile: Profile, setup: DeviceSetup): boolean {
+  const { moveTo } = profile.operations;
+  return moveTo !== undefined && refusedWithoutStop(profile, "jog", setup) === undefined;
 }
 
 function contextOf(profile: Profile, setup: DeviceSetup): CompileContext {
@@ -148,6 +172,9 @@ function verbsOf(profile: Profile, setup: DeviceSetup, watchdog: WatchdogFacts):
     if (refusedWithoutStop(profile, verb, setup) !== undefined) return false;
     return watched || (verb !== "velocity" && verb !== "jog");
   });
+  // Hold-to-run is a speed on a drive that stops by itself, or a move on a leash [PROTOCOL 16].
+  const leashed = profile.retarget !== undefined && continues(profile, setup);
+  if ((leashed || verbs.includes("velocity")) && !verbs.includes("jog")) verbs.push("jog");
   if (profile.stops.controlled !== undefined) verbs.push("stop");
   if (profile.stops.fast !== undefined) verbs.push("quickStop");
   return new Set(verbs);
@@ -222,21 +249,25 @@ function compilePrograms(
 ): ReadonlyMap<string, Program> {
   const { profile } = context;
   const programs = new Map<string, Program>();
-  for (const [verb, operation] of Object.entries(profile.operations)) {
-    if (operation === undefined) continue;
+  const compiled = (key: string, verb: Verb, operation: OperationSpec | undefined) => {
+    if (operation === undefined) return;
     const instructions = withResult(
       compileSteps(operation.steps, context),
       operation.result,
       context,
     );
-    programs.set(`operation.${verb}`, {
+    programs.set(key, {
       ...programFor(context, setup, instructions),
-      verb: verb as Verb,
+      verb,
       timeoutMs: operation.timeoutMs,
       toleratesFault: operation.toleratesFault ?? false,
       result: operation.result.map((point) => [resultName(profile, point), point] as const),
     });
+  };
+  for (const [verb, operation] of Object.entries(profile.operations)) {
+    compiled(`operation.${verb}`, verb as Verb, operation);
   }
+  compiled("retarget", "jog", profile.retarget);
   for (const stopClass of stopClasses) {
     const stop = profile.stops[stopClass];
     if (stop === undefined) continue;

@@ -231,6 +231,8 @@ export interface DeviceModel {
   readonly verbs: ReadonlySet<Verb>;
   /** Those of them with a step that may move something, whatever they are called. */
   readonly movers?: ReadonlySet<Verb>;
+  /** The profile has an operation of its own for jog. */
+  readonly ownJog?: boolean;
   readonly stops: { readonly [C in StopClass]?: StopFacts };
   readonly watchdog: WatchdogFacts;
   /** The register that counts the position, where it is one that may wrap. */
@@ -265,6 +267,11 @@ export interface DeviceModel {
   rebooted(before: PointTable, after: PointTable): boolean;
   /** Begins an operation; `refused` when the profile or the arguments do not allow it. */
   begin(request: OperationRequest): Begun;
+  /**
+   * Gives a moveTo under way a place further on, user units; the speed stays. Absent: the device
+   * is not known to take one on the fly, so there is no leash for it.
+   */
+  beginRetarget?(request: Omit<OperationRequest, "verb" | "args"> & { position: number }): Begun;
   /**
    * Begins a stop of the class; undefined when the profile has none. With `points` the first
    * frame may be a better one than the blind frame (halt instead of quick stop); give them only if

@@ -58,6 +58,14 @@ export function lintBehaviour(profile: Profile, say: Say): void {
   for (const [verb, operation] of Object.entries(profile.operations)) {
     if (operation !== undefined) lintOperation(profile, operation, ["operations", verb], say);
   }
+  const { retarget } = profile;
+  if (retarget !== undefined) {
+    lintOperation(profile, retarget, ["retarget"], say);
+    const names = Object.keys(retarget.args);
+    if (names.join() !== "position" || profile.operations.moveTo === undefined) {
+      say(["retarget"], "it continues moveTo and takes position, nothing else", { at: "key" });
+    }
+  }
   for (const [name, stop] of Object.entries(profile.stops)) {
     if (stop !== undefined) lintStop(profile, stop, ["stops", name], say);
   }

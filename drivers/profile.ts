@@ -222,6 +222,11 @@ export const profileSchema = z.strictObject({
     coast: stopSchema.optional(),
     disable: stopSchema.optional(),
   }),
+  /**
+   * Gives a move under way a place further on (argument `position`); what hold-to-run needs where
+   * the drive does not stop by itself [PROTOCOL 16]. Absent: the device is not known to take one.
+   */
+  retarget: operationSchema.optional(),
   refresh: z.array(refreshSchema),
   watchdog: watchdogSchema,
   /** Variation 24: how the device says who has control, in words; the flag is `remote`. */

@@ -43,6 +43,7 @@ export function profilePage(profile: Profile): string {
     ...section("Device", deviceLines(profile)),
     ...section("Operations", operationLines(profile)),
     ...section("Stops", stopLines(profile)),
+    ...section("Hold-to-run", holdLines(profile)),
     ...section("Watchdog and duties", watchdogLines(profile)),
     ...section("Before it moves", commissioningLines(profile)),
     ...section("Points", pointLines(profile)),
@@ -117,6 +118,14 @@ function stopLines({ stops }: Profile): readonly string[] {
   });
   const lines = table(["class", "does", "first frame", "torque", "rest of path", "known"], rows);
   return lines.length > 0 ? lines : ["This device has no stop."];
+}
+
+/** Only where the profile has an opinion of its own on it. */
+function holdLines({ retarget }: Profile): readonly string[] {
+  if (retarget === undefined) return [];
+  const { text, evidence } = retarget;
+  const note = evidence.note === undefined ? "" : `; ${evidence.note}`;
+  return [`- on a leash: ${text} (known ${evidence.confidence}${note})`];
 }
 
 function watchdogLines({ watchdog, refresh, authority }: Profile): readonly string[] {

@@ -73,7 +73,7 @@ class DriverApp implements App {
   /** Both roads of a stop first, then everything else. */
   #listen(): void {
     const { door, stop, main } = this.#ports;
-    const { stops, leases } = this.#parts;
+    const { stops, leases, holds } = this.#parts;
     const axis = this.#device;
     const meant = (axes: readonly string[] | undefined) => axes?.includes(axis) ?? true;
     door.onOrder((kind, order, answer) => {
@@ -92,8 +92,11 @@ class DriverApp implements App {
     stop.subscribe("beat", {}, ({ levels: { holder }, payload: { bootId } }) => {
       leases.apply({ kind: "beat", holder, bootId });
     });
+    stop.subscribe("holdBeat", { axis }, ({ payload }) => holds.heard(payload));
     stop.subscribe("avail", {}, ({ levels: { service }, payload: { status, bootId } }) => {
-      if (status === "offline") leases.apply({ kind: "offline", holder: service, bootId });
+      if (status !== "offline") return;
+      leases.apply({ kind: "offline", holder: service, bootId });
+      holds.offline(service, bootId);
     });
     main.subscribe("axisCommand", { axis }, ({ levels: { verb }, payload }) => {
       return this.#onCommand(verb, payload);

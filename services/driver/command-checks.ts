@@ -6,6 +6,7 @@
  * not a reason to refuse; a fact that could not be read is. It refuses to look anything up.
  */
 import type {
+  AxisSetup,
   DeviceModel,
   DeviceView,
   Finding,
@@ -16,13 +17,12 @@ import type { Detail, Ms, Reading, Verdict } from "#drivers/reading.js";
 import { isMotion } from "#kernel/config/moving-verbs.js";
 import type { DeviceState } from "#kernel/contract/payloads.js";
 import type { ErrorCode } from "#kernel/errors.js";
+import { jogWay } from "./jog-way.js";
 import { type LeaseState, leaseLives } from "./lease.machine.js";
 import { endAhead } from "./travel.js";
 
 /** A reading older than this many poll periods is no ground to move on. */
 export const freshPolls = 3;
-/** A jog counts on a drive that stops within this by itself [PROTOCOL 16]. */
-const jogWatchdogMsMax = 500;
 
 export interface CommandFacts {
   readonly nowMs: Ms;
@@ -73,13 +73,12 @@ export function refuse(code: ErrorCode, text: string, detail?: Detail): Verdict 
 
 /** The refusal, or undefined when the command may run. */
 export function checkCommand(facts: CommandFacts): Verdict | undefined {
-  return (
-    checkLease(facts) ??
-    checkDevice(facts) ??
-    checkReady(facts) ??
-    checkLimits(facts) ??
-    checkSurroundings(facts)
-  );
+  return checkLease(facts) ?? checkWithoutLease(facts);
+}
+
+/** The same before there is a lease, for who asks for one only to give this command. */
+export function checkWithoutLease(facts: CommandFacts): Verdict | undefined {
+  return checkDevice(facts) ?? checkReady(facts) ?? checkLimits(facts) ?? checkSurroundings(facts);
 }
 
 function checkLease(facts: CommandFacts): Verdict | undefined {
@@ -122,7 +121,9 @@ function checkDevice(facts: CommandFacts): Verdict | undefined {
   if (facts.identity === "unknown") {
     return refuse("NOT_READY", `the identity of ${name} has not been read yet`);
   }
-  if (asVerb(model, verb) === undefined) {
+  // An axis that cannot be jogged says why by what it lacks, see checkWatchdog.
+  const judgedLater = verb === "jog" && model.setup.axis !== undefined;
+  if (asVerb(model, verb) === undefined && !judgedLater) {
     const known = [...model.verbs].join(", ");
     const why = model.whyNot?.(verb);
     const reason = why === undefined ? "" : ` (${why})`;
@@ -154,18 +155,32 @@ function checkReady(facts: CommandFacts): Verdict | undefined {
 
 /** What goes on without a target must end without us, too [PROTOCOL 9, 16]. */
 function checkWatchdog({ model, verb, watchdog }: CommandFacts): Verdict | undefined {
+  if (verb === "jog") {
+    const way = jogWay(model, watchdog);
+    return way.by === "none" ? refuse("NO_WATCHDOG", way.why) : undefined;
+  }
   const { device, acceptNoWatchdog } = model.setup;
   if (acceptNoWatchdog !== undefined) return undefined;
   const verified = watchdog?.state ?? (model.watchdog.kind === "fixed" ? "verified" : "unknown");
-  if (verified !== "verified") {
-    const why = watchdog === undefined ? "" : ` (${watchdog.state}: ${watchdog.text})`;
-    const text = `${device} has no verified drive watchdog${why}, so ${verb} is refused`;
-    return refuse("NO_WATCHDOG", text);
+  if (verified === "verified") return undefined;
+  const why = watchdog === undefined ? "" : ` (${watchdog.state}: ${watchdog.text})`;
+  const text = `${device} has no verified drive watchdog${why}, so ${verb} is refused`;
+  return refuse("NO_WATCHDOG", text);
+}
+
+/** A leash is no longer than the travel: what is refused is a jog that has nowhere to go. */
+function checkLeash(facts: CommandFacts, axis: AxisSetup): Verdict | undefined {
+  const { place, view, args } = facts;
+  const { position, homed } = view;
+  if (!position.ok || place === undefined) {
+    return refuse("NOT_READY", "the actual position is not known, so there is no leash from it");
   }
-  const timeoutMs = watchdog?.timeoutMs ?? 0;
-  if (verb !== "jog" || timeoutMs <= jogWatchdogMsMax) return undefined;
-  const text = `the watchdog of ${device} takes ${timeoutMs} ms; jog needs ${jogWatchdogMsMax} ms`;
-  return refuse("NO_WATCHDOG", text, { value: timeoutMs, limit: jogWatchdogMsMax });
+  if (axis.travel !== undefined && homed.ok && !homed.value) {
+    return refuse("NOT_HOMED", `${facts.model.setup.device} has no position reference; home it`);
+  }
+  const ahead = (place - position.value) * Math.sign(args.velocity ?? 0);
+  if (ahead > axis.tolerance) return undefined;
+  return refuse("LIMIT_EXCEEDED", `the axis stands at the end of its travel (${position.value})`);
 }
 
 function over(what: string, value: number, limit: number, unit: string): Verdict {
@@ -188,6 +203,12 @@ function checkLimits(facts: CommandFacts): Verdict | undefined {
     }
     const most = axis.velocityMax;
     if (Math.abs(velocity) > most) return over("velocity", velocity, most, speed);
+  }
+  if (verb === "jog" && (velocity === undefined || velocity === 0)) {
+    return refuse("LIMIT_EXCEEDED", "jog needs a velocity other than 0");
+  }
+  if (verb === "jog" && jogWay(model, facts.watchdog).by === "leash") {
+    return checkLeash(facts, axis);
   }
   if (velocity !== undefined && velocity !== 0 && isUnbounded(verb)) {
     const ahead = { ...view, velocity: { ok: true, value: velocity, atMs: facts.nowMs } } as const;

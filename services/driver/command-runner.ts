@@ -7,19 +7,19 @@
  * send a frame that the last look does not allow.
  */
 
-import type { DeviceModel } from "#drivers/device-model.js";
 import type { Verdict } from "#drivers/reading.js";
 import { isMotion } from "#kernel/config/moving-verbs.js";
 import type { Command } from "#kernel/contract/payloads.js";
 import { codeOf, textOf } from "#kernel/errors.js";
-import type { Breaker, Log } from "#kernel/ports.js";
-import type { AxisFrame, PlannedCommand } from "./axis-frame.js";
+import type { PlannedCommand } from "./axis-frame.js";
 import { argsOf, bodyOf } from "./command-body.js";
-import { type CommandFacts, checkCommand, isUnbounded, refuse } from "./command-checks.js";
-import type { DeviceIo } from "./device-io.js";
-import type { InboxEntry, Journal } from "./journal.js";
+import { checkCommand, checkWithoutLease, isUnbounded, refuse } from "./command-checks.js";
+import type { CommandParts } from "./command-parts.js";
+import { Doubts } from "./doubts.js";
+import { tooFast } from "./hold-request.js";
+import { runJog } from "./jog-runner.js";
+import type { InboxEntry } from "./journal.js";
 import { runOperation } from "./operation-runner.js";
-import type { Outbox } from "./outbox.js";
 import {
   type InboxRow,
   type Interruption,
@@ -30,44 +30,6 @@ import {
   type PipelineState,
   pipelineIdle,
 } from "./pipeline.machine.js";
-import type { Readings } from "./readings.js";
-import type { Responder } from "./responder.js";
-
-export type Surroundings = Omit<
-  CommandFacts,
-  "nowMs" | "verb" | "args" | "given" | "running" | "model" | "view" | "place"
->;
-
-export interface CommandParts {
-  readonly model: DeviceModel;
-  readonly io: DeviceIo;
-  readonly breaker: Breaker;
-  readonly readings: Readings;
-  readonly journal: Journal;
-  readonly outbox: Outbox;
-  readonly responder: Responder;
-  readonly frame: AxisFrame;
-  readonly log: Log;
-  /** What the rest of the driver knows now. */
-  readonly surroundings: () => Surroundings;
-  readonly generation: () => number;
-  /** Why no frame of this command may leave now; asked in the tick of the handover. */
-  readonly forbidden: (verb: string, holder: string, epoch: number) => Interruption | undefined;
-  /** Waits for a fresh status, bounded; undefined: the present one is fresh. */
-  readonly fresh: () => Promise<void> | undefined;
-  /**
-   * A motion began or goes on (its verb), is over ("none"), or ended otherwise than done after its
-   * trigger ("unfinished"): then the device may still hold the rest of it.
-   */
-  readonly onMotion: (verb: string, started?: StartedMotion) => void;
-  readonly onChange: () => void;
-}
-
-/** With the trigger of a motion: what the drive was asked for, and the last look of its command. */
-export interface StartedMotion {
-  readonly planned: PlannedCommand;
-  readonly allowed: () => boolean;
-}
 
 interface Running {
   readonly command: Command;
@@ -81,14 +43,16 @@ export class CommandRunner {
   readonly #parts: CommandParts;
   /** Commands whose answer is still due, by id: the running one and refusals being stored. */
   readonly #open = new Map<string, Running>();
+  readonly #doubts: Doubts;
   #state: PipelineState = pipelineIdle;
   #token = 0;
   #stored: Promise<void> = Promise.resolve();
-  #inDoubt: InboxEntry[] = [];
   #closed: string | undefined = "the driver is starting";
 
   constructor(parts: CommandParts) {
     this.#parts = parts;
+    const { journal, log } = parts;
+    this.#doubts = new Doubts({ journal, log, tell: (...told) => this.#tell(...told) });
   }
 
   /** The command whose frames may be on the device. */
@@ -98,6 +62,13 @@ export class CommandRunner {
     return { id: state.command.id, verb: state.command.verb };
   }
 
+  /** A jog runs towards places inside the travel: it needs no watch at the ends. */
+  get leashed(): boolean {
+    const { running } = this;
+    const open = running?.verb === "jog" ? this.#open.get(running.id) : undefined;
+    return open?.planned?.place !== undefined;
+  }
+
   /** True while a frame of ours that may move something has no known end. */
   get triggered(): boolean {
     return (this.#state.at === "running" && this.#state.triggered) || this.#state.at === "halting";
@@ -105,47 +76,23 @@ export class CommandRunner {
 
   /** A motion of an earlier start has no known end: the device may hold the rest of it. */
   get motionInDoubt(): boolean {
-    return this.#inDoubt.some(({ verb }) => isMotion(verb));
+    return this.#doubts.motion;
   }
 
-  /** Rows of an earlier start: received was never sent, started is in doubt [PROTOCOL 11]. */
+  /** Rows of an earlier start [PROTOCOL 11]. */
   restore(inbox: readonly InboxEntry[]): void {
     this.#closed = undefined;
-    for (const entry of inbox) {
-      if (entry.status === "received") {
-        const text = "the driver restarted before the command began; nothing was sent";
-        this.#end(entry, refuse("SUPERSEDED", text));
-      } else if (entry.status === "started") {
-        const text = "the driver restarted while the command ran; the device is being read";
-        const detail = {
-          note: "restart",
-          ...(entry.target === undefined ? {} : { target: entry.target }),
-        };
-        const verdict: Verdict = { verdict: "unknown", code: "OUTCOME_UNKNOWN", text, detail };
-        this.#inDoubt.push({ ...entry, verdict });
-      }
-    }
+    this.#doubts.restore(inbox);
   }
 
-  /** After the full read at standstill: what was in doubt is a move that was stopped short. */
+  /** After the full read at standstill. */
   settle(position: number | undefined): void {
-    const inDoubt = this.#inDoubt;
-    this.#inDoubt = [];
-    for (const entry of inDoubt) {
-      const text = "the driver restarted while the command ran; the axis stands still";
-      const detail = {
-        cause: "restart",
-        ...(entry.target === undefined ? {} : { target: entry.target }),
-        ...(position === undefined ? {} : { actual: position }),
-      };
-      this.#end(entry, { verdict: "faulted", code: "STOPPED_SHORT", text, detail });
-    }
+    this.#doubts.settle(position);
   }
 
   /** What is known of a command, for `query`. */
   lookUp(id: string): { status: InboxEntry["status"]; verdict?: Verdict } | undefined {
-    const doubt = this.#inDoubt.find((entry) => entry.id === id);
-    const entry = doubt ?? this.#parts.journal.known(id);
+    const entry = this.#doubts.find(id) ?? this.#parts.journal.known(id);
     if (entry === undefined) return undefined;
     const { status, verdict } = entry;
     return verdict === undefined ? { status } : { status, verdict };
@@ -204,12 +151,30 @@ export class CommandRunner {
   }
 
   #plan(verb: string, command: Command): PlannedCommand | undefined {
-    const { frame, readings } = this.#parts;
+    const { frame, readings, jogs } = this.#parts;
     const args = argsOf(command.args);
+    if (args !== undefined && verb === "jog") return jogs.plan(args);
     return args === undefined ? undefined : frame.plan(verb, args, readings.view.position);
   }
 
-  #check(verb: string, command: Command, planned: PlannedCommand | undefined): Verdict | undefined {
+  /** Why a command with these arguments would be refused now, had it a lease. */
+  wouldRefuse(verb: string, command: Command, bypass: readonly string[]): Verdict | undefined {
+    const { model, interlock } = this.#parts;
+    const planned = this.#plan(verb, command);
+    const asked = { velocity: Number(command.args.velocity), bypass };
+    const fast = tooFast(asked, model.setup.axis);
+    if (fast !== undefined) return fast;
+    return this.#check(verb, command, planned, (facts) => {
+      return checkWithoutLease({ ...facts, interlock: interlock(bypass) });
+    });
+  }
+
+  #check(
+    verb: string,
+    command: Command,
+    planned: PlannedCommand | undefined,
+    check = checkCommand,
+  ): Verdict | undefined {
     const { model, readings, surroundings } = this.#parts;
     const args = argsOf(command.args);
     if (args === undefined || planned === undefined)
@@ -219,7 +184,7 @@ export class CommandRunner {
     const given = command.lease;
     const asked = { nowMs, verb, args, given, place: planned.place, running: this.running };
     const facts = { ...surroundings(), ...asked, view, model };
-    const refusal = checkCommand(facts);
+    const refusal = check(facts);
     if (refusal !== undefined) return refusal;
     const known = [...model.verbs].find((v) => v === verb);
     if (known === undefined) return refuse("NOT_SUPPORTED", `there is no operation ${verb}`);
@@ -270,6 +235,7 @@ export class CommandRunner {
       case "answerVerdict":
         this.#open.delete(command.id);
         if (open !== undefined) responder.verdict(open.command, effect.verdict);
+        if (command.verb === "jog") this.#jogOver(command.id, effect.verdict);
         this.#tell(command, effect.verdict);
         return;
       case "begin":
@@ -281,6 +247,10 @@ export class CommandRunner {
       default:
         effect satisfies never;
     }
+  }
+
+  #jogOver(id: string, verdict: Verdict): void {
+    this.#parts.onJogOver(id, verdict.verdict === "done" ? "it is over" : verdict.text);
   }
 
   #tell(command: { id: string; verb: string }, verdict: Verdict): void {
@@ -318,15 +288,6 @@ export class CommandRunner {
     );
   }
 
-  /** Ends a row of an earlier start: verdict stored, told as an event. */
-  #end(entry: InboxEntry, verdict: Verdict): void {
-    const { journal, log } = this.#parts;
-    journal.save({ ...entry, status: "ended", verdict }).catch((thrown) => {
-      log.error({ command: entry.id, error: textOf(thrown) }, "verdict not stored");
-    });
-    this.#tell(entry, verdict);
-  }
-
   async #begin(open: Running, command: PipelineCommand): Promise<void> {
     const { model, io, breaker, readings, onMotion, frame } = this.#parts;
     this.#token += 1;
@@ -341,12 +302,19 @@ export class CommandRunner {
       this.#apply({ kind: "ended", verdict: begun.verdict });
       return;
     }
-    const ended = await runOperation({
+    const operation = {
       ...{ model, io, breaker, begun: begun.state },
       alive: () => token === this.#token,
-      look: (trigger) => this.#look(open, trigger),
+      look: (trigger: boolean) => this.#look(open, trigger),
       onAccepted: () => this.#apply({ kind: "deviceAccepted" }),
-    });
+      // A tap on the button ends in a halt, and not in the quick stop of a drive that may be off.
+      keepsPower: open.verb === "jog",
+    };
+    const { velocity } = open.command.args;
+    const ended =
+      open.verb === "jog"
+        ? await runJog(this.#parts.jogs.motion(operation, planned, Number(velocity)))
+        : await runOperation(operation);
     if (ended === undefined || token !== this.#token) return;
     const verdict = frame.told(ended);
     frame.ended(command.verb, verdict, planned.place);
@@ -357,6 +325,7 @@ export class CommandRunner {
       onMotion(done ? (goesOn ? command.verb : "none") : "unfinished");
     } else if (command.verb === "disable" && done) onMotion("none");
     this.#apply({ kind: "ended", verdict });
+    if (open.verb === "jog") this.#jogOver(open.command.id, verdict);
   }
 
   /** The last look, in the tick of the handover [PROTOCOL 4]. */

@@ -60,7 +60,7 @@ export class DeviceIo {
   readonly #listeners: DeviceIoListeners;
   readonly #holes: ReadHoles;
   #busy = false;
-  /** Writes, stop frames included, that are not settled. */
+  /** Writes, stop frames included, that are not settled and may switch the device off. */
   #writesOut = 0;
   #commandsOut = 0;
   #settledAtMs = Number.NEGATIVE_INFINITY;
@@ -81,7 +81,10 @@ export class DeviceIo {
     return this.#commandsOut > 0;
   }
 
-  /** Readings sent after this were sent after every write; undefined: one is still out. */
+  /**
+   * Readings sent after this were sent after every write that may have switched it off; undefined:
+   * one is still out.
+   */
   get quietSinceMs(): Ms | undefined {
     return this.#writesOut > 0 ? undefined : this.#settledAtMs;
   }
@@ -92,17 +95,27 @@ export class DeviceIo {
     return this.#write("stop", pdu);
   }
 
-  /** A command frame. `allowed` is asked in the tick of the handover; false sends nothing. */
-  async commandFrame(pdu: Uint8Array, allowed: () => boolean): Promise<Exchange | undefined> {
+  /**
+   * A command frame. `allowed` is asked in the tick of the handover; false sends nothing.
+   * `keepsPower`: it cannot switch the device off, so a reading before it still says whether it is
+   * on (docs/adr/0002).
+   */
+  async commandFrame(
+    pdu: Uint8Array,
+    allowed: () => boolean,
+    keepsPower = false,
+  ): Promise<Exchange | undefined> {
     return this.#turn(this.#commands, () => {
-      return allowed() ? this.#command(pdu) : Promise.resolve(undefined);
+      return allowed() ? this.#command(pdu, keepsPower) : Promise.resolve(undefined);
     });
   }
 
-  async #command(pdu: Uint8Array): Promise<Exchange> {
+  async #command(pdu: Uint8Array, keepsPower: boolean): Promise<Exchange> {
     const before = this.#stops;
     this.#commandsOut += 1;
-    const exchange = await this.#write("command", pdu);
+    const exchange = await (keepsPower
+      ? this.#field.exchange("command", pdu)
+      : this.#write("command", pdu));
     this.#commandsOut -= 1;
     const overtaken = this.#stops !== before && exchange.kind !== "notSent";
     if (overtaken) this.#listeners.onOvertaken();

@@ -8,7 +8,7 @@ import type { DeviceModel, Finding, WatchdogFinding } from "#drivers/device-mode
 import type { Ms } from "#drivers/reading.js";
 import { isMotion } from "#kernel/config/moving-verbs.js";
 import type { Log } from "#kernel/ports.js";
-import type { StartedMotion } from "./command-runner.js";
+import type { StartedMotion } from "./command-parts.js";
 import type { DeviceIo } from "./device-io.js";
 import type { Readings } from "./readings.js";
 import { RefreshRunner } from "./refresh-runner.js";

@@ -8,6 +8,7 @@
 import type { Ms } from "#drivers/reading.js";
 import { codeOf, textOf } from "#kernel/errors.js";
 import type { Log } from "#kernel/ports.js";
+import { armMs, holdMs } from "./hold.machine.js";
 import type { Journal } from "./journal.js";
 import {
   type LeaseEffect,
@@ -33,13 +34,13 @@ export interface LeaseParts {
   readonly outbox: Outbox;
   readonly log: Log;
   readonly leaseMs: Ms;
-  readonly facts: () => Omit<LeaseFacts, "nowMs" | "leaseMs">;
+  readonly facts: () => Omit<LeaseFacts, "nowMs" | "leaseMs" | "armMs">;
   readonly answer: (answer: LeaseAnswer) => void;
   readonly stopAxis: (reason: string) => void;
   /** Somebody waits for a device that has not been read: it is asked at once [PROTOCOL 14]. */
   readonly onNotReady: () => void;
   readonly onGranted: () => void;
-  readonly onEnded: (reason: string) => void;
+  readonly onEnded: (reason: string, epoch: number) => void;
 }
 
 export class LeaseRunner {
@@ -71,7 +72,8 @@ export class LeaseRunner {
 
   apply(input: LeaseInput): void {
     const { facts, leaseMs } = this.#parts;
-    const step = nextLease(this.#state, input, { ...facts(), nowMs: performance.now(), leaseMs });
+    const times = { nowMs: performance.now(), leaseMs, armMs };
+    const step = nextLease(this.#state, input, { ...facts(), ...times });
     if (step === undefined) return;
     this.#state = step.state;
     for (const effect of step.effects) this.#run(effect);
@@ -85,7 +87,8 @@ export class LeaseRunner {
         return;
       case "granted": {
         const { request, holder, epoch } = effect;
-        answer({ request, outcome: { ok: true, epoch, leaseMs } });
+        const hold = this.#state.at === "held" && this.#state.hold === true;
+        answer({ request, outcome: { ok: true, epoch, leaseMs: hold ? holdMs : leaseMs } });
         outbox.emit("axis", "lease.granted", { holder, epoch });
         onGranted();
         return;
@@ -99,7 +102,7 @@ export class LeaseRunner {
       case "ended": {
         const { holder, epoch, reason } = effect;
         log.info({ mark: "lease.ended", holder, epoch, reason }, "lease ended");
-        onEnded(reason);
+        onEnded(reason, epoch);
         outbox.emit("axis", "lease.ended", { holder, epoch, reason });
         return;
       }

@@ -18,6 +18,7 @@ export type LeaseState =
       readonly holder: string;
       readonly bootId: string;
       readonly request: string;
+      readonly hold?: true;
     }
   /** One holder may command until the deadline. */
   | {
@@ -26,6 +27,8 @@ export type LeaseState =
       readonly holder: string;
       readonly bootId: string;
       readonly deadlineMs: Ms;
+      /** Hold-to-run: beats do not renew it, only proofs of a finger do [PROTOCOL 16]. */
+      readonly hold?: true;
     };
 
 export type LeaseInput =
@@ -34,7 +37,10 @@ export type LeaseInput =
       readonly request: string;
       readonly holder: string;
       readonly bootId: string;
+      readonly hold?: true;
     }
+  /** Of a hold: it lives exactly until then. */
+  | { readonly kind: "renew"; readonly epoch: number; readonly untilMs: Ms }
   | { readonly kind: "persisted"; readonly epoch: number }
   | { readonly kind: "persistFailed"; readonly epoch: number; readonly code: LeaseRefusal }
   | { readonly kind: "beat"; readonly holder: string; readonly bootId: string }
@@ -79,6 +85,8 @@ export type LeaseEffect =
 export interface LeaseFacts {
   readonly nowMs: Ms;
   readonly leaseMs: Ms;
+  /** A hold lives so long before its first proof. */
+  readonly armMs: Ms;
   readonly latched: boolean;
   readonly stopping: boolean;
   /** Read in full since boot, loss or reboot, and the guardian has the stop frames. */
@@ -158,8 +166,9 @@ function request(
   if (facts.stopping) return refused("NOT_READY", "the axis is being stopped; ask again");
   if (!facts.ready) return refused("NOT_READY", "the device has not been read in full yet");
   const { holder, bootId, request: id } = input;
+  const hold = input.hold === true ? ({ hold: true } as const) : {};
   return {
-    state: { at: "granting", epoch: epoch + 1, holder, bootId, request: id },
+    state: { at: "granting", epoch: epoch + 1, holder, bootId, request: id, ...hold },
     effects: [{ kind: "persistEpoch", epoch: epoch + 1 }],
   };
 }
@@ -192,9 +201,10 @@ function whileGranting(
     case "persisted": {
       if (input.epoch !== state.epoch) return undefined;
       const { holder, bootId, epoch } = state;
-      const deadlineMs = facts.nowMs + facts.leaseMs;
+      const hold = state.hold === true ? ({ hold: true } as const) : {};
+      const deadlineMs = facts.nowMs + (state.hold === true ? facts.armMs : facts.leaseMs);
       return {
-        state: { at: "held", epoch, holder, bootId, deadlineMs },
+        state: { at: "held", epoch, holder, bootId, deadlineMs, ...hold },
         effects: [{ kind: "granted", request: state.request, holder, epoch }],
       };
     }
@@ -213,6 +223,7 @@ function whileGranting(
     case "shutdown":
       return overtaken(state, "NOT_READY", "the driver is shutting down");
     case "beat":
+    case "renew":
     case "tick":
       return undefined;
     default:
@@ -241,7 +252,11 @@ function whileHeld(
     }
     case "beat":
       if (input.holder !== state.holder || input.bootId !== state.bootId) return undefined;
+      if (state.hold === true) return undefined;
       return { state: { ...state, deadlineMs: facts.nowMs + facts.leaseMs }, effects: [] };
+    case "renew":
+      if (state.hold !== true || input.epoch !== state.epoch) return undefined;
+      return { state: { ...state, deadlineMs: input.untilMs }, effects: [] };
     case "release":
       if (input.holder !== state.holder || input.epoch !== state.epoch) return undefined;
       return end(state, "released", facts.mayMove);

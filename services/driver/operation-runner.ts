@@ -30,6 +30,10 @@ export interface Operation {
    */
   readonly look: (trigger: boolean) => boolean;
   readonly onAccepted: () => void;
+  /** It is over when the device has accepted it; what follows is dropped. @default false */
+  readonly untilAccepted?: boolean;
+  /** None of its frames can switch the device off. @default false */
+  readonly keepsPower?: boolean;
 }
 
 /** The verdict, or undefined when it was dropped before its end. */
@@ -45,8 +49,12 @@ export async function runOperation(operation: Operation): Promise<Verdict | unde
     state = step.state;
     let next: OperationInput | undefined;
     for (const effect of step.effects) {
-      if (effect.kind === "accepted") operation.onAccepted();
-      else if (effect.kind === "end") return alive() ? effect.verdict : undefined;
+      if (effect.kind === "accepted") {
+        operation.onAccepted();
+        if (operation.untilAccepted === true) return { verdict: "done", result: {} };
+      }
+      if (effect.kind === "accepted") continue;
+      if (effect.kind === "end") return alive() ? effect.verdict : undefined;
       else next = await carryOut(operation, effect);
     }
     if (next === undefined) return undefined;
@@ -73,7 +81,7 @@ async function carryOut(operation: Operation, work: Work): Promise<OperationInpu
     case "write": {
       const { pdu, role } = work;
       const allowed = () => alive() && look(role === "trigger");
-      const exchange = await io.commandFrame(pdu, allowed);
+      const exchange = await io.commandFrame(pdu, allowed, operation.keepsPower);
       if (exchange === undefined) return undefined;
       const came = writeOutcome(pdu, exchange);
       const nowMs = performance.now();

@@ -11,17 +11,19 @@ import type { Ms } from "#drivers/reading.js";
 import type { StopAck } from "#kernel/contract/payloads.js";
 import { Aftermath } from "./aftermath.js";
 import { AxisFrame, frameListeners } from "./axis-frame.js";
-import { isUnbounded, mayMove } from "./command-checks.js";
+import { isUnbounded } from "./command-checks.js";
 import { CommandRunner } from "./command-runner.js";
 import { DeviceIo } from "./device-io.js";
 import type { DriverConfig, DriverPorts } from "./driver-ports.js";
 import { Duties } from "./duties.js";
 import { Guarding } from "./guarding.js";
+import { Holds } from "./holds.js";
+import { Jogs } from "./jogs.js";
 import { Journal } from "./journal.js";
 import { LeaseRunner } from "./lease-runner.js";
+import { MotionGuard } from "./motion-guard.js";
 import { Outbox } from "./outbox.js";
 import { Permits } from "./permits.js";
-import type { Interruption } from "./pipeline.machine.js";
 import { PollLoop } from "./poll-loop.js";
 import { deviceStateOf, Publisher } from "./publisher.js";
 import { quietPorts } from "./quiet-ports.js";
@@ -30,7 +32,6 @@ import { Requests } from "./requests.js";
 import { Responder } from "./responder.js";
 import { Session } from "./session.js";
 import { StopRunner } from "./stop-runner.js";
-import { endAhead } from "./travel.js";
 
 /** How often what has changed is looked for, beside the polls. */
 const publishMs = 100;
@@ -50,6 +51,8 @@ export class DriverParts {
   readonly commands: CommandRunner;
   readonly requests: Requests;
   readonly permits: Permits;
+  readonly holds: Holds;
+  readonly guard: MotionGuard;
   readonly guarding: Guarding;
   readonly session: Session;
   readonly poll: PollLoop;
@@ -59,7 +62,6 @@ export class DriverParts {
   readonly #model: DeviceModel;
   readonly #publishAck: (ack: StopAck) => void;
   #motion = "none";
-  #cause: Interruption | undefined;
   #publishAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -94,13 +96,16 @@ export class DriverParts {
     this.leases = this.#makeLeases(device.leaseMs);
     this.commands = this.#makeCommands();
     const { responder, stops, leases, commands } = this;
-    this.requests = new Requests({ responder, stops, leases, commands });
+    this.holds = this.#makeHolds(device.id);
+    const { holds } = this;
+    this.requests = new Requests({ responder, stops, leases, commands, holds });
     this.permits = new Permits({
       ...{ cell, boot, device: device.id, link: ports.stop },
       view: () => this.readings.shown,
       pollPeriodMs: () => this.poll.periodMs,
-      beforeSeen: () => this.#watchPermits(performance.now()),
+      beforeSeen: () => this.guard.watchPermits(performance.now()),
     });
+    this.guard = this.#makeGuard();
     this.session = this.#makeSession(config);
     this.duties = this.#makeDuties();
     this.poll = this.#makePoll();
@@ -135,13 +140,6 @@ export class DriverParts {
     return ours || !this.#still(performance.now());
   }
 
-  /** Moves under a lease although its command has ended, as after a verdict that is not done. */
-  get #movesOn(): boolean {
-    const { moving } = this.readings.view;
-    const ended = this.leases.held !== undefined && this.commands.running === undefined;
-    return ended && moving.ok && moving.value;
-  }
-
   readonly #deviceState = () => deviceStateOf(this.readings.view, this.session.statusSeen);
 
   get #goesOn(): boolean {
@@ -155,9 +153,10 @@ export class DriverParts {
 
   /** Every deadline, compared with the clock. */
   tick(nowMs: Ms): void {
+    this.holds.tick();
     this.leases.apply({ kind: "tick" });
     this.stops.tick();
-    this.#watchPermits(nowMs);
+    this.guard.watchPermits(nowMs);
     this.permits.say(nowMs);
     this.duties.tick(nowMs);
     // A stop is over when it is confirmed: until then the guardian finishes it.
@@ -186,63 +185,6 @@ export class DriverParts {
     this.guarding.tick(performance.now(), { still, connectedDevice: this.session.statusSeen });
   }
 
-  /** Whatever `work` interrupts is told this cause. */
-  #because(why: Interruption, work: () => void): void {
-    this.#cause = why;
-    try {
-      work();
-    } finally {
-      this.#cause = undefined;
-    }
-  }
-
-  #interrupt(reason: string): void {
-    const text = `ended by ${reason}`;
-    this.commands.interrupt(this.#cause ?? { code: "SUPERSEDED", fault: "STOPPED_SHORT", text });
-  }
-
-  /** A permit that goes false or silent stops what it forbids [PROTOCOL 8]. */
-  #watchPermits(nowMs: Ms): void {
-    if (this.stops.active) return;
-    const running = this.commands.running;
-    const { triggered } = this.commands;
-    const motion = running !== undefined && triggered && mayMove(this.#model, running.verb);
-    if (!motion && !this.#goesOn && !this.#movesOn) return;
-    const text = this.permits.forbids(nowMs);
-    if (text === undefined) return;
-    this.#ports.log.warn({ mark: "interlock.tripped", interlock: text }, "stopped by an interlock");
-    const why = { code: "INTERLOCKED", fault: "INTERLOCKED", text } as const;
-    this.#because(why, () => this.stops.own(text));
-  }
-
-  /** A motion without a target ends where the travel does. */
-  #watchTravel(): void {
-    const { running, triggered } = this.commands;
-    const unbounded = running !== undefined && triggered && isUnbounded(running.verb);
-    if (this.stops.active || !(unbounded || this.#goesOn)) return;
-    const end = endAhead(this.readings.view, this.#model.setup.axis, this.poll.periodMs);
-    if (end === undefined) return;
-    this.#ports.log.warn({ mark: "travel.end" }, `stopped before ${end}`);
-    const why = { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: `it reaches ${end}` } as const;
-    this.#because(why, () => this.stops.own("end of travel"));
-  }
-
-  /** Why no frame of this command may leave now; whatever has to be stopped is stopped. */
-  #forbidden(verb: string, holder: string, epoch: number): Interruption | undefined {
-    const nowMs = performance.now();
-    if (!this.leases.lives(holder, epoch)) {
-      this.leases.apply({ kind: "tick" });
-      return { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: "the lease has ended" };
-    }
-    if (this.stops.latched || this.stops.active) {
-      return { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: "a stop came first" };
-    }
-    const interlock = mayMove(this.#model, verb) ? this.permits.forbids(nowMs) : undefined;
-    if (interlock === undefined) return undefined;
-    this.#watchPermits(nowMs);
-    return { code: "INTERLOCKED", fault: "INTERLOCKED", text: interlock };
-  }
-
   #makeStops(): StopRunner {
     const { log, newId, boot } = this.#ports;
     const { io, readings, journal, outbox, aftermath } = this;
@@ -254,7 +196,7 @@ export class DriverParts {
       publishAck: this.#publishAck,
       onOrder: (reason) => {
         this.frame.unsettled("stop");
-        this.#interrupt(reason);
+        this.guard.interrupt(reason);
         this.aftermath.later(() => this.poll.poke());
       },
       endLease: (reason) => this.leases.apply({ kind: "stop", reason }),
@@ -285,8 +227,9 @@ export class DriverParts {
         this.poll.poke();
         this.publisher.soon();
       },
-      onEnded: (reason) => {
-        this.#interrupt(`the end of the lease (${reason})`);
+      onEnded: (reason, epoch) => {
+        this.guard.interrupt(`the end of the lease (${reason})`);
+        this.holds.leaseEnded(epoch, reason);
         this.publisher.soon();
       },
     });
@@ -295,9 +238,11 @@ export class DriverParts {
   #makeCommands(): CommandRunner {
     const { io, readings, journal, outbox, responder, frame } = this;
     const { breaker, log } = this.#ports;
+    const model = this.#model;
+    const watchdog = () => this.duties.watchdog;
     return new CommandRunner({
-      ...{ io, readings, journal, outbox, responder, breaker, log, frame },
-      model: this.#model,
+      ...{ io, readings, journal, outbox, responder, breaker, log, frame, model },
+      jogs: new Jogs({ model, readings, frame, watchdog }),
       surroundings: () => ({
         lease: this.leases.state,
         latched: this.stops.latched,
@@ -305,14 +250,15 @@ export class DriverParts {
         device: this.#deviceState(),
         readInFull: this.session.readInFull,
         identity: this.session.identity,
-        interlock: this.permits.forbids(performance.now()),
+        interlock: this.guard.interlock(performance.now()),
         breaker: breaker.state,
         ...this.duties.facts,
         statusAtMs: this.readings.statusAtMs,
         pollPeriodMs: this.poll.periodMs,
       }),
+      interlock: (bypass) => this.permits.forbids(performance.now(), bypass),
       generation: () => this.stops.generation,
-      forbidden: (verb, holder, epoch) => this.#forbidden(verb, holder, epoch),
+      forbidden: (verb, holder, epoch) => this.guard.forbidden(verb, holder, epoch),
       fresh: () => this.poll.fresh(this.readings),
       onMotion: (verb, started) => {
         this.#motion = verb;
@@ -320,6 +266,27 @@ export class DriverParts {
         this.poll.poke();
       },
       onChange: () => this.publisher.soon(),
+      onJogOver: (command, why) => this.holds.motionOver(command, why),
+    });
+  }
+
+  #makeHolds(device: string): Holds {
+    const { stop, boot, newId, log } = this.#ports;
+    return new Holds({
+      ...{ device, stop, boot, newId, log, leases: this.leases },
+      submit: (command) => this.commands.submit("jog", command),
+      because: (why, work) => this.guard.because(why, work),
+    });
+  }
+
+  #makeGuard(): MotionGuard {
+    const { stops, leases, commands, readings, permits } = this;
+    return new MotionGuard({
+      ...{ stops, leases, commands, readings, permits, log: this.#ports.log },
+      model: this.#model,
+      pollPeriodMs: () => this.poll.periodMs,
+      goesOn: () => this.#goesOn,
+      bypass: () => this.holds.bypass,
     });
   }
 
@@ -340,7 +307,7 @@ export class DriverParts {
       model: this.#model,
       pollPeriodMs: () => this.poll.periodMs,
       motionGoesOn: () => this.#goesOn,
-      because: (why, work) => this.#because(why, work),
+      because: (why, work) => this.guard.because(why, work),
     });
   }
 
@@ -354,7 +321,7 @@ export class DriverParts {
       onOutcome: (plan, outcome, before) => {
         session.onOutcome(plan, outcome, before);
         if (plan.name === "full" && outcome.ok) this.duties.onFullRead();
-        this.#watchTravel();
+        this.guard.watchTravel();
         this.permits.say(performance.now());
         this.publisher.soon();
       },

@@ -26,6 +26,8 @@ export interface Interruption {
   /** Of the fault, where something may have moved. */
   readonly fault: "STOPPED_SHORT" | "DRIVE_FAULT" | "INTERLOCKED";
   readonly text: string;
+  /** It was to end this way: a jog whose button was let go is done where it stands. */
+  readonly meant?: true;
 }
 
 /** What a row of the inbox says. */
@@ -231,8 +233,9 @@ function whileRunning(
       return close(command, input.verdict);
     case "interrupted": {
       if (!state.triggered) return dropped(close(command, refusedBy(input)), command);
-      const { code, fault, text } = input;
-      const halting = { at: "halting", command, why: { code, fault, text } } as const;
+      const { code, fault, text, meant } = input;
+      const why = { code, fault, text, ...(meant === true ? { meant } : {}) };
+      const halting = { at: "halting", command, why } as const;
       return { state: halting, effects: [{ kind: "drop", command }] };
     }
     case "lost": {
@@ -263,6 +266,10 @@ function whileHalting(
     case "command":
       return busy(state, input);
     case "standstill": {
+      if (why.meant === true) {
+        const result: Detail = input.position === undefined ? {} : { position: input.position };
+        return close(command, { verdict: "done", result });
+      }
       const detail: Detail = {
         cause: why.code,
         ...(command.target === undefined ? {} : { target: command.target }),

@@ -7,6 +7,8 @@
  */
 import type { Command } from "#kernel/contract/payloads.js";
 import type { CommandRunner } from "./command-runner.js";
+import { holdRequestOf } from "./hold-request.js";
+import type { HoldRequest, Holds } from "./holds.js";
 import type { LeaseAnswer, LeaseRunner } from "./lease-runner.js";
 import type { Addressee, Responder } from "./responder.js";
 import type { StopRunner } from "./stop-runner.js";
@@ -19,10 +21,12 @@ export interface RequestParts {
   readonly leases: LeaseRunner;
   readonly stops: StopRunner;
   readonly commands: CommandRunner;
+  readonly holds: Holds;
 }
 
 interface LeaseRequest {
   readonly to: Addressee;
+  readonly hold: HoldRequest | undefined;
   outcome: LeaseAnswer["outcome"] | undefined;
 }
 
@@ -60,6 +64,9 @@ export class Requests {
     if (known === undefined) return;
     known.outcome = outcome;
     this.#tell(known.to, outcome);
+    if (outcome.ok && known.hold !== undefined) {
+      this.#parts.holds.granted(known.hold, outcome.epoch);
+    }
   }
 
   #tell(to: Addressee, outcome: LeaseAnswer["outcome"]): void {
@@ -85,10 +92,29 @@ export class Requests {
       responder.error(to, "VALIDATION_FAILED", "lease needs args holder and bootId");
       return;
     }
-    this.#leases.set(command.id, { to, outcome: undefined });
+    const asksHold = command.args.kind === "hold";
+    const hold = asksHold ? holdRequestOf(command) : undefined;
+    if (asksHold && !this.#mayHold(to, command, hold)) return;
+    this.#leases.set(command.id, { to, hold, outcome: undefined });
     const oldest = this.#leases.keys().next().value;
     if (this.#leases.size > rememberedMax && oldest !== undefined) this.#leases.delete(oldest);
-    leases.apply({ kind: "request", request: command.id, holder, bootId });
+    const kind = hold === undefined ? {} : ({ hold: true } as const);
+    leases.apply({ kind: "request", request: command.id, holder, bootId, ...kind });
+  }
+
+  /** A press is refused with its reason at once, not after the first echo. */
+  #mayHold(to: Addressee, command: Command, hold: HoldRequest | undefined): boolean {
+    const { responder, commands } = this.#parts;
+    if (hold === undefined) {
+      const text = "a hold needs args hold, velocity, granter and granterBootId";
+      responder.error(to, "VALIDATION_FAILED", text);
+      return false;
+    }
+    const { velocity, bypass } = hold;
+    const refusal = commands.wouldRefuse("jog", { ...command, args: { velocity } }, bypass);
+    if (refusal === undefined) return true;
+    responder.verdict(to, refusal);
+    return false;
   }
 
   #release(command: Command): void {

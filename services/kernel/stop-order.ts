@@ -12,6 +12,9 @@ export const cellStopVerbs = ["stop", "quickStop", "abort"] as const;
 export const axisStopVerbs = ["stop", "quickStop"] as const;
 export type StopKind = (typeof cellStopVerbs)[number];
 
+/** Verbs of an axis whose topic carries something else than commands. */
+const notCommands: ReadonlySet<string | undefined> = new Set([...axisStopVerbs, "jog"]);
+
 /** Longest id of a stop that is kept; longer ones are cut. */
 export const stopIdLengthMax = 64;
 /** Malformed orders within this time of each other are one stop: a sender repeats every 50 ms. */
@@ -33,7 +36,7 @@ export function verbBelongs(
   if (key === "cellStop") return isStopKind(verb);
   if (key === "axisStop") return verb === "stop" || verb === "quickStop";
   if (key === "cellCommand") return !isStopKind(verb);
-  if (key === "axisCommand") return verb !== "stop" && verb !== "quickStop";
+  if (key === "axisCommand") return !notCommands.has(verb);
   return true;
 }
 

@@ -38,6 +38,7 @@ export const topics = {
   stateStop: topic("state/stop", p.stateStopSchema, 1, true),
   telemetryAxis: topic("telemetry/axis/{axis}", p.telemetryAxisSchema, 0, false),
   telemetryBus: topic("telemetry/bus/{bus}", p.telemetryBusSchema, 0, false),
+  holdFeedback: topic("telemetry/hold/{axis}", p.holdFeedbackSchema, 0, false),
   event: topic("event/{kind}/{id}/{type}", p.eventSchema, 1, false),
   permit: topic("permit/{name}", p.permitSchema, 0, false),
   beat: topic("cmd/lease/{holder}/beat", p.beatSchema, 0, false),
@@ -45,10 +46,12 @@ export const topics = {
   cellStop: topic("cmd/cell/{verb}", p.stopOrderSchema, 0, false),
   /** verb: stop or quickStop. */
   axisStop: topic("cmd/axis/{axis}/{verb}", p.stopOrderSchema, 0, false),
+  /** Hold-to-run: the gateway's heartbeats, on the stop connection [PROTOCOL 16]. */
+  holdBeat: topic("cmd/axis/{axis}/jog", p.holdBeatSchema, 0, false),
   stopAck: topic("res/stop/{axis}", p.stopAckSchema, 0, false),
-  /** verb: an operation, or `lease`, `release-lease`, `query`, `reset` (of latched stops). */
+  /** verb: an operation, or `lease`, `release-lease`, `query`, `reset` (of latched stops); never jog. */
   axisCommand: topic("cmd/axis/{axis}/{verb}", p.commandSchema, 1, false),
-  /** verb: reset, clear, hold, unhold, suspend, unsuspend, mode, exclude, include. */
+  /** verb: reset, clear, hold, unhold, suspend, unsuspend, mode, exclude, include, jog. */
   cellCommand: topic("cmd/cell/{verb}", p.commandSchema, 1, false),
   /** verb: start, cancel, makeSafe, abandon, retry, skip, resolve, answer, signal, history. */
   runCommand: topic("cmd/run/{verb}", p.commandSchema, 1, false),

@@ -18,6 +18,7 @@ import { checkTable } from "./table.js";
 const facts: LeaseFacts = {
   nowMs: 1000,
   leaseMs: 500,
+  armMs: 900,
   latched: false,
   stopping: false,
   ready: true,
@@ -37,6 +38,7 @@ const held: LeaseState = {
   bootId: "b1",
   deadlineMs: 1400,
 };
+const holding: LeaseState = { ...held, hold: true };
 
 function line(step: ReturnType<typeof nextLease>): string | undefined {
   if (step === undefined) return undefined;
@@ -71,6 +73,8 @@ const inputs: { readonly [name: string]: LeaseInput } = {
   persistFailed: { kind: "persistFailed", epoch: 7, code: "STORE_FULL" },
   beat: { kind: "beat", holder: "coordinator", bootId: "b1" },
   "beat of an older start": { kind: "beat", holder: "coordinator", bootId: "b0" },
+  renew: { kind: "renew", epoch: 7, untilMs: 1200 },
+  "renew of an older epoch": { kind: "renew", epoch: 6, untilMs: 9000 },
   tick: { kind: "tick" },
   release: { kind: "release", holder: "coordinator", epoch: 7 },
   "release of an older epoch": { kind: "release", holder: "coordinator", epoch: 6 },
@@ -87,6 +91,8 @@ describe("lease machine, axis that may move", () => {
       none: leaseAtBoot(6),
       granting,
       held,
+      "granting a hold": { ...granting, hold: true as const },
+      "held by a hold": holding,
       "held, past its deadline": { ...held, deadlineMs: 1000 },
     },
     inputs,
@@ -101,6 +107,8 @@ describe("lease machine, axis that may move", () => {
         persistFailed: "-",
         beat: "-",
         "beat of an older start": "-",
+        renew: "-",
+        "renew of an older epoch": "-",
         tick: "-",
         release: "-",
         "release of an older epoch": "-",
@@ -119,6 +127,8 @@ describe("lease machine, axis that may move", () => {
         persistFailed: "none 7; refused r1 STORE_FULL",
         beat: "-",
         "beat of an older start": "-",
+        renew: "-",
+        "renew of an older epoch": "-",
         tick: "-",
         release: "none 7; refused r1 SUPERSEDED",
         "release of an older epoch": "-",
@@ -139,6 +149,50 @@ describe("lease machine, axis that may move", () => {
         persistFailed: "-",
         beat: "held 7@1500",
         "beat of an older start": "-",
+        renew: "-",
+        "renew of an older epoch": "-",
+        tick: "-",
+        release: "none 7; stopAxis released; ended 7 released",
+        "release of an older epoch": "-",
+        "holder offline": "none 7; stopAxis holder-offline; ended 7 holder-offline",
+        "late will of an older start": "-",
+        stop: "none 7; ended 7 stop",
+        "continuity lost": "none 7; stopAxis three polls; ended 7 three polls",
+        shutdown: "none 7; stopAxis shutdown; ended 7 shutdown",
+      },
+      "granting a hold": {
+        "request, same holder": "granting 8; refused r1 SUPERSEDED; persist 8",
+        "request, other holder": "granting 7; refused r3 LEASE_HELD",
+        "request, repeated": "-",
+        persisted: "held 7@1900; granted r1 7",
+        "persisted, other epoch": "-",
+        persistFailed: "none 7; refused r1 STORE_FULL",
+        beat: "-",
+        "beat of an older start": "-",
+        renew: "-",
+        "renew of an older epoch": "-",
+        tick: "-",
+        release: "none 7; refused r1 SUPERSEDED",
+        "release of an older epoch": "-",
+        "holder offline": "none 7; refused r1 SUPERSEDED",
+        "late will of an older start": "-",
+        stop: "none 7; refused r1 NOT_READY",
+        "continuity lost": "none 7; refused r1 NOT_READY",
+        shutdown: "none 7; refused r1 NOT_READY",
+      },
+      "held by a hold": {
+        "request, same holder":
+          "none 7; stopAxis superseded; ended 7 superseded; refused r2 NOT_READY",
+        "request, other holder": "held 7@1400; refused r3 LEASE_HELD",
+        "request, repeated":
+          "none 7; stopAxis superseded; ended 7 superseded; refused r1 NOT_READY",
+        persisted: "-",
+        "persisted, other epoch": "-",
+        persistFailed: "-",
+        beat: "-",
+        "beat of an older start": "-",
+        renew: "held 7@1200",
+        "renew of an older epoch": "-",
         tick: "-",
         release: "none 7; stopAxis released; ended 7 released",
         "release of an older epoch": "-",
@@ -157,6 +211,8 @@ describe("lease machine, axis that may move", () => {
         persistFailed: "none 7; stopAxis lapsed; ended 7 lapsed",
         beat: "none 7; stopAxis lapsed; ended 7 lapsed",
         "beat of an older start": "none 7; stopAxis lapsed; ended 7 lapsed",
+        renew: "none 7; stopAxis lapsed; ended 7 lapsed",
+        "renew of an older epoch": "none 7; stopAxis lapsed; ended 7 lapsed",
         tick: "none 7; stopAxis lapsed; ended 7 lapsed",
         release: "none 7; stopAxis lapsed; ended 7 lapsed",
         "release of an older epoch": "none 7; stopAxis lapsed; ended 7 lapsed",
@@ -206,6 +262,15 @@ describe("lease machine, rules", () => {
     expect(leaseLives(state, "coordinator", 7, 3005)).toBe(false);
     expect(leaseLives(state, "coordinator", 8, 3005)).toBe(true);
     expect(leaseLives(leaseAtBoot(8), "coordinator", 8, 3006)).toBe(false);
+  });
+
+  it("a request for a hold is granted one, and any other is not", () => {
+    const asked = nextLease(leaseAtBoot(6), { ...request, hold: true }, facts);
+    const granted = asked && nextLease(asked.state, { kind: "persisted", epoch: 7 }, facts);
+    expect(line(granted)).toContain("held 7@1900; granted");
+    const plain = nextLease(leaseAtBoot(6), request, facts);
+    const run = plain && nextLease(plain.state, { kind: "persisted", epoch: 7 }, facts);
+    expect(line(run)).toContain("held 7@1500; granted");
   });
 
   it("a lease lives until its deadline and not at it", () => {

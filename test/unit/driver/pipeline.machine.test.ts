@@ -90,6 +90,11 @@ describe("pipeline machine", () => {
         command,
         why: { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: "ended by stop" },
       },
+      "halting, as it was meant": {
+        at: "halting",
+        command,
+        why: { code: "SUPERSEDED", fault: "STOPPED_SHORT", text: "let go", meant: true },
+      },
       closing: { at: "closing", command, verdict: done },
     },
     inputs,
@@ -149,6 +154,14 @@ describe("pipeline machine", () => {
         standstill: "closing; store faulted STOPPED_SHORT",
         lost: "closing; store unknown OUTCOME_UNKNOWN",
       },
+      "halting, as it was meant": {
+        command: `halting; ${busy}`,
+        "command, refused": `halting; ${refusedNow}`,
+        "same command": "-",
+        ...nothing,
+        standstill: "closing; store done",
+        lost: "closing; store unknown OUTCOME_UNKNOWN",
+      },
       closing: {
         command: `closing; ${busy}`,
         "command, refused": `closing; ${refusedNow}`,
@@ -170,6 +183,19 @@ describe("pipeline machine", () => {
     expect(step?.state).toMatchObject({
       verdict: { detail: { cause: "SUPERSEDED", target: 100, actual: 42 } },
     });
+  });
+
+  it("a jog whose button was let go is done where it stands", () => {
+    const triggered: PipelineState = { ...running, triggered: true };
+    const why = {
+      code: "SUPERSEDED",
+      fault: "STOPPED_SHORT",
+      text: "let go",
+      meant: true,
+    } as const;
+    const halting = nextPipeline(triggered, { kind: "interrupted", ...why });
+    const end = nextPipeline(halting?.state ?? pipelineIdle, { kind: "standstill", position: 42 });
+    expect(end?.state).toMatchObject({ verdict: { verdict: "done", result: { position: 42 } } });
   });
 
   it("a stop whose standstill nobody knows leaves the outcome unknown, with the target", () => {
