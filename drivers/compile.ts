@@ -29,13 +29,13 @@ import type {
   StopClass,
   StopFacts,
   Verb,
-  WatchdogFacts,
 } from "./device-model.js";
 import { verbs as allVerbs, stopClasses } from "./device-model.js";
 import { compileMeaning, type Meaning } from "./device-view.js";
 import type { PointCodec } from "./frame.js";
 import { codecOf } from "./frame.js";
-import { refusedWithoutStop, starts } from "./no-stop.js";
+import { starts } from "./no-stop.js";
+import { continues, operationOf, verbsOf, whyNot } from "./offered-verbs.js";
 import { nextOperation } from "./operation.machine.js";
 import { prepare } from "./operation-begin.js";
 import { matchReply } from "./pdu.js";
@@ -130,11 +130,6 @@ function retargetOf(
   };
 }
 
-function continues(profile: Profile, setup: DeviceSetup): boolean {
-  const { moveTo } = profile.operations;
-  return moveTo !== undefined && refusedWithoutStop(profile, "jog", setup) === undefined;
-}
-
 function contextOf(profile: Profile, setup: DeviceSetup): CompileContext {
   const names = namesOf(profile, setup);
   const line = setup.wire === undefined ? {} : { wire: setup.wire };
@@ -153,47 +148,9 @@ function moversOf(profile: Profile, verbs: ReadonlySet<Verb>): ReadonlySet<Verb>
   );
 }
 
-function operationOf(profile: Profile, verb: Verb): OperationSpec | undefined {
-  const operations: { readonly [verb: string]: OperationSpec | undefined } = profile.operations;
-  return Object.hasOwn(operations, verb) ? operations[verb] : undefined;
-}
-
-/**
- * Velocity and jog need a drive that stops by itself, or a reason without one. Where registers
- * decide, they are offered, and refused as long as the registers do not say so.
- */
-function verbsOf(profile: Profile, setup: DeviceSetup, watchdog: WatchdogFacts): ReadonlySet<Verb> {
-  if (profile.unsupported !== undefined) return new Set();
-  const able =
-    (watchdog.kind === "fixed" || watchdog.kind === "settable") &&
-    watchdog.fedByNeighbours !== true;
-  const watched = able || setup.acceptNoWatchdog !== undefined;
-  const verbs = (Object.keys(profile.operations) as Verb[]).filter((verb) => {
-    if (refusedWithoutStop(profile, verb, setup) !== undefined) return false;
-    return watched || (verb !== "velocity" && verb !== "jog");
-  });
-  // Hold-to-run is a speed on a drive that stops by itself, or a move on a leash [PROTOCOL 16].
-  const leashed = profile.retarget !== undefined && continues(profile, setup);
-  if ((leashed || verbs.includes("velocity")) && !verbs.includes("jog")) verbs.push("jog");
-  if (profile.stops.controlled !== undefined) verbs.push("stop");
-  if (profile.stops.fast !== undefined) verbs.push("quickStop");
-  return new Set(verbs);
-}
-
 function unsupported(profile: Profile, setup: DeviceSetup, verb: Verb): Begun {
   const text = `${setup.device}: ${verb} is not supported: ${whyNot(profile, setup, verb)}`;
   return { ok: false, verdict: { verdict: "refused", code: "NOT_SUPPORTED", text } };
-}
-
-function whyNot(profile: Profile, setup: DeviceSetup, verb: Verb): string {
-  const said = profile.unsupported?.reason ?? profile.missing[verb];
-  const reason = said ?? refusedWithoutStop(profile, verb, setup);
-  if (reason !== undefined) return reason;
-  if (verb === "stop" || verb === "quickStop") return "stops are stop classes";
-  if (operationOf(profile, verb) !== undefined) {
-    return "no watchdog of the drive is verified, and acceptNoWatchdog gives no reason";
-  }
-  return `the profile ${profile.id} does not have it`;
 }
 
 /** Bits of the registers that count and wrap. */

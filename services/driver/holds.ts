@@ -6,7 +6,8 @@
  * axis. Nonces and echoes use the stop connection and never wait for storage [PROTOCOL 5, 16]. It
  * refuses to move anything that nobody has proved to hold.
  */
-import type { By, Command, HoldBeat, HoldFeedback } from "#kernel/contract/payloads.js";
+import type { HoldBeat, HoldFeedback } from "#kernel/contract/hold-payloads.js";
+import type { By, Command } from "#kernel/contract/payloads.js";
 import type { Boot, Log, MessageLink, NewId } from "#kernel/ports.js";
 import {
   type HoldEffect,

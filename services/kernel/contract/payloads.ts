@@ -317,34 +317,6 @@ export const permitSchema = z.object({
 
 export const beatSchema = z.object({ v, bootId: z.string(), n: z.number() });
 
-/**
- * A finger on the button, as the gateway tells it: renews the hold of this epoch by echoing the
- * newest nonce of the driver, or lets go. QoS 0: what is lost is not said again [PROTOCOL 16].
- */
-export const holdBeatSchema = z.object({
-  v,
-  hold: commandIdSchema,
-  epoch: z.number().int(),
-  /** Of the newest feedback that the person's client has seen; absent: it lets go. */
-  nonce: z.string().max(64).optional(),
-  /** An echo of a nonce older than this is ignored. */
-  ttlMs: z.number().positive(),
-});
-
-/** The driver's word on a hold, every 100 ms while it lives and once when it has ended. */
-export const holdFeedbackSchema = z.object({
-  v,
-  ts,
-  bootId: z.string(),
-  hold: commandIdSchema,
-  epoch: z.number().int(),
-  state: z.enum(["armed", "pressed", "ended"]),
-  /** To be echoed; absent once it has ended. */
-  nonce: z.string().optional(),
-  /** Why it has ended. */
-  reason: z.string().optional(),
-});
-
 /** A stop is understood with nothing but an id; everything else is for the record. */
 export const stopOrderSchema = z.object({
   id: z.string(),
@@ -398,8 +370,6 @@ export const responseSchema = z.object({
 export const ackSourceSchema = z.object({ v, consumer: idSchema, seq: z.number().int() });
 
 export type By = z.infer<typeof bySchema>;
-export type HoldBeat = z.infer<typeof holdBeatSchema>;
-export type HoldFeedback = z.infer<typeof holdFeedbackSchema>;
 export type StopOrder = z.infer<typeof stopOrderSchema>;
 export type StopAck = z.infer<typeof stopAckSchema>;
 export type Command = z.infer<typeof commandSchema>;

@@ -6,6 +6,7 @@
  * puts `{prefix}/{cell}/` in front. It refuses retained commands by construction.
  */
 import type * as z from "zod";
+import { holdBeatSchema, holdFeedbackSchema } from "./hold-payloads.js";
 import * as p from "./payloads.js";
 
 export interface TopicSpec {
@@ -38,7 +39,7 @@ export const topics = {
   stateStop: topic("state/stop", p.stateStopSchema, 1, true),
   telemetryAxis: topic("telemetry/axis/{axis}", p.telemetryAxisSchema, 0, false),
   telemetryBus: topic("telemetry/bus/{bus}", p.telemetryBusSchema, 0, false),
-  holdFeedback: topic("telemetry/hold/{axis}", p.holdFeedbackSchema, 0, false),
+  holdFeedback: topic("telemetry/hold/{axis}", holdFeedbackSchema, 0, false),
   event: topic("event/{kind}/{id}/{type}", p.eventSchema, 1, false),
   permit: topic("permit/{name}", p.permitSchema, 0, false),
   beat: topic("cmd/lease/{holder}/beat", p.beatSchema, 0, false),
@@ -47,7 +48,7 @@ export const topics = {
   /** verb: stop or quickStop. */
   axisStop: topic("cmd/axis/{axis}/{verb}", p.stopOrderSchema, 0, false),
   /** Hold-to-run: the gateway's heartbeats, on the stop connection [PROTOCOL 16]. */
-  holdBeat: topic("cmd/axis/{axis}/jog", p.holdBeatSchema, 0, false),
+  holdBeat: topic("cmd/axis/{axis}/jog", holdBeatSchema, 0, false),
   stopAck: topic("res/stop/{axis}", p.stopAckSchema, 0, false),
   /** verb: an operation, or `lease`, `release-lease`, `query`, `reset` (of latched stops); never jog. */
   axisCommand: topic("cmd/axis/{axis}/{verb}", p.commandSchema, 1, false),

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { compileDevice } from "#drivers/compile.js";
 import type { DeviceSetup } from "#drivers/device-model.js";
 import type { InterlockConfig } from "#kernel/config/cell.js";
-import type { HoldFeedback } from "#kernel/contract/payloads.js";
+import type { HoldFeedback } from "#kernel/contract/hold-payloads.js";
 import { makeSimDevice, type SimDevice } from "#simulators/device.js";
 import { Rig } from "../../fixtures/driver/rig.js";
 import { axis, profileOf } from "../../unit/drivers/operation-walk.js";

@@ -234,22 +234,6 @@ describe("duties of the device, linted", () => {
       "operation: spin",
       /no operation spin/,
     ],
-    [
-      "a leash that takes more than a place",
-      "\nrefresh:\n",
-      `\nretarget:
-  text: further
-  args: { distance: { quantity: distance, point: target } }
-  requires: []
-  repeat: never
-  sideEffects: []
-  timeoutMs: 1000
-  result: []
-  steps: [{ write: { target: { arg: distance } } }]
-  evidence: { by: page, confidence: A }
-refresh:\n`,
-      /takes position, nothing else/,
-    ],
     ["a refresh slower than its deadline", "everyMs: 100", "everyMs: 300", /before its deadline/],
     [
       "a simulation without its point",

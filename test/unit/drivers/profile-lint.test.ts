@@ -33,6 +33,13 @@ const mistakes: readonly [string, keyof typeof files, string | RegExp, string, R
   ],
   ["unknown key", "kinco", "    quantity: none", "    quantty: none", /did you mean quantity\?/],
   ["leading zero (CF-01)", "kinco", "address: 0x3100", "address: 012544", /leading zeros/],
+  [
+    "a leash that takes more than a place",
+    "kinco",
+    "\n    position: { quantity: position, point: targetPosition }\n  requires",
+    "\n    position: { quantity: position, point: targetPosition }\n    speed: { quantity: velocity, point: profileVelocity }\n  requires",
+    /retarget: .*takes position, nothing else/,
+  ],
   ["keys out of order", "kinco", /axes: 1\n/, "", /axes: .*missing/],
   [
     "function the device lacks",
