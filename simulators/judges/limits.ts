@@ -10,6 +10,7 @@ import type { Finding, Judge, JudgedDevice, JudgedInterlock, JudgeFacts } from "
 import { outagesOf } from "./outages.js";
 import { indexUpTo, type Motion, motionsOf, ms } from "./timeline.js";
 import { type LineOf, linesOf, type TraceLine } from "./trace.js";
+import { movesNothing } from "./triggers.js";
 
 type Found = Omit<Finding, "judge">;
 
@@ -21,23 +22,30 @@ export const limits: Judge = {
   promise: "Our commands never carry an axis beyond its travel or through a false interlock.",
   find(trace: readonly TraceLine[], facts: JudgeFacts): readonly Found[] {
     const truths = linesOf(trace, "truth");
-    return [...beyondTravel(truths, facts), ...acrossInterlocks(trace, truths, facts)];
+    return [...beyondTravel(trace, facts), ...acrossInterlocks(trace, truths, facts)];
   },
 };
 
-function beyondTravel(truths: readonly LineOf<"truth">[], facts: JudgeFacts): Found[] {
+function beyondTravel(trace: readonly TraceLine[], facts: JudgeFacts): Found[] {
   const devices = new Map(facts.devices.map((device) => [device.id, device]));
   const excesses = new Map<string, number>();
+  // Until its next move an axis that was sent home looks for the place from which travel counts.
+  const homing = new Set<string>();
   const known = new Set<string>();
   const found: Found[] = [];
-  for (const { at, device: id, position } of truths) {
+  for (const line of trace) {
+    if (line.kind === "command" && line.verb === "home") homing.add(line.device);
+    else if (line.kind === "command" && !movesNothing.has(line.verb)) homing.delete(line.device);
+    if (line.kind !== "truth") continue;
+    const { at, device: id, position } = line;
     const device = devices.get(id);
     if (device?.travel === undefined) continue;
     const excess = excessOf(device, device.travel, position);
     const before = excesses.get(id);
     excesses.set(id, excess);
     if (excess <= 0) known.delete(id);
-    if (excess <= 0 || before === undefined || excess <= before || known.has(id)) continue;
+    if (excess <= 0 || before === undefined || excess <= before) continue;
+    if (known.has(id) || homing.has(id)) continue;
     known.add(id);
     const text = `${id} is at ${position}, its travel is ${device.travel.join(" to ")}`;
     found.push({ at, device: id, text });

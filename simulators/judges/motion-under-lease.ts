@@ -8,19 +8,18 @@
 import type { Finding, Judge, JudgedDevice, JudgeFacts } from "./judge.js";
 import { type LeasePeriod, leasePeriods } from "./lease-periods.js";
 import { outagesOf } from "./outages.js";
+import { type SortedFrames, sortedFrames } from "./sorted-frames.js";
 import {
-  byDevice,
   exchangeMsOf,
   indexUpTo,
   isAnswered,
-  isRead,
   type Motion,
   motionAt,
   motionsOf,
   ms,
   someWithin,
 } from "./timeline.js";
-import { type LineOf, linesOf, type TraceLine } from "./trace.js";
+import type { TraceLine } from "./trace.js";
 
 type Found = Omit<Finding, "judge">;
 
@@ -30,9 +29,7 @@ interface Seen {
   readonly outages: ReturnType<typeof outagesOf>;
   readonly motions: readonly Motion[];
   readonly periods: readonly LeasePeriod[];
-  readonly frames: readonly LineOf<"frame">[];
-  /** Those of the frames that stop. */
-  readonly stops: readonly LineOf<"frame">[];
+  readonly frames: SortedFrames | undefined;
 }
 
 export const motionUnderLease: Judge = {
@@ -41,18 +38,16 @@ export const motionUnderLease: Judge = {
   find(trace: readonly TraceLine[], facts: JudgeFacts): readonly Found[] {
     const motions = motionsOf(trace, facts);
     const periods = leasePeriods(trace, facts);
-    const frames = byDevice(linesOf(trace, "frame"));
+    const frames = sortedFrames(trace, facts);
     const outages = outagesOf(trace, facts);
     return facts.devices.flatMap((device) => {
-      const own = frames.get(device.id) ?? [];
       const seen: Seen = {
         device,
         facts,
         outages,
         motions: motions.get(device.id) ?? [],
         periods: periods.get(device.id) ?? [],
-        frames: own,
-        stops: own.filter(({ pdu }) => device.isStop(pdu)),
+        frames: frames.get(device.id),
       };
       return [...starts(seen), ...triggers(seen), ...ends(seen)];
     });
@@ -74,21 +69,19 @@ function starts({ device, facts, motions, periods }: Seen): Found[] {
   return found;
 }
 
-function triggers({ device, frames }: Seen): Found[] {
+function triggers({ device, outages, frames }: Seen): Found[] {
+  const reads = frames?.reads.filter(({ reply }) => isAnswered(reply)) ?? [];
   // A trace whose frames are only the written ones cannot tell.
-  if (!frames.some(({ pdu }) => isRead(pdu))) return [];
-  const found: Found[] = [];
+  if (frames === undefined || frames.reads.length === 0) return [];
   const freshMs = 3 * device.pollMs + 100;
-  let readAt = Number.NEGATIVE_INFINITY;
-  for (const { at, pdu, reply } of frames) {
-    if (isRead(pdu)) {
-      if (isAnswered(reply)) readAt = at;
-    } else if (device.isTrigger(pdu) && at - readAt > freshMs) {
-      const text = `${device.id} was given ${pdu}; it had answered no read for ${ms(at - readAt)}`;
-      found.push({ at, device: device.id, text });
-    }
-  }
-  return found;
+  return frames.triggers.flatMap(({ at, pdu }): Found[] => {
+    const read = reads[indexUpTo(reads, at, (line) => line.at)];
+    const until = read && outages.deadline(device, "bus", read.at, freshMs);
+    if (until !== undefined && at <= until) return [];
+    const since = read === undefined ? "ever" : `since ${ms(read.at)}`;
+    const text = `${device.id} was given ${pdu}, and had answered no read ${since}`;
+    return [{ at, device: device.id, text }];
+  });
 }
 
 function ends(seen: Seen): Found[] {
@@ -107,11 +100,11 @@ function ends(seen: Seen): Found[] {
 }
 
 /** What is too late of a motion whose lease is over; undefined: it ends in time. */
-function lateEnd({ device, facts, outages, frames, stops }: Seen, motion: Motion, over: number) {
+function lateEnd({ device, facts, outages, frames }: Seen, motion: Motion, over: number) {
   const from = over + exchangeMsOf(facts);
   const begun = outages.deadline(device, "driverAndBus", from, facts.stopBeginMs);
-  const isTold = device.kind === "axis" && frames.length > 0;
-  if (isTold && motion.to > begun && !someWithin(stops, motion.from, begun)) {
+  const isTold = device.kind === "axis" && (frames?.all.length ?? 0) > 0;
+  if (isTold && motion.to > begun && !someWithin(frames?.stops, motion.from, begun)) {
     return { at: begun, text: "was sent no stop frame" };
   }
   const still = outages.deadline(device, "bus", from, facts.standstillMs);

@@ -7,6 +7,7 @@
  */
 import type { Finding, Judge, JudgeFacts } from "./judge.js";
 import { outagesOf } from "./outages.js";
+import { sortedFrames } from "./sorted-frames.js";
 import { exchangeMsOf, isRead, ms } from "./timeline.js";
 import type { LineOf, TraceLine } from "./trace.js";
 
@@ -20,6 +21,7 @@ export const nothingAfterStop: Judge = {
     /** From when on nothing may arrive: what had left when the first stop came is there. */
     const quiet = new Map<string, { readonly at: number; readonly from: number }>();
     const devices = new Map(facts.devices.map((device) => [device.id, device]));
+    const frames = sortedFrames(trace, facts);
     const outages = outagesOf(trace, facts);
     const found: Found[] = [];
     const say = (line: { at: number; device: string }, what: string, stop: { at: number }) => {
@@ -43,9 +45,8 @@ export const nothingAfterStop: Judge = {
       } else if (line.kind === "frame") {
         const stop = quiet.get(line.device);
         if (stop === undefined || line.at <= stop.from) continue;
-        if (devices.get(line.device)?.isTrigger(line.pdu) === true) {
-          say(line, `${line.pdu} arrived`, stop);
-        }
+        const isTrigger = frames.get(line.device)?.isTrigger(line.pdu) === true;
+        if (isTrigger) say(line, `${line.pdu} arrived`, stop);
       }
     }
     return found;

@@ -8,6 +8,7 @@
  */
 import type { Finding, Judge, JudgedDevice, JudgeFacts } from "./judge.js";
 import { outagesOf } from "./outages.js";
+import { sortedFrames } from "./sorted-frames.js";
 import { byDevice, motionAt, motionsOf, ms, someWithin } from "./timeline.js";
 import { type LineOf, linesOf, type TraceLine } from "./trace.js";
 
@@ -20,10 +21,10 @@ export const stopBegins: Judge = {
     const outages = outagesOf(trace, facts);
     const motions = motionsOf(trace, facts);
     const stops = byDevice(linesOf(trace, "stopDelivered"));
-    const frames = byDevice(linesOf(trace, "frame"));
+    const frames = sortedFrames(trace, facts);
     return facts.devices.flatMap((device) => {
-      const all = frames.get(device.id) ?? [];
-      const told = all.filter(({ pdu }) => device.isStop(pdu));
+      const own = frames.get(device.id);
+      const canTell = device.kind === "axis" && (own?.all.length ?? 0) > 0;
       return firsts(stops.get(device.id) ?? []).flatMap((stop): Found[] => {
         const motion = motionAt(motions.get(device.id), stop.at);
         if (motion === undefined || motion.settles) return [];
@@ -33,8 +34,7 @@ export const stopBegins: Judge = {
             : [{ at, device: device.id, text: textOf(device, stop, text) }];
         };
         const begun = outages.deadline(device, "driverAndBus", stop.at, facts.stopBeginMs);
-        const canTell = device.kind === "axis" && all.length > 0;
-        if (canTell && motion.to > begun && !someWithin(told, motion.from, begun)) {
+        if (canTell && motion.to > begun && !someWithin(own?.stops, motion.from, begun)) {
           return say(begun, "has not begun");
         }
         const still = outages.deadline(device, "bus", stop.at, facts.standstillMs);

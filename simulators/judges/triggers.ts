@@ -7,6 +7,7 @@
  * refuses to guess where a trace has no commands at all.
  */
 import type { JudgeFacts } from "./judge.js";
+import { sortedFrames } from "./sorted-frames.js";
 import { exchangeMsOf, isAnswered, oncePerTrace } from "./timeline.js";
 import type { LineOf, TraceLine } from "./trace.js";
 
@@ -63,7 +64,7 @@ function sortTriggers(trace: readonly TraceLine[], facts: JudgeFacts): TriggerBo
   for (const line of trace) {
     if (line.kind === "verdict" && line.verdict === "refused") refused.add(line.id);
   }
-  const sorter = new Sorter(facts, refused);
+  const sorter = new Sorter(facts, refused, sortedFrames(trace, facts));
   for (const line of trace) {
     if (line.kind === "command") sorter.command(line);
     else if (line.kind === "verdict") sorter.verdict(line);
@@ -73,6 +74,8 @@ function sortTriggers(trace: readonly TraceLine[], facts: JudgeFacts): TriggerBo
   return { byId: sorter.byId, orphans: sorter.orphans };
 }
 
+type Frames = ReturnType<typeof sortedFrames>;
+
 class Sorter implements TriggerBook {
   readonly byId = new Map<string, LineOf<"frame">[]>();
   readonly orphans: LineOf<"frame">[] = [];
@@ -80,13 +83,13 @@ class Sorter implements TriggerBook {
   readonly #refused: ReadonlySet<string>;
   readonly #open = new Map<string, Open[]>();
   readonly #known = new Set<string>();
-  readonly #isTrigger: ReadonlyMap<string, (pdu: string) => boolean>;
+  readonly #frames: Frames;
   #told = false;
 
-  constructor(facts: JudgeFacts, refused: ReadonlySet<string>) {
+  constructor(facts: JudgeFacts, refused: ReadonlySet<string>, frames: Frames) {
     this.#facts = facts;
     this.#refused = refused;
-    this.#isTrigger = new Map(facts.devices.map(({ id, isTrigger }) => [id, isTrigger]));
+    this.#frames = frames;
   }
 
   command(line: LineOf<"command">): void {
@@ -116,7 +119,7 @@ class Sorter implements TriggerBook {
 
   frame(line: LineOf<"frame">): void {
     const { at, device, pdu, reply, took = isAnswered(reply) } = line;
-    if (!this.#told || !took || this.#isTrigger.get(device)?.(pdu) !== true) return;
+    if (!this.#told || !took || this.#frames.get(device)?.isTrigger(pdu) !== true) return;
     const since = at - exchangeMsOf(this.#facts);
     const open = (this.#open.get(device) ?? []).filter(({ closedAt }) => closedAt >= since);
     this.#open.set(device, open);

@@ -69,14 +69,15 @@ function longTrace(lines: number): TraceLine[] {
   return trace;
 }
 
-test("judges: ten times the lines take about ten times as long, 200 000 lines in all", () => {
-  const time = (lines: number) => {
+test("judges: ten times the lines take about ten times as long", () => {
+  // The processor's time, not the wall's: others may work on this machine.
+  const work = (lines: number) => {
     const trace = longTrace(lines);
-    const from = performance.now();
+    const from = process.cpuUsage().user;
     judge(trace, { ...facts, endMs: 10 * lines });
-    return performance.now() - from;
+    return (process.cpuUsage().user - from) / 1000;
   };
-  time(20_000);
-  const short = Math.max(time(20_000), 10);
-  expect(time(200_000)).toBeLessThan(40 * short);
-});
+  work(3000);
+  const short = Math.max(work(3000), 5);
+  expect(work(30_000)).toBeLessThan(40 * short);
+}, 120_000);
