@@ -2,8 +2,9 @@
  * The judge of custody: events are numbered without a gap, and every durable consumer has them all.
  *
  * The idea: repeats are allowed and change nothing; without them, what a source published and what
- * each consumer heard of it is one row of numbers. Whether a consumer has all is asked at the end
- * of a healed world. It refuses to read what an event says.
+ * each consumer heard of it is one row of numbers. A consumer may hear a number before its turn:
+ * then it must hear it again in turn. Whether it has all is asked at the end of a healed world. It
+ * refuses to read what an event says.
  */
 import type { Finding, Judge, JudgeFacts } from "./judge.js";
 import { type LineOf, linesOf, type TraceLine } from "./trace.js";
@@ -13,7 +14,10 @@ type Found = Omit<Finding, "judge">;
 /** A row of numbers as one side has seen it. */
 interface Row {
   readonly ids: Map<number, string>;
-  last: number | undefined;
+  /** What was published first; a consumer's row begins there, too. */
+  readonly first: number;
+  /** All up to here have been seen in their turn. */
+  last: number;
 }
 
 export const events: Judge = {
@@ -24,48 +28,44 @@ export const events: Judge = {
     const heard = new Map<string, Map<string, Row>>();
     const found: Found[] = [];
     for (const line of linesOf(trace, "event")) {
-      const { source, by, way } = line;
+      const { source, by, way, seq } = line;
+      const first = published.get(source)?.first ?? seq;
       if (way === "published") {
-        found.push(...take(rowOf(published, source), line, source));
+        found.push(...take(rowOf(published, source, first), line, source));
         continue;
       }
       const rows = heard.get(by) ?? new Map<string, Row>();
       heard.set(by, rows);
-      const row = rowOf(rows, source);
-      found.push(...take(row, line, `${by} from ${source}`));
+      found.push(...take(rowOf(rows, source, first), line, `${by} from ${source}`));
     }
     if (!Number.isFinite(facts.healedMs)) return found;
     for (const [by, rows] of heard) {
-      for (const [source, row] of published) {
-        found.push(...missing(row, rows.get(source), `${by} from ${source}`, facts.endMs));
+      for (const [source, { first, last }] of published) {
+        const got = rows.get(source)?.last ?? first - 1;
+        const text = `${by} from ${source}: has ${got} of ${last} in turn`;
+        if (got < last) found.push({ at: facts.endMs, text });
       }
     }
     return found;
   },
 };
 
-function rowOf(rows: Map<string, Row>, name: string): Row {
-  const row = rows.get(name) ?? { ids: new Map<number, string>(), last: undefined };
+function rowOf(rows: Map<string, Row>, name: string, first: number): Row {
+  const row = rows.get(name) ?? { ids: new Map<number, string>(), first, last: first - 1 };
   rows.set(name, row);
   return row;
 }
 
 /** Takes a line into a row; what is wrong with it. */
-function take(row: Row, { at, seq, id, path }: LineOf<"event">, who: string): Found[] {
+function take(row: Row, { at, way, seq, id, path }: LineOf<"event">, who: string): Found[] {
+  const { last } = row;
+  if (seq === last + 1) row.last = seq;
   const known = row.ids.get(seq);
-  if (known !== undefined) {
-    if (known === id) return [];
+  if (known !== undefined && known !== id) {
     return [{ at, text: `${who}: number ${seq} is ${id}, and was ${known}` }];
   }
   row.ids.set(seq, id);
-  const { last } = row;
-  row.last = Math.max(last ?? seq, seq);
-  if (last === undefined || seq === last + 1) return [];
+  if (way === "heard" || known !== undefined || seq === last + 1) return [];
+  row.last = Math.max(last, seq);
   return [{ at, text: `${who}: number ${seq} (${path}) follows ${last}` }];
-}
-
-function missing(all: Row, got: Row | undefined, who: string, at: number): Found[] {
-  const lost = [...all.ids.keys()].filter((seq) => got?.ids.has(seq) !== true);
-  if (lost.length === 0) return [];
-  return [{ at, text: `${who}: never heard of ${lost.slice(0, 5).join(", ")}` }];
 }

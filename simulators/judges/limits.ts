@@ -10,7 +10,6 @@ import type { Finding, Judge, JudgedDevice, JudgedInterlock, JudgeFacts } from "
 import { outagesOf } from "./outages.js";
 import { indexUpTo, type Motion, motionsOf, ms } from "./timeline.js";
 import { type LineOf, linesOf, type TraceLine } from "./trace.js";
-import { movesNothing } from "./triggers.js";
 
 type Found = Omit<Finding, "judge">;
 
@@ -26,17 +25,22 @@ export const limits: Judge = {
   },
 };
 
+/** Until an axis is homed, and while it is, its place says nothing of the travel. */
 function beyondTravel(trace: readonly TraceLine[], facts: JudgeFacts): Found[] {
   const devices = new Map(facts.devices.map((device) => [device.id, device]));
+  const placeless = new Set(homedIn(trace));
+  const homings = new Map<string, string>();
   const excesses = new Map<string, number>();
-  // Until its next move an axis that was sent home looks for the place from which travel counts.
-  const homing = new Set<string>();
   const known = new Set<string>();
   const found: Found[] = [];
   for (const line of trace) {
-    if (line.kind === "command" && line.verb === "home") homing.add(line.device);
-    else if (line.kind === "command" && !movesNothing.has(line.verb)) homing.delete(line.device);
-    if (line.kind !== "truth") continue;
+    if (line.kind === "command" && line.verb === "home") {
+      homings.set(line.id, line.device);
+      placeless.add(line.device);
+    } else if (line.kind === "verdict" && line.verdict === "done") {
+      placeless.delete(homings.get(line.id) ?? "");
+    } else if (line.kind === "fault" && line.rebooted !== undefined) placeless.add(line.rebooted);
+    if (line.kind !== "truth" || placeless.has(line.device)) continue;
     const { at, device: id, position } = line;
     const device = devices.get(id);
     if (device?.travel === undefined) continue;
@@ -44,13 +48,17 @@ function beyondTravel(trace: readonly TraceLine[], facts: JudgeFacts): Found[] {
     const before = excesses.get(id);
     excesses.set(id, excess);
     if (excess <= 0) known.delete(id);
-    if (excess <= 0 || before === undefined || excess <= before) continue;
-    if (known.has(id) || homing.has(id)) continue;
+    if (excess <= 0 || before === undefined || excess <= before || known.has(id)) continue;
     known.add(id);
     const text = `${id} is at ${position}, its travel is ${device.travel.join(" to ")}`;
     found.push({ at, device: id, text });
   }
   return found;
+}
+
+/** Devices that are homed somewhere in the trace: before, nobody knows where they are. */
+function homedIn(trace: readonly TraceLine[]): readonly string[] {
+  return linesOf(trace, "command").flatMap((line) => (line.verb === "home" ? [line.device] : []));
 }
 
 /** How far outside, tolerance and lag apart; 0 or less: inside. */

@@ -71,14 +71,14 @@ function starts({ device, facts, motions, periods }: Seen): Found[] {
 
 function triggers({ device, outages, frames }: Seen): Found[] {
   const reads = frames?.reads.filter(({ reply }) => isAnswered(reply)) ?? [];
-  // A trace whose frames are only the written ones cannot tell.
-  if (frames === undefined || frames.reads.length === 0) return [];
   const freshMs = 3 * device.pollMs + 100;
-  return frames.triggers.flatMap(({ at, pdu }): Found[] => {
+  return (frames?.triggers ?? []).flatMap(({ at, pdu, readAgoMs }): Found[] => {
+    // A trace of written frames that say nothing of reads cannot tell.
+    if (readAgoMs === undefined && frames?.reads.length === 0) return [];
     const read = reads[indexUpTo(reads, at, (line) => line.at)];
-    const until = read && outages.deadline(device, "bus", read.at, freshMs);
-    if (until !== undefined && at <= until) return [];
-    const since = read === undefined ? "ever" : `since ${ms(read.at)}`;
+    const readAt = readAgoMs === undefined ? read?.at : at - readAgoMs;
+    if (readAt !== undefined && at <= outages.deadline(device, "bus", readAt, freshMs)) return [];
+    const since = readAt === undefined ? "ever" : `since ${ms(readAt)}`;
     const text = `${device.id} was given ${pdu}, and had answered no read ${since}`;
     return [{ at, device: device.id, text }];
   });

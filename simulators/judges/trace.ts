@@ -29,7 +29,10 @@ export interface Handed {
   readonly boot: string;
 }
 
-/** A request reached a device. `reply` is absent when it gave none. */
+/**
+ * A request reached a device. `reply` is absent when it gave none. Worlds write down writes only,
+ * and with each how long ago the device last answered a read.
+ */
 export interface DeviceFrame {
   readonly kind: "frame";
   readonly at: number;
@@ -38,6 +41,8 @@ export interface DeviceFrame {
   readonly reply?: string;
   /** Whether the device obeyed. @default it answered, and not with an exception */
   readonly took?: boolean;
+  /** Ms since the device last answered a read; Infinity: never. Absent: look at earlier frames. */
+  readonly readAgoMs?: number;
 }
 
 export interface LeaseChange {
@@ -55,6 +60,15 @@ export interface NodeLine {
   readonly at: number;
   /** Service and boot: `driver-x#3`. */
   readonly node: string;
+}
+
+/** A service ended by itself: an error that nobody handled. */
+export interface Crashed {
+  readonly kind: "crashed";
+  readonly at: number;
+  readonly node: string;
+  readonly code: string;
+  readonly text: string;
 }
 
 /** A plant began or ended to move. Position and velocity in raw units of the device. */
@@ -96,6 +110,8 @@ export interface FaultLine {
   readonly text: string;
   /** The kind of fault, for counting; absent for a healing. */
   readonly what?: string;
+  /** A device that lost its power: it does not know its place until it is homed again. */
+  readonly rebooted?: string;
   /**
    * Frames of these devices may get lost, late or refused from now on (`ok: false`), or no longer
    * (`ok: true`); faults that overlap are counted. Absent: the fault leaves every way open. Bus and
@@ -206,6 +222,7 @@ export type TraceLine =
   | DeviceFrame
   | LeaseChange
   | NodeLine
+  | Crashed
   | Motion
   | Truth
   | Beat

@@ -23,6 +23,7 @@ import {
   stop,
   stopFrame,
   trigger,
+  verdict,
   write,
 } from "./hand-made.js";
 
@@ -30,6 +31,11 @@ import {
 export type Case = readonly [string, string, readonly TraceLine[], number];
 
 const leased = [granted(1), ...beats(10, 500)];
+
+/** A trigger in a trace that writes down writes only. */
+function told(readAgoMs: number): TraceLine {
+  return { ...frame(300, trigger), readAgoMs } as TraceLine;
+}
 
 const underLease: readonly Case[] = [
   ["motion-under-lease", "no lease at all", [beat(5), moves(10)], 1],
@@ -80,6 +86,9 @@ const underLease: readonly Case[] = [
     [...leased, frame(10, read, "03"), reach(90, false), reach(150, true), frame(175, trigger)],
     0,
   ],
+  ["motion-under-lease", "a read long ago, as told beside it", [...leased, told(161)], 1],
+  ["motion-under-lease", "a read just now, as told beside it", [...leased, told(160)], 0],
+  ["motion-under-lease", "no read ever", [...leased, told(Number.POSITIVE_INFINITY)], 1],
   ["motion-under-lease", "no reads in the trace", [...leased, frame(300, trigger)], 0],
   ["motion-under-lease", "no end", [...leased, moves(400), ended(510)], 1],
   ["motion-under-lease", "rest in time", [...leased, moves(400), ended(510), rests(2500)], 0],
@@ -190,21 +199,22 @@ const begins: readonly Case[] = [
   ["stop-begins", "the trace ends before", [moves(59_990), stop(59_995), frame(59_996, read)], 0],
 ];
 
+const homing = command(1, "h", "home");
+const homed = verdict(60, "h", "done");
+const rebooted: TraceLine = { kind: "fault", at: 70, text: "x lost its power", rebooted: "x" };
+
 const limitCases: readonly Case[] = [
   ["limits", "beyond the travel", [at(1, "x", 799), at(50, "x", 800.6)], 1],
   ["limits", "within the tolerance", [at(1, "x", 799), at(50, "x", 800.4)], 0],
   ["limits", "once for each excursion", [1, 2, 3].map((n) => at(n, "x", 800 + n)), 1],
+  ["limits", "it looks for its home", [homing, at(2, "x", 799), at(50, "x", 850)], 0],
+  ["limits", "it is still to be homed", [at(2, "x", 799), at(50, "x", 850), homing], 0],
+  ["limits", "after its homing", [homing, homed, at(80, "x", 799), at(90, "x", 850)], 1],
   [
     "limits",
-    "it looks for its home",
-    [command(1, "h", "home"), at(2, "x", 799), at(50, "x", 850)],
+    "it has lost its power and its place",
+    [homing, homed, rebooted, at(80, "x", 799), at(90, "x", 850)],
     0,
-  ],
-  [
-    "limits",
-    "a move after the homing",
-    [command(1, "h", "home"), command(2, "m", "moveTo"), at(3, "x", 799), at(50, "x", 850)],
-    1,
   ],
   ["limits", "back from where it was left", [at(1, "x", 810), at(50, "x", 805)], 0],
   ["limits", "no axis, no travel", [at(1, "nobody", 0), at(50, "nobody", 5000)], 0],

@@ -108,14 +108,17 @@ const truthCases: readonly Case[] = [
 
 const published = [1, 2, 3].map((seq) => event("published", seq));
 const heard = (...seqs: number[]) => seqs.map((seq) => event("heard", seq));
+const otherSource = { ...event("heard", 1), source: "driver-z" } as TraceLine;
 const eventCases: readonly Case[] = [
   ["events", "all of them", [...published, ...heard(1, 2, 3)], 0],
   ["events", "repeats", [...published, event("published", 2), ...heard(1, 2, 1, 2, 3)], 0],
   ["events", "a gap when published", [event("published", 1), event("published", 3)], 1],
   ["events", "two ids of one number", [...published, event("published", 2, "other")], 1],
   ["events", "one was never heard", [...published, ...heard(1, 2)], 1],
-  ["events", "one was heard late", [...published, ...heard(1, 3, 2)], 2],
-  ["events", "one was left out", [...published, ...heard(1, 3)], 2],
+  ["events", "one was heard before its turn", [...published, ...heard(1, 3, 2)], 1],
+  ["events", "and again in its turn", [...published, ...heard(1, 3, 2, 3)], 0],
+  ["events", "the first was never heard", [...published, ...heard(2, 3)], 1],
+  ["events", "only another source was heard", [...published, otherSource], 1],
   ["events", "no consumer is declared", published, 0],
 ];
 
