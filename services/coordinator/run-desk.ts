@@ -231,8 +231,9 @@ export class RunDesk {
     const { events, statements } = this.#events(turn);
     const committed = this.#parts.journal.append(event, turn, nowMs, [...statements, ...beside]);
     return committed.then(() => {
-      this.#parts.outbox.publish(events);
+      // What moves something first: whoever listens hears of it soon enough.
       this.#carryOut(turn.state, turn.effects);
+      this.#parts.outbox.publish(events);
     });
   }
 

@@ -13,6 +13,7 @@ import {
   type StoreRequest,
   storeFailure,
 } from "./sqlite-batch.js";
+import { makeRoom } from "./sqlite-log.js";
 import { RequestReader } from "./sqlite-wire.js";
 
 export interface StoreSetup {
@@ -70,10 +71,14 @@ function serve(port: NonNullable<typeof parentPort>, setup: StoreSetup): void {
   say({ kind: "open" });
   const requests = new RequestReader();
   let commits = 0;
+  let roomy = false;
   const quiet = setTimeout(() => {
-    if (commits < tidyAfter) return;
-    commits = 0;
     try {
+      const first = !roomy;
+      roomy = true;
+      if (first) makeRoom(setup.file);
+      if (commits < tidyAfter) return;
+      commits = 0;
       connection.checkpoint();
     } catch {
       // A full disk: the next commit says so, and the log keeps what it has.

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { openMemoryStore } from "#kernel/edge/memory-store.js";
+import { logBytes } from "#kernel/edge/sqlite-log.js";
 import { openStore } from "#kernel/edge/sqlite-store.js";
 import type { Store } from "#kernel/ports.js";
 
@@ -121,6 +122,26 @@ it("many durable requests in one breath share commits", async () => {
   await Promise.all(Array.from({ length: 200 }, (_, i) => store.tx([insert(i + 1)], durable)));
   // Each commit of its own writes at least a page of 4096 bytes to the log.
   expect(statSync(`${file}-wal`).size - before).toBeLessThan(100 * 4096);
+});
+
+it("the log has its room on the disk once it was quiet, and a kill in it loses nothing", async () => {
+  const file = newFile();
+  const script = `
+    const { openStore } = await import(${JSON.stringify(
+      join(process.cwd(), "dist/services/kernel/edge/sqlite-store.js"),
+    )});
+    const store = await openStore(${JSON.stringify(file)}, ${JSON.stringify(schema)});
+    const put = (id) => store.tx(
+      [{ sql: "INSERT INTO t (id, text) VALUES (?, 'x')", params: [id] }], { durable: true });
+    await put(1);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    await put(2);
+    await put(3);
+    process.kill(process.pid, "SIGKILL");`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
+  await new Promise((resolve) => child.once("exit", resolve));
+  expect(statSync(`${file}-wal`).size).toBeGreaterThanOrEqual(logBytes);
+  expect(await ids(await open(file))).toEqual([1, 2, 3]);
 });
 
 it("a second opener is told who holds the file, and the first goes on", async () => {

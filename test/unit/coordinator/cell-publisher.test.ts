@@ -102,7 +102,7 @@ function begun(): Bench {
 
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-test("the first change is said at once, the next ones at the pace, and the last one of them", async () => {
+test("the first change is said when its commands have left, the next ones at the pace, the last one of them", async () => {
   const bench = begun();
   await pass(200);
   for (const run of ["b", "c", "d", "e", "f"]) {
@@ -110,9 +110,26 @@ test("the first change is said at once, the next ones at the pace, and the last 
     await pass(20);
   }
   await pass(1000);
-  // 0: begun. 200: b at once; c and d within 50 ms; e and f within the next.
-  expect(bench.at("stateRun")).toEqual(["0 a", "200 b", "250 d", "300 f"]);
+  // 0: begun. 210: b after its lead; c and d within 50 ms; e and f within the next.
+  expect(bench.at("stateRun")).toEqual(["0 a", "210 b", "260 d", "310 f"]);
   expect(bench.at("stateCell")).toEqual(["0 Idle"]);
+});
+
+test("a change right before it leaves is waited for with its commands, within the pace", async () => {
+  const bench = begun();
+  await pass(200);
+  for (const run of ["b", "c", "d"]) {
+    bench.change(run);
+    await pass(8);
+  }
+  await pass(176);
+  for (let i = 0; i < 20; i += 1) {
+    bench.change(`e${i}`);
+    await pass(8);
+  }
+  await pass(1000);
+  // 226: the lead of the last of the first burst; from 400 on nobody waits longer than the pace.
+  expect(bench.at("stateRun")).toEqual(["0 a", "226 d", "450 e6", "506 e13", "562 e19"]);
 });
 
 test("many changes of one turn are said once, with the last of them", async () => {
@@ -120,7 +137,7 @@ test("many changes of one turn are said once, with the last of them", async () =
   await pass(200);
   for (const run of ["b", "c", "d"]) bench.change(run);
   await pass(1000);
-  expect(bench.at("stateRun")).toEqual(["0 a", "200 d"]);
+  expect(bench.at("stateRun")).toEqual(["0 a", "210 d"]);
 });
 
 test("the state of the cell leaves at once, also while the runs are held back, and only when it changed", async () => {
