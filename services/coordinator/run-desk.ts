@@ -231,7 +231,6 @@ export class RunDesk {
     const { events, statements } = this.#events(turn);
     const committed = this.#parts.journal.append(event, turn, nowMs, [...statements, ...beside]);
     return committed.then(() => {
-      // What moves something first: whoever listens hears of it soon enough.
       this.#carryOut(turn.state, turn.effects);
       this.#parts.outbox.publish(events);
     });
