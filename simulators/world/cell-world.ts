@@ -1,15 +1,17 @@
 /**
  * A whole cell in one process: the real apps over the world's clock, message bus and field bus.
  *
- * The idea: every service is a node that can be killed at any await and built again on the same
- * store. The world keeps a trace of what the judges need: stops delivered, frames handed over,
- * leases, and how each plant really moves. It refuses to judge; that is test/sim.
+ * The idea: every service is a node that can be killed at any await, stalled, cut off from its
+ * broker and built again on the same disk. The world keeps a trace of what happens, for judges. It
+ * refuses to judge, and it reaches nothing outside: what comes from the edge is handed in.
  */
 import type { CellConfig } from "#kernel/config/cell.js";
-import type { App, Boot, Breaker, Log, Store } from "#kernel/ports.js";
+import type { App, Boot, Breaker, Log, Statement, Store } from "#kernel/ports.js";
 import { buildBus } from "../../services/bus/app.js";
 import { buildCoordinator } from "../../services/coordinator/app.js";
 import { buildDriver } from "../../services/driver/app.js";
+import type { SimDevice } from "../device.js";
+import type { TraceLine } from "../judges/trace.js";
 import {
   type FieldFaults,
   MemoryField,
@@ -19,64 +21,33 @@ import {
 } from "./field-bus.js";
 import { MemoryBroker, type MemoryLink, type MessageFaults } from "./message-bus.js";
 import { SeededRandom } from "./seeded-random.js";
+import { SeededStore } from "./seeded-store.js";
 import { MemoryStopSockets } from "./stop-sockets.js";
 import { VirtualClock } from "./virtual-clock.js";
-
-/** What the judges read. Times are virtual ms. */
-export type TraceLine =
-  | {
-      readonly at: number;
-      readonly kind: "stopDelivered";
-      readonly device: string;
-      readonly id: string;
-      readonly road: "mqtt" | "socket";
-      readonly boot: string;
-    }
-  | {
-      readonly at: number;
-      readonly kind: "handed";
-      readonly device: string;
-      readonly lane: "stop" | "command";
-      readonly pdu: string;
-      readonly boot: string;
-    }
-  | {
-      readonly at: number;
-      readonly kind: "lease";
-      readonly device: string;
-      readonly change: "granted" | "ended";
-      readonly epoch: number;
-    }
-  | { readonly at: number; readonly kind: "killed" | "started"; readonly node: string }
-  | {
-      readonly at: number;
-      readonly kind: "motion";
-      readonly device: string;
-      readonly moving: boolean;
-      readonly position: number;
-    }
-  | { readonly at: number; readonly kind: "beat"; readonly device: string; readonly boot: string }
-  | { readonly at: number; readonly kind: "fault"; readonly text: string }
-  | { readonly at: number; readonly kind: "run"; readonly run: string; readonly state: string };
-
-/** A simulated device that the world can look into. */
-export interface WorldDevice extends WireDevice {
-  advance(nowMs: number): void;
-  readonly moving: boolean;
-  readonly position: number;
-}
+import { WorldPlants } from "./world-plants.js";
+import { WorldWatch } from "./world-watch.js";
 
 /** What the world is given from outside, because it may not touch the edge. */
 export interface WorldParts {
+  /** An empty database with the schema of this service. */
   readonly makeStore: (service: string) => Store;
   readonly makeBreaker: (config: { failures: number; resetMs: number; name: string }) => Breaker;
-  readonly makeDevice: (device: string) => WorldDevice;
+  readonly makeDevice: (device: string) => SimDevice;
   readonly log: (node: string) => Log;
+  /** Every commit of every service, for judges. */
+  readonly onCommit?: (service: string, statements: readonly Statement[]) => void;
 }
 
 interface Node {
   readonly owner: string;
   readonly app: App;
+}
+
+interface Common {
+  readonly main: MemoryLink;
+  readonly log: Log;
+  readonly boot: Boot;
+  readonly newId: () => string;
 }
 
 export class CellWorld {
@@ -88,13 +59,17 @@ export class CellWorld {
   readonly broker: MemoryBroker;
   readonly stopSockets: MemoryStopSockets;
   readonly lanes: MemoryLanes;
-  readonly devices = new Map<string, WorldDevice>();
+  readonly plants: WorldPlants;
   readonly nodes = new Map<string, Node>();
-  readonly #stores = new Map<string, Store>();
+  /** Called with every line of the trace as it is written. */
+  onLine: (line: TraceLine) => void = () => {};
+  readonly #watch: WorldWatch;
+  readonly #stores = new Map<string, SeededStore>();
   readonly #fields = new Map<string, MemoryField>();
-  readonly #moving = new Map<string, boolean>();
+  readonly #wires = new Map<string, MemoryWire>();
   #boots = 0;
   #ids = 0;
+  #hostBoots = 1;
 
   constructor(
     seed: number,
@@ -105,28 +80,39 @@ export class CellWorld {
     this.broker = new MemoryBroker(this.clock, this.random, this.messageFaults);
     this.stopSockets = new MemoryStopSockets(this.clock, this.random);
     this.lanes = new MemoryLanes(this.clock, this.random);
-    for (const device of config.devices) {
-      this.devices.set(device.id, parts.makeDevice(device.id));
-      this.#moving.set(device.id, false);
-    }
-    this.#watchStops();
-    this.#watchPlants();
+    const { makeDevice } = parts;
+    this.plants = new WorldPlants(this.clock, config, { makeDevice, emit: this.emit });
+    this.#watch = new WorldWatch({
+      clock: this.clock,
+      broker: this.broker,
+      stopSockets: this.stopSockets,
+      plants: this.plants,
+      devices: new Set(this.plants.ids),
+      emit: this.emit,
+      bootOf: (device) => this.nodes.get(`driver-${device}`)?.owner.replace("#", "-") ?? "",
+    });
   }
 
   get names(): readonly string[] {
     return ["bus", ...this.config.devices.map((d) => `driver-${d.id}`), "coordinator"];
   }
 
+  readonly emit = (line: TraceLine): void => {
+    this.trace.push(line);
+    this.onLine(line);
+  };
+
   newId = (): string => {
     this.#ids += 1;
     return `W${String(this.#ids).padStart(10, "0")}`;
   };
 
-  /** Starts a node (again) on the store it had. */
+  /** Starts a node (again) on the disk it had. */
   start(name: string): void {
+    if (this.nodes.has(name)) return;
     this.#boots += 1;
     const owner = `${name}#${this.#boots}`;
-    this.trace.push({ at: this.clock.nowMs, kind: "started", node: owner });
+    this.emit({ at: this.clock.nowMs, kind: "started", node: owner });
     const boot: Boot = { bootId: owner.replace("#", "-"), service: name, version: "0" };
     const build = () => {
       const app = this.#build(name, owner, boot);
@@ -141,7 +127,7 @@ export class CellWorld {
     const node = this.nodes.get(name);
     if (node === undefined) return;
     this.nodes.delete(name);
-    this.trace.push({ at: this.clock.nowMs, kind: "killed", node: node.owner });
+    this.emit({ at: this.clock.nowMs, kind: "killed", node: node.owner });
     this.clock.kill(node.owner);
     this.stopSockets.cut(node.owner);
     if (name === "bus") this.lanes.cut();
@@ -153,6 +139,51 @@ export class CellWorld {
     this.clock.as("world", () => this.broker.cut(node.owner));
   }
 
+  /** SIGSTOP: nothing of it runs, and its sockets stay open. */
+  stall(name: string): void {
+    const node = this.nodes.get(name);
+    if (node === undefined) return;
+    this.emit({ at: this.clock.nowMs, kind: "stalled", node: node.owner });
+    this.clock.stall(node.owner);
+  }
+
+  resume(name: string): void {
+    const node = this.nodes.get(name);
+    if (node === undefined) return;
+    this.emit({ at: this.clock.nowMs, kind: "resumed", node: node.owner });
+    this.clock.resume(node.owner);
+  }
+
+  /** Kills a node in place of its nth event from now on. */
+  killAtEvent(name: string, events: number): void {
+    const owner = this.nodes.get(name)?.owner;
+    if (owner === undefined) return;
+    this.clock.interrupt(owner, events, () => {
+      if (this.nodes.get(name)?.owner === owner) this.kill(name);
+    });
+  }
+
+  /** The PC is off: all services die at once, and disks keep what was synced. */
+  powerLoss(): void {
+    for (const name of [...this.nodes.keys()]) this.kill(name);
+    this.broker.crash();
+    for (const store of this.#stores.values()) store.powerLoss();
+    this.#hostBoots += 1;
+  }
+
+  disk(name: string): SeededStore {
+    return this.#store(name);
+  }
+
+  wire(bus: string): MemoryWire | undefined {
+    return this.#wires.get(bus);
+  }
+
+  note(text: string, what?: string): void {
+    const counted = what === undefined ? {} : { what };
+    this.emit({ at: this.clock.nowMs, kind: "fault", text, ...counted });
+  }
+
   #build(name: string, owner: string, boot: Boot): App {
     const will = { service: name, bootId: boot.bootId };
     const main = this.broker.open(owner, will);
@@ -162,45 +193,35 @@ export class CellWorld {
     if (name === "coordinator") {
       const fanOut = this.stopSockets.fanOut(owner);
       const store = this.#store(name);
-      const hostBootId = "one-boot";
+      const hostBootId = `host-${this.#hostBoots}`;
       return buildCoordinator({ ...common, stop, store, fanOut, hostBootId }, this.config);
     }
     return this.#buildDriver(name, owner, boot, { ...common, stop });
   }
 
-  #buildBus(
-    owner: string,
-    common: { main: MemoryLink; log: Log; boot: Boot; newId: () => string },
-  ) {
-    const wires = new Map<string, MemoryWire>();
+  #buildBus(owner: string, common: Common) {
     for (const bus of this.config.buses) {
       const units = this.config.devices.filter((d) => d.bus === bus.id);
-      const behind = new Map<number, WireDevice>();
-      for (const unit of units) {
-        const device = this.devices.get(unit.id);
-        if (device !== undefined) behind.set(unit.setup.unit, device);
-      }
-      wires.set(bus.id, new MemoryWire(this.clock, this.random, this.fieldFaults, behind));
+      const behind = new Map<number, WireDevice>(
+        units.map(({ id, setup }) => [setup.unit, this.plants.wired(id)]),
+      );
+      const wire = new MemoryWire(this.clock, this.random, this.fieldFaults, behind, owner);
+      this.#wires.set(bus.id, wire);
     }
-    const app = buildBus({ ...common, wires, lanes: this.lanes }, this.config);
+    const app = buildBus({ ...common, wires: this.#wires, lanes: this.lanes }, this.config);
     this.lanes.listen(owner);
     return app;
   }
 
-  #buildDriver(
-    name: string,
-    owner: string,
-    boot: Boot,
-    common: { main: MemoryLink; stop: MemoryLink; log: Log; boot: Boot; newId: () => string },
-  ) {
+  #buildDriver(name: string, owner: string, boot: Boot, common: Common & { stop: MemoryLink }) {
     const device = this.config.devices.find((d) => `driver-${d.id}` === name);
     if (device === undefined) throw new RangeError(`no device for ${name}`);
     const field = new MemoryField(this.lanes, owner, device.bus, device.setup.unit, device.id);
-    field.onHanded = (lane, pdu) => {
-      if (lane === "poll") return;
-      const hex = Buffer.from(pdu).toString("hex");
+    field.onHanded = (lane, bytes) => {
+      if (lane === "poll" || (bytes[0] ?? 0) <= 4) return;
+      const pdu = Buffer.from(bytes).toString("hex");
       const at = this.clock.nowMs;
-      this.trace.push({ at, kind: "handed", device: device.id, lane, pdu: hex, boot: boot.bootId });
+      this.emit({ at, kind: "handed", device: device.id, lane, pdu, boot: boot.bootId });
     };
     this.#fields.set(name, field);
     const breaker = this.parts.makeBreaker({
@@ -213,87 +234,20 @@ export class CellWorld {
     return buildDriver({ ...common, field, store, breaker, door }, { cell: this.config, device });
   }
 
-  /** Stores outlive their service, as files do. */
-  #store(name: string): Store {
+  /** Disks outlive their service. */
+  #store(name: string): SeededStore {
     const known = this.#stores.get(name);
     if (known !== undefined) return known;
-    const inner = this.parts.makeStore(name);
-    // A commit takes time, so that a kill can fall between the request and its answer.
-    const store: Store = {
-      tx: async (statements, how) => {
-        await this.clock.wait(this.random.between(0.05, 0.4));
-        const rows = await inner.tx(statements, how);
-        await this.clock.wait(this.random.between(0.05, how.durable ? 2 : 0.2));
-        return rows;
+    const store = new SeededStore({
+      clock: this.clock,
+      random: this.random,
+      open: () => this.parts.makeStore(name),
+      onCommit: (statements) => {
+        this.#watch.committed(name, statements);
+        this.parts.onCommit?.(name, statements);
       },
-      close: async () => {},
-    };
+    });
     this.#stores.set(name, store);
     return store;
-  }
-
-  #watchStops(): void {
-    this.stopSockets.onDelivered = (device, _kind, order) => {
-      const boot = this.nodes.get(`driver-${device}`)?.owner.replace("#", "-") ?? "";
-      const at = this.clock.nowMs;
-      this.trace.push({ at, kind: "stopDelivered", device, id: order.id, road: "socket", boot });
-    };
-    this.broker.onPublished = (_from, path, payload) => this.#onPublished(path, payload);
-    this.broker.onDelivered = (to, path, payload) => this.#onDelivered(to, path, payload);
-  }
-
-  #onDelivered(to: string, path: string, payload: unknown): void {
-    const [, device] = /^driver-([^#]+)#/.exec(to) ?? [];
-    const at = this.clock.nowMs;
-    const boot = to.replace("#", "-");
-    if (device !== undefined && /^cmd\/(cell|axis\/[^/]+)\/(stop|quickStop|abort)$/.test(path)) {
-      const order = payload as { id: string; axes?: readonly string[] };
-      if (order.axes !== undefined && !order.axes.includes(device)) return;
-      this.trace.push({ at, kind: "stopDelivered", device, id: order.id, road: "mqtt", boot });
-    }
-    if (device !== undefined && path.endsWith("/beat")) {
-      this.trace.push({ at, kind: "beat", device, boot });
-    }
-  }
-
-  #onPublished(path: string, payload: unknown): void {
-    const at = this.clock.nowMs;
-    const lease = /^event\/axis\/([^/]+)\/lease\.(granted|ended)$/.exec(path);
-    if (lease !== null) {
-      const data = (payload as { data: { epoch?: number } }).data;
-      const change = lease[2] === "granted" ? "granted" : "ended";
-      this.trace.push({
-        at,
-        kind: "lease",
-        device: lease[1] ?? "",
-        change,
-        epoch: data.epoch ?? 0,
-      });
-    }
-    if (path === "state/run") {
-      for (const run of (payload as { runs: { run: string; state: string }[] }).runs) {
-        this.trace.push({ at, kind: "run", run: run.run, state: run.state });
-      }
-    }
-  }
-
-  /** Looks at every plant each 10 ms and notes when one starts or ends to move. */
-  #watchPlants(): void {
-    const look = () => {
-      for (const [device, plant] of this.devices) {
-        plant.advance(this.clock.nowMs);
-        if (plant.moving !== this.#moving.get(device)) {
-          this.#moving.set(device, plant.moving);
-          const { moving, position } = plant;
-          this.trace.push({ at: this.clock.nowMs, kind: "motion", device, moving, position });
-        }
-      }
-      this.clock.schedule(10, look, "world");
-    };
-    this.clock.schedule(0, look, "world");
-  }
-
-  note(text: string): void {
-    this.trace.push({ at: this.clock.nowMs, kind: "fault", text });
   }
 }

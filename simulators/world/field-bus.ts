@@ -45,6 +45,8 @@ export class MemoryWire implements Wire {
     readonly random: SeededRandom,
     readonly faults: FieldFaults,
     readonly devices: ReadonlyMap<number, WireDevice>,
+    /** In whose name the connection changes: the bus service's. */
+    readonly owner: string,
   ) {}
 
   exchange(
@@ -72,12 +74,31 @@ export class MemoryWire implements Wire {
     });
   }
 
+  /** The connection breaks and cannot be made again for a while. */
+  cut(forMs: number): void {
+    this.#cutUntilMs = Math.max(this.#cutUntilMs, this.clock.nowMs + forMs);
+    this.clock.schedule(0, () => this.#set(false), this.owner);
+    this.clock.schedule(forMs, () => this.#rise(), this.owner);
+  }
+  #cutUntilMs = 0;
+
+  /** Whatever cut it is gone. */
+  mend(): void {
+    this.#cutUntilMs = 0;
+    this.clock.schedule(0, () => this.#rise(), this.owner);
+  }
+
+  #rise(): void {
+    if (!this.connected && this.clock.nowMs >= this.#cutUntilMs) this.#set(true);
+  }
+
   reconnect(): void {
     this.#set(false);
-    this.clock.schedule(this.random.between(1, 20), () => this.#set(true));
+    this.clock.schedule(this.random.between(1, 20), () => this.#rise());
   }
 
   #set(connected: boolean): void {
+    if (this.connected === connected) return;
     this.connected = connected;
     for (const listener of this.#listeners) listener(connected);
   }

@@ -83,6 +83,15 @@ export class MemoryBroker {
     }
   }
 
+  /** The connections of a living node break; its will is published, and it is back after a while. */
+  cutLink(owner: string, forMs: number): void {
+    for (const link of [...this.#links].filter((l) => l.owner === owner && l.connected)) {
+      if (link.will !== undefined) this.#publishWill(link.will);
+      link.fall();
+      this.clock.schedule(forMs, () => this.up && this.#links.has(link) && link.rise(), owner);
+    }
+  }
+
   /** An orderly disconnect: no will. */
   leave(link: MemoryLink): void {
     this.#links.delete(link);
@@ -163,6 +172,12 @@ export class MemoryBroker {
       void subscription.handler({ levels, payload, retained } as unknown as Message<TopicKey>);
     };
     this.clock.schedule(due - this.clock.nowMs, hand, link.owner);
+  }
+
+  /** What is retained on a topic, for judges. */
+  retained(path: string): unknown {
+    const kept = this.#retained.get(path);
+    return kept === undefined ? undefined : JSON.parse(kept.text);
   }
 
   /** What a new subscription gets at once. */

@@ -9,7 +9,7 @@
  */
 
 interface Due {
-  readonly atUs: number;
+  atUs: number;
   readonly seq: number;
   readonly owner: string;
   readonly run: () => void;
@@ -117,6 +117,27 @@ export class VirtualClock {
   }
   readonly #killed = new Set<string>();
 
+  /** A node that is stopped as by SIGSTOP: its events wait, in order, until it is resumed. */
+  stall(owner: string): void {
+    if (!this.#stalled.has(owner)) this.#stalled.set(owner, []);
+  }
+  readonly #stalled = new Map<string, Due[]>();
+
+  resume(owner: string): void {
+    const waiting = this.#stalled.get(owner);
+    this.#stalled.delete(owner);
+    for (const due of waiting ?? []) {
+      due.atUs = Math.max(due.atUs, this.#nowUs);
+      this.#heap.push(due);
+    }
+  }
+
+  /** Calls `then` in place of the nth event of this owner from now on, n ≥ 1. */
+  interrupt(owner: string, n: number, then: () => void): void {
+    this.#interrupts.set(owner, { left: n, run: then });
+  }
+  readonly #interrupts = new Map<string, { left: number; readonly run: () => void }>();
+
   /** Runs events until virtual `untilMs`, or until `done` says so. */
   run(untilMs: number, done: () => boolean = () => false): void {
     const untilUs = untilMs * 1000;
@@ -126,12 +147,31 @@ export class VirtualClock {
       this.#heap.pop();
       if (next.dead || this.#killed.has(next.owner)) continue;
       this.#nowUs = next.atUs;
-      this.#owner = next.owner;
-      next.run();
-      drain();
-      this.#owner = "world";
+      this.#play(next);
     }
     if (!done()) this.#nowUs = Math.max(this.#nowUs, untilUs);
+  }
+
+  #play(due: Due): void {
+    const stalled = this.#stalled.size > 0 ? this.#stalled.get(due.owner) : undefined;
+    if (stalled !== undefined) {
+      stalled.push(due);
+      return;
+    }
+    const interrupt = this.#interrupts.size > 0 ? this.#interrupts.get(due.owner) : undefined;
+    if (interrupt !== undefined) {
+      interrupt.left -= 1;
+      if (interrupt.left <= 0) {
+        this.#interrupts.delete(due.owner);
+        interrupt.run();
+        drain();
+        return;
+      }
+    }
+    this.#owner = due.owner;
+    due.run();
+    drain();
+    this.#owner = "world";
   }
 
   /** Replaces the globals; returns what puts them back. Call `run` from a fresh macrotask. */

@@ -1,0 +1,173 @@
+/**
+ * Carries the faults of a plan out in a world, and takes each back when its time is over.
+ *
+ * The idea: one handler for each kind of fault, each a few lines over what the world can do; who
+ * waits for a moment is told by the trace itself. It refuses to draw lots: all chance is in the
+ * plan and in the world's own delays.
+ */
+import type { TraceLine } from "../judges/trace.js";
+import type { CellWorld } from "./cell-world.js";
+import { type Fault, type FaultAction, faultText, type Moment } from "./fault-plan.js";
+import type { Operator } from "./operator.js";
+
+type On<K extends FaultAction["kind"]> = Extract<FaultAction, { kind: K }>;
+
+const calm = { drop: 0, repeat: 0, delayMaxMs: 2 } as const;
+const calmField = { loseRequest: 0, loseReply: 0, delayMaxMs: 3 } as const;
+
+function isMoment(line: TraceLine, moment: Moment): boolean {
+  if (moment === "command" || moment === "intent" || moment === "verdict") {
+    return line.kind === moment;
+  }
+  if (moment === "stop") return line.kind === "stopDelivered";
+  if (moment === "granted") return line.kind === "lease" && line.change === "granted";
+  return line.kind === "motion" && line.moving;
+}
+
+export class Act {
+  readonly #world: CellWorld;
+  readonly #operator: Operator;
+  #waiting: Fault[] = [];
+  #healed = false;
+  /** Faults that struck, by kind. */
+  readonly counts = new Map<string, number>();
+
+  constructor(world: CellWorld, operator: Operator) {
+    this.#world = world;
+    this.#operator = operator;
+    world.onLine = (line) => this.#line(line);
+  }
+
+  /** Plans every fault from now on. */
+  schedule(plan: readonly Fault[]): void {
+    for (const fault of plan) {
+      this.#later(fault.atMs, () => {
+        if (fault.after === undefined) this.#strike(fault);
+        else this.#waiting.push(fault);
+      });
+    }
+  }
+
+  /** Nothing goes wrong any more; what was wrong is mended. */
+  heal(): void {
+    this.#healed = true;
+    this.#waiting = [];
+    const { world } = { world: this.#world };
+    Object.assign(world.messageFaults, calm);
+    Object.assign(world.fieldFaults, calmField);
+    for (const name of world.names) {
+      Object.assign(world.disk(name).faults, { full: false, commitMs: 0 });
+      world.resume(name);
+      world.start(name);
+    }
+    for (const device of world.plants.ids) world.plants.device(device).clearFaults();
+    for (const { id } of world.config.buses) world.wire(id)?.mend();
+    if (!world.broker.up) world.broker.restart();
+    world.note("everything is mended");
+  }
+
+  #later(ms: number, run: () => void): void {
+    this.#world.clock.schedule(ms, () => !this.#healed && run(), "world");
+  }
+
+  #line(line: TraceLine): void {
+    if (this.#waiting.length === 0) return;
+    const struck = this.#waiting.filter(({ after }) => {
+      return after !== undefined && isMoment(line, after.moment);
+    });
+    if (struck.length === 0) return;
+    this.#waiting = this.#waiting.filter((fault) => !struck.includes(fault));
+    for (const fault of struck) {
+      this.#later(fault.after?.plusMs ?? 0, () => this.#strike(fault));
+    }
+  }
+
+  #strike(fault: Fault): void {
+    const { action } = fault;
+    this.counts.set(action.kind, (this.counts.get(action.kind) ?? 0) + 1);
+    if (action.kind === "press") {
+      const { what, saga = "" } = action;
+      const pick = <T>(items: readonly T[]) => this.#world.random.pick(items);
+      this.#world.clock.as("operator", () => this.#operator.press(what, saga, pick));
+      return;
+    }
+    this.#world.note(faultText(fault), action.kind);
+    this.#carryOut(action);
+  }
+
+  #carryOut(action: Exclude<FaultAction, { kind: "press" }>): void {
+    const world = this.#world;
+    switch (action.kind) {
+      case "messages": {
+        const { drop, repeat, delayMaxMs } = action;
+        Object.assign(world.messageFaults, { drop, repeat, delayMaxMs });
+        this.#later(action.forMs, () => Object.assign(world.messageFaults, calm));
+        return;
+      }
+      case "brokerLoss":
+        return this.#brokerLoss(action);
+      case "linkLoss":
+        return world.broker.cutLink(world.nodes.get(action.node)?.owner ?? "", action.forMs);
+      case "field": {
+        const { loseRequest, loseReply, delayMaxMs } = action;
+        Object.assign(world.fieldFaults, { loseRequest, loseReply, delayMaxMs });
+        this.#later(action.forMs, () => Object.assign(world.fieldFaults, calmField));
+        return;
+      }
+      case "fieldCut":
+        return world.wire(action.bus)?.cut(action.forMs);
+      case "kill":
+        world.kill(action.node);
+        return this.#later(action.backMs, () => world.start(action.node));
+      case "killAtEvent":
+        world.killAtEvent(action.node, action.events);
+        // Should it not have died by then, it lives already and this starts nothing.
+        return this.#later(action.backMs + 1000, () => world.start(action.node));
+      case "stall":
+        world.stall(action.node);
+        return this.#later(action.forMs, () => world.resume(action.node));
+      case "powerLoss":
+        return this.#powerLoss(action);
+      case "diskFull":
+      case "diskSlow":
+        return this.#disk(action);
+      case "clockJump":
+        world.clock.wallOffsetMs += action.byMs;
+        return;
+      case "device":
+        return this.#device(action);
+      default:
+        action satisfies never;
+    }
+  }
+
+  #brokerLoss({ forMs }: On<"brokerLoss">): void {
+    const { broker } = this.#world;
+    if (!broker.up) return;
+    broker.crash();
+    this.#later(forMs, () => !broker.up && broker.restart());
+  }
+
+  #powerLoss({ backMs }: On<"powerLoss">): void {
+    const world = this.#world;
+    world.powerLoss();
+    this.#later(backMs, () => {
+      if (!world.broker.up) world.broker.restart();
+      for (const name of world.names) world.start(name);
+    });
+  }
+
+  #disk(action: On<"diskFull"> | On<"diskSlow">): void {
+    const { faults } = this.#world.disk(action.node);
+    if (action.kind === "diskFull") faults.full = true;
+    else faults.commitMs = action.commitMs;
+    this.#later(action.forMs, () => Object.assign(faults, { full: false, commitMs: 0 }));
+  }
+
+  #device({ device, fault, value, forMs }: On<"device">): void {
+    const one = this.#world.plants.device(device);
+    one.setFault(fault, value, this.#world.clock.nowMs);
+    this.#world.plants.watch(device);
+    this.#later(forMs, () => one.clearFaults());
+  }
+}

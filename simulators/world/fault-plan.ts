@@ -1,0 +1,242 @@
+/**
+ * What goes wrong in a world, as data: a list of faults with their moments.
+ *
+ * The idea: everything that goes wrong and everything that people press stands in one list before
+ * the world begins, so a failing list can be made shorter item by item, written to a file and
+ * played again. A fault begins at its time, or a moment after the first thing of a kind that then
+ * happens, which is how somebody presses at the worst moment. It refuses to act; act.ts does.
+ */
+import type { CellConfig } from "#kernel/config/cell.js";
+import type { FaultName } from "../faults.js";
+import { SeededRandom } from "./seeded-random.js";
+
+/** Things that a fault may wait for, so that it strikes in the middle of them. */
+export const moments = ["command", "stop", "granted", "moving", "intent", "verdict"] as const;
+export type Moment = (typeof moments)[number];
+
+export type PressName =
+  | "start"
+  | "stop"
+  | "quickStop"
+  | "abort"
+  | "reset"
+  | "cancel"
+  | "makeSafe"
+  | "abandon"
+  | "hold"
+  | "unhold"
+  | "tidyUp";
+
+/** Durations in ms, probabilities 0 to 1. */
+export type FaultAction =
+  | {
+      readonly kind: "messages";
+      readonly forMs: number;
+      readonly drop: number;
+      readonly repeat: number;
+      readonly delayMaxMs: number;
+    }
+  | { readonly kind: "brokerLoss"; readonly forMs: number }
+  | { readonly kind: "linkLoss"; readonly node: string; readonly forMs: number }
+  | {
+      readonly kind: "field";
+      readonly forMs: number;
+      readonly loseRequest: number;
+      readonly loseReply: number;
+      readonly delayMaxMs: number;
+    }
+  | { readonly kind: "fieldCut"; readonly bus: string; readonly forMs: number }
+  | { readonly kind: "kill"; readonly node: string; readonly backMs: number }
+  /** Dies after this many more of its own events: at any await. */
+  | {
+      readonly kind: "killAtEvent";
+      readonly node: string;
+      readonly events: number;
+      readonly backMs: number;
+    }
+  | { readonly kind: "stall"; readonly node: string; readonly forMs: number }
+  | { readonly kind: "powerLoss"; readonly backMs: number }
+  | { readonly kind: "diskFull"; readonly node: string; readonly forMs: number }
+  | {
+      readonly kind: "diskSlow";
+      readonly node: string;
+      readonly forMs: number;
+      readonly commitMs: number;
+    }
+  | { readonly kind: "clockJump"; readonly byMs: number }
+  | {
+      readonly kind: "device";
+      readonly device: string;
+      readonly fault: FaultName;
+      readonly value?: number | string;
+      readonly forMs: number;
+    }
+  | { readonly kind: "press"; readonly what: PressName; readonly saga?: string };
+
+export type FaultKind = FaultAction["kind"];
+
+export interface Fault {
+  /** Virtual ms since the beginning of the act. */
+  readonly atMs: number;
+  /** Strikes `plusMs` after the first of these at or after `atMs`; absent: at once. */
+  readonly after?: { readonly moment: Moment; readonly plusMs: number };
+  readonly action: FaultAction;
+}
+
+/** What a plan is made for. */
+export interface PlanFacts {
+  readonly nodes: readonly string[];
+  readonly buses: readonly string[];
+  readonly devices: readonly { readonly id: string; readonly kind: string }[];
+  readonly sagas: readonly string[];
+}
+
+export interface PlanOptions {
+  readonly seed: number;
+  /** How long faults may begin, ms. */
+  readonly forMs: number;
+  /** Faults on average in that time, presses apart. */
+  readonly faults: number;
+  /** Starts and other presses on average in that time. */
+  readonly presses: number;
+  /** Only these kinds. @default all */
+  readonly only?: readonly FaultKind[];
+}
+
+export function planFacts(cell: CellConfig): PlanFacts {
+  return {
+    nodes: ["bus", ...cell.devices.map(({ id }) => `driver-${id}`), "coordinator"],
+    buses: cell.buses.map(({ id }) => id),
+    devices: cell.devices.map(({ id, profile }) => ({ id, kind: profile.kind })),
+    sagas: cell.sagas.map(({ name }) => name),
+  };
+}
+
+/** The list for a seed, in the order of time. The same arguments give the same list. */
+export function planFaults(facts: PlanFacts, options: PlanOptions): readonly Fault[] {
+  const random = new SeededRandom(options.seed);
+  const { forMs, only } = options;
+  const plan: Fault[] = [];
+  const count = random.whole(Math.ceil(options.faults / 2), Math.ceil(options.faults * 1.5));
+  for (let i = 0; i < count; i += 1) {
+    const action = anyFault(facts, random);
+    plan.push({ ...moment(random, forMs, 0.5), action });
+  }
+  const presses = random.whole(Math.ceil(options.presses / 2), Math.ceil(options.presses * 1.5));
+  for (let i = 0; i < presses; i += 1) {
+    const action = anyPress(facts, random);
+    const worst = action.what === "start" ? 0.1 : 0.7;
+    plan.push({ ...moment(random, forMs, worst), action });
+  }
+  const wanted = plan.filter(({ action }) => only === undefined || only.includes(action.kind));
+  return wanted.sort((a, b) => a.atMs - b.atMs);
+}
+
+function moment(random: SeededRandom, forMs: number, worst: number): Omit<Fault, "action"> {
+  const atMs = Math.round(random.between(0, forMs));
+  if (!random.chance(worst)) return { atMs };
+  const plusMs = Math.round(random.between(0, random.chance(0.5) ? 3 : 300) * 10) / 10;
+  return { atMs, after: { moment: random.pick(moments) ?? "command", plusMs } };
+}
+
+function anyPress(facts: PlanFacts, random: SeededRandom): FaultAction & { kind: "press" } {
+  const kind = "press";
+  const saga = random.pick(facts.sagas) ?? "";
+  const choice = random.whole(0, 15);
+  if (choice <= 6) return { kind, what: "start", saga };
+  const names = ["stop", "quickStop", "abort", "reset", "cancel", "makeSafe", "abandon"] as const;
+  const more = ["hold", "unhold", "tidyUp"] as const;
+  return { kind, what: [...names, ...more][choice - 7] ?? "stop" };
+}
+
+type Maker = (facts: PlanFacts, random: SeededRandom) => FaultAction;
+
+const ms = (random: SeededRandom, from: number, to: number) => Math.round(random.between(from, to));
+
+const makers: readonly Maker[] = [
+  (_, random) => ({
+    kind: "messages",
+    forMs: ms(random, 500, 8000),
+    drop: random.between(0, 0.3),
+    repeat: random.between(0, 0.4),
+    delayMaxMs: random.between(1, 60),
+  }),
+  (_, random) => ({ kind: "brokerLoss", forMs: ms(random, 100, 4000) }),
+  (facts, random) => ({ kind: "linkLoss", node: nodeOf(facts, random), forMs: ms(random, 20, 3000) }),
+  (_, random) => ({
+    kind: "field",
+    forMs: ms(random, 500, 8000),
+    loseRequest: random.between(0, 0.08),
+    loseReply: random.between(0, 0.08),
+    delayMaxMs: random.between(2, 30),
+  }),
+  (facts, random) => ({
+    kind: "fieldCut",
+    bus: random.pick(facts.buses) ?? "",
+    forMs: ms(random, 50, 3000),
+  }),
+  (facts, random) => ({ kind: "kill", node: nodeOf(facts, random), backMs: ms(random, 100, 3000) }),
+  (facts, random) => ({
+    kind: "killAtEvent",
+    node: nodeOf(facts, random),
+    events: random.whole(1, 60),
+    backMs: ms(random, 100, 3000),
+  }),
+  (facts, random) => ({ kind: "stall", node: nodeOf(facts, random), forMs: ms(random, 50, 3000) }),
+  (_, random) => ({ kind: "powerLoss", backMs: ms(random, 1000, 15_000) }),
+  (facts, random) => ({
+    kind: "diskFull",
+    node: nodeOf(facts, random),
+    forMs: ms(random, 200, 5000),
+  }),
+  (facts, random) => ({
+    kind: "diskSlow",
+    node: nodeOf(facts, random),
+    forMs: ms(random, 200, 5000),
+    commitMs: random.between(20, 500),
+  }),
+  (_, random) => ({
+    kind: "clockJump",
+    byMs: Math.round(random.between(-1, 1) * 10 ** random.between(2, 7.4)),
+  }),
+  deviceFault,
+  deviceFault,
+  deviceFault,
+];
+
+function nodeOf(facts: PlanFacts, random: SeededRandom): string {
+  return random.pick(facts.nodes) ?? "coordinator";
+}
+
+function anyFault(facts: PlanFacts, random: SeededRandom): FaultAction {
+  const make = random.pick(makers) ?? deviceFault;
+  return make(facts, random);
+}
+
+/** Faults within what real devices do; `clamp` and `scan` would be another device. */
+function deviceFault(facts: PlanFacts, random: SeededRandom): FaultAction {
+  const device = random.pick(facts.devices);
+  const kind = "device";
+  const forMs = ms(random, 200, 6000);
+  const base = { kind, device: device?.id ?? "", forMs } as const;
+  const choice = random.whole(0, 8);
+  if (choice === 0) return { ...base, fault: "stuck" };
+  if (choice === 1) return { ...base, fault: "following-error" };
+  if (choice === 2) return { ...base, fault: "trip" };
+  if (choice === 3) return { ...base, fault: "reboot", value: ms(random, 100, 2000) };
+  if (choice === 4) return { ...base, fault: "drop", forMs: ms(random, 50, 2500) };
+  if (choice === 5) return { ...base, fault: "drop", value: "replies", forMs: ms(random, 20, 600) };
+  if (choice === 6) return { ...base, fault: "busy", value: random.whole(1, 20) };
+  if (choice === 7) return { ...base, fault: "exception", value: 4, forMs: ms(random, 20, 800) };
+  return { ...base, fault: device?.kind === "gripper" ? "noPart" : "trip" };
+}
+
+/** A fault in words, for timelines. */
+export function faultText({ action }: Fault): string {
+  const { kind, ...rest } = action;
+  const shown = Object.entries(rest).map(([name, value]) => {
+    const text = typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
+    return `${name} ${text}`;
+  });
+  return [kind, ...shown].join(" · ");
+}

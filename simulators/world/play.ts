@@ -1,0 +1,233 @@
+/**
+ * Plays one seed: a cell is started, things go wrong, everything is mended, and judges read.
+ *
+ * The idea: two acts. In the first the plan strikes while people work; in the second nothing goes
+ * wrong any more, and a patient person brings the cell back: every run must end, every latch must
+ * be reset, and the cell must work once more. The outcome has all that a report needs. Call it
+ * from a fresh macrotask: promises are drained inside. It refuses real time and real I/O.
+ */
+import type { CellConfig } from "#kernel/config/cell.js";
+import { judge } from "../judges/all.js";
+import type { Finding, JudgeFacts } from "../judges/judge.js";
+import type { TraceLine } from "../judges/trace.js";
+import { Act } from "./act.js";
+import { CellWorld, type WorldParts } from "./cell-world.js";
+import { type Fault, planFacts, planFaults } from "./fault-plan.js";
+import { judgeFacts } from "./judge-facts.js";
+import { Operator } from "./operator.js";
+import { lastState } from "./world-watch.js";
+
+/** Times in virtual ms. */
+export interface PlayOptions {
+  readonly seed: number;
+  readonly cell: CellConfig;
+  readonly parts: WorldParts;
+  /** How long things may go wrong. @default 240 000 */
+  readonly faultsMs?: number;
+  /** Average number of faults, presses apart. @default 14 */
+  readonly faults?: number;
+  /** Average number of presses. @default 16 */
+  readonly presses?: number;
+  /** How long a patient person has to bring the cell back. @default 120 000 */
+  readonly healMs?: number;
+  /** Instead of the plan of the seed. */
+  readonly plan?: readonly Fault[];
+  /** Only these sagas are started. @default all */
+  readonly sagas?: readonly string[];
+  /** Changes a world before it starts, for mutations. */
+  readonly prepare?: (world: CellWorld) => void;
+}
+
+export interface Outcome {
+  readonly seed: number;
+  readonly plan: readonly Fault[];
+  readonly findings: readonly Finding[];
+  readonly trace: readonly TraceLine[];
+  readonly virtualMs: number;
+  readonly counts: PlayCounts;
+  /** How often each kind of fault struck; presses under `press`. */
+  readonly faults: ReadonlyMap<string, number>;
+}
+
+export interface PlayCounts {
+  readonly kills: number;
+  readonly stops: number;
+  readonly motions: number;
+  readonly runs: number;
+  /** Virtual ms in which an axis was lent, summed over the axes. */
+  readonly leasedMs: number;
+}
+
+const usual = { faultsMs: 240_000, faults: 14, presses: 16, healMs: 120_000 } as const;
+const startMs = 1500;
+/** Wires, sessions and breakers find each other again. */
+const settleMs = 4000;
+
+export function playWorld(options: PlayOptions): Outcome {
+  const world = new CellWorld(options.seed, options.cell, options.parts);
+  const restore = world.clock.install();
+  try {
+    return new Play(world, options).run();
+  } finally {
+    restore();
+  }
+}
+
+class Play {
+  readonly #world: CellWorld;
+  readonly #options: PlayOptions;
+  readonly #operator: Operator;
+  readonly #act: Act;
+
+  constructor(world: CellWorld, options: PlayOptions) {
+    this.#world = world;
+    this.#options = options;
+    const { clock, broker, stopSockets } = world;
+    this.#operator = clock.as("operator", () => {
+      return new Operator({
+        link: broker.open("operator"),
+        fanOut: stopSockets.fanOut("operator"),
+        newId: world.newId,
+        schedule: (ms, run) => void clock.schedule(ms, run, "operator"),
+        note: (what, text) => world.emit({ at: clock.nowMs, kind: "pressed", what, text }),
+      });
+    });
+    this.#act = new Act(world, this.#operator);
+    options.prepare?.(world);
+  }
+
+  run(): Outcome {
+    const plan = this.#plan();
+    this.#actOne(plan);
+    const healedMs = this.#actTwo();
+    this.#last();
+    const { trace, clock, config } = this.#world;
+    const facts: JudgeFacts = judgeFacts(config, { healedMs, endMs: clock.nowMs });
+    const { seed } = this.#options;
+    const counts = countsOf(trace, clock.nowMs);
+    const findings = [...judge(trace, facts), ...this.#unhealed()];
+    return {
+      seed,
+      plan,
+      findings,
+      trace,
+      virtualMs: clock.nowMs,
+      counts,
+      faults: this.#act.counts,
+    };
+  }
+
+  #plan(): readonly Fault[] {
+    const { seed, cell, plan, sagas } = this.#options;
+    if (plan !== undefined) return plan;
+    const { faultsMs = usual.faultsMs, faults = usual.faults } = this.#options;
+    const presses = this.#options.presses ?? usual.presses;
+    const facts = planFacts(cell);
+    const named = sagas === undefined ? facts : { ...facts, sagas };
+    return planFaults(named, { seed, forMs: faultsMs, faults, presses });
+  }
+
+  #actOne(plan: readonly Fault[]): void {
+    const { clock, names } = this.#world;
+    for (const name of names) this.#world.start(name);
+    clock.run(startMs);
+    this.#prepareCell();
+    this.#act.schedule(plan);
+    clock.run(clock.nowMs + (this.#options.faultsMs ?? usual.faultsMs));
+  }
+
+  /** Axes are homed first, or most starts would be refused and nothing could be interrupted. */
+  #prepareCell(): void {
+    const { clock, config } = this.#world;
+    const first = new Set(config.sagas.flatMap(({ prepare }) => prepare ?? []));
+    for (const saga of first) {
+      const run = clock.as("operator", () => this.#operator.start(saga));
+      const ended = () => this.#operator.runs.some((one) => one.run === run && one.endedAt);
+      clock.run(clock.nowMs + 30_000, ended);
+    }
+  }
+
+  #actTwo(): number {
+    const { clock } = this.#world;
+    this.#act.heal();
+    const healedMs = clock.nowMs;
+    clock.run(clock.nowMs + settleMs);
+    const end = clock.nowMs + (this.#options.healMs ?? usual.healMs);
+    while (clock.nowMs < end && !this.#quiet()) {
+      clock.as("operator", () => this.#operator.tidyUp());
+      clock.run(clock.nowMs + 500);
+    }
+    clock.run(clock.nowMs + 500);
+    return healedMs;
+  }
+
+  #quiet(): boolean {
+    const { cell, open, stops } = this.#operator;
+    return ["Idle", "Complete"].includes(cell) && open.length === 0 && stops.length === 0;
+  }
+
+  #unhealed(): readonly Finding[] {
+    if (this.#quiet()) return [];
+    const { cell, open, stops } = this.#operator;
+    const runs = open.map(({ run, state }) => `${run} ${state}`).join(", ");
+    const text = `a patient person did not bring the cell back: it is ${cell}, open: ${runs || "none"}, stops: ${stops.join(", ") || "none"}`;
+    return [{ judge: "liveness", at: this.#world.clock.nowMs, text }];
+  }
+
+  /** What is said of each device at the end, beside what is true, and what is left over. */
+  #last(): void {
+    const { broker, plants, clock, config, emit } = this.#world;
+    const at = clock.nowMs;
+    for (const device of plants.ids) {
+      const said = broker.retained(`state/axis/${device}`);
+      const truth = plants.truth(device);
+      emit(lastState(at, device, said as never, truth));
+      const { lease, latched } = (said ?? {}) as { lease?: object; latched?: readonly string[] };
+      if (lease !== undefined) {
+        emit({ at, kind: "leftOver", what: "lease", text: `${device}: ${JSON.stringify(lease)}` });
+      }
+      for (const id of latched ?? []) {
+        emit({ at, kind: "leftOver", what: "latch", text: `${device}: stop ${id}` });
+      }
+    }
+    for (const { run, state } of this.#operator.open) {
+      emit({ at, kind: "leftOver", what: "run", text: `${config.cell}: ${run} is ${state}` });
+    }
+    this.#locks();
+  }
+
+  #locks(): void {
+    const { clock, emit } = this.#world;
+    const store = this.#world.disk("coordinator");
+    const look = store.tx([{ sql: "SELECT device, run FROM locks" }], { durable: false });
+    void look.then(([rows]) => {
+      for (const { device, run } of rows ?? []) {
+        const text = `${device} is locked by ${run}`;
+        emit({ at: clock.nowMs, kind: "leftOver", what: "lock", text });
+      }
+    });
+    clock.run(clock.nowMs + 5);
+  }
+}
+
+function countsOf(trace: readonly TraceLine[], endMs: number): PlayCounts {
+  const counts = { kills: 0, stops: 0, motions: 0, runs: 0, leasedMs: 0 };
+  const since = new Map<string, number>();
+  const end = (device: string, at: number) => {
+    const from = since.get(device);
+    since.delete(device);
+    if (from !== undefined) counts.leasedMs += at - from;
+  };
+  for (const line of trace) {
+    if (line.kind === "killed") counts.kills += 1;
+    else if (line.kind === "stopDelivered") counts.stops += 1;
+    else if (line.kind === "motion" && line.moving) counts.motions += 1;
+    else if (line.kind === "run" && line.ended) counts.runs += 1;
+    else if (line.kind === "lease") {
+      end(line.device, line.at);
+      if (line.change === "granted") since.set(line.device, line.at);
+    }
+  }
+  for (const device of [...since.keys()]) end(device, endMs);
+  return counts;
+}

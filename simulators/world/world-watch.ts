@@ -1,0 +1,175 @@
+/**
+ * Writes down what happens in a world, in the form that judges read.
+ *
+ * The idea: one place listens to the broker, the stop sockets, the disks and the plants, and turns
+ * what it hears into lines of the trace; the apps do not know of it. It refuses to judge.
+ */
+import type { Command, Response, StateAxis, StopOrder } from "#kernel/contract/payloads.js";
+import type { Statement } from "#kernel/ports.js";
+import type { TraceLine, VerdictLine } from "../judges/trace.js";
+import type { MemoryBroker } from "./message-bus.js";
+import type { MemoryStopSockets } from "./stop-sockets.js";
+import type { VirtualClock } from "./virtual-clock.js";
+import type { WorldPlants } from "./world-plants.js";
+
+/** Requests to a driver that ask for no motion and are in no journal. */
+const still: ReadonlySet<string> = new Set(["lease", "release-lease", "query", "reset"]);
+const stopVerbs = /^cmd\/(cell|axis\/[^/]+)\/(stop|quickStop|abort)$/;
+const leaseEvents = /^event\/axis\/([^/]+)\/lease\.(granted|ended)$/;
+const commands = /^cmd\/axis\/([^/]+)\/([^/]+)$/;
+
+export interface WatchParts {
+  readonly clock: VirtualClock;
+  readonly broker: MemoryBroker;
+  readonly stopSockets: MemoryStopSockets;
+  readonly plants: WorldPlants;
+  readonly devices: ReadonlySet<string>;
+  readonly emit: (line: TraceLine) => void;
+  /** The boot of the driver of this device that lives now. */
+  readonly bootOf: (device: string) => string;
+}
+
+/** `driver-x#3` → `driver-x`. */
+function serviceOf(owner: string): string {
+  return owner.replace(/#.*$/, "");
+}
+
+export class WorldWatch {
+  readonly #parts: WatchParts;
+  readonly #cells = { state: "" };
+  readonly #runs = new Map<string, string>();
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts;
+    const { broker, stopSockets, emit, clock, bootOf } = parts;
+    stopSockets.onDelivered = (device, _kind, { id }) => {
+      const boot = bootOf(device);
+      emit({ at: clock.nowMs, kind: "stopDelivered", device, id, road: "socket", boot });
+    };
+    broker.onPublished = (from, path, payload) => this.#published(from, path, payload);
+    broker.onDelivered = (to, path, payload) => this.#delivered(to, path, payload);
+  }
+
+  /** A disk has taken this. */
+  committed(service: string, statements: readonly Statement[]): void {
+    if (service !== "coordinator") return;
+    for (const { sql, params = [] } of statements) {
+      const [run, , type, data] = params.map(String);
+      if (!sql.includes("INTO run_events") || type !== "intent") continue;
+      const { id, step, part } = JSON.parse(data ?? "") as { [name: string]: string };
+      this.#parts.emit({
+        at: this.#parts.clock.nowMs,
+        kind: "intent",
+        id: id ?? "",
+        run: run ?? "",
+        step: step ?? "",
+        part: part ?? "run",
+      });
+    }
+  }
+
+  #delivered(to: string, path: string, payload: unknown): void {
+    const { devices, emit, clock } = this.#parts;
+    const at = clock.nowMs;
+    const service = serviceOf(to);
+    if (path.startsWith("event/") && service === "coordinator") {
+      this.#event("heard", service, path, payload);
+      return;
+    }
+    const device = service.startsWith("driver-") ? service.slice(7) : undefined;
+    if (device === undefined || !devices.has(device)) return;
+    const boot = to.replace("#", "-");
+    if (path.endsWith("/beat")) emit({ at, kind: "beat", device, boot });
+    if (!stopVerbs.test(path)) return;
+    const order = payload as StopOrder;
+    if (order.axes !== undefined && !order.axes.includes(device)) return;
+    emit({ at, kind: "stopDelivered", device, id: order.id, road: "mqtt", boot });
+  }
+
+  #published(from: string, path: string, payload: unknown): void {
+    const { emit, clock } = this.#parts;
+    const at = clock.nowMs;
+    if (path.startsWith("event/")) {
+      this.#event("published", serviceOf(from), path, payload);
+      this.#lease(at, path, payload);
+    } else if (path.startsWith("res/")) this.#verdict(at, from, payload as Response);
+    else if (path === "state/run") this.#runStates(at, payload);
+    else if (path === "state/cell") {
+      const { state } = payload as { state: string };
+      if (state !== this.#cells.state) emit({ at, kind: "cell", state });
+      this.#cells.state = state;
+    } else this.#command(at, from, path, payload);
+  }
+
+  #lease(at: number, path: string, payload: unknown): void {
+    const found = leaseEvents.exec(path);
+    if (found === null) return;
+    const { epoch, reason } = (payload as { data: { epoch?: number; reason?: string } }).data;
+    const change = found[2] === "granted" ? "granted" : "ended";
+    const why = reason === undefined ? {} : { reason };
+    const device = found[1] ?? "";
+    this.#parts.emit({ at, kind: "lease", device, change, epoch: epoch ?? 0, ...why });
+  }
+
+  #command(at: number, from: string, path: string, payload: unknown): void {
+    const [, device = "", verb = ""] = commands.exec(path) ?? [];
+    if (device === "" || still.has(verb)) return;
+    const { id, args, lease } = payload as Command;
+    if (args === undefined) return;
+    const body = JSON.stringify({ verb, args, lease });
+    this.#parts.emit({ at, kind: "command", from: serviceOf(from), id, device, verb, body });
+  }
+
+  #verdict(at: number, from: string, { id, verdict }: Response): void {
+    const service = serviceOf(from);
+    if (!service.startsWith("driver-") || verdict === undefined) return;
+    const device = service.slice(7);
+    const truth = this.#parts.plants.truth(device);
+    const line: VerdictLine = {
+      at,
+      kind: "verdict",
+      id,
+      device,
+      verdict: verdict.verdict,
+      ...("code" in verdict && { code: verdict.code }),
+      position: truth.position,
+      moving: truth.moving,
+    };
+    this.#parts.emit(line);
+  }
+
+  #runStates(at: number, payload: unknown): void {
+    type Seen = { run: string; saga: string; state: string; endedAt?: number };
+    for (const { run, saga, state, endedAt } of (payload as { runs: Seen[] }).runs) {
+      if (this.#runs.get(run) === state) continue;
+      this.#runs.set(run, state);
+      this.#parts.emit({ at, kind: "run", run, saga, state, ended: endedAt !== undefined });
+    }
+  }
+
+  #event(way: "published" | "heard", by: string, path: string, payload: unknown): void {
+    const { id, source, sequence } = payload as { id: string; source: string; sequence?: string };
+    if (sequence === undefined) return;
+    const at = this.#parts.clock.nowMs;
+    this.#parts.emit({ at, kind: "event", way, source, by, seq: Number(sequence), id, path });
+  }
+}
+
+/** What the last retained state of a device says, beside what is true of it. */
+export function lastState(
+  at: number,
+  device: string,
+  said: StateAxis | undefined,
+  truth: { readonly position: number; readonly moving: boolean },
+): TraceLine {
+  return {
+    at,
+    kind: "lastState",
+    device,
+    q: said?.q ?? "missing",
+    ...(said?.position !== undefined && { position: said.position }),
+    ...(said?.moving !== undefined && { moving: said.moving }),
+    truePosition: truth.position,
+    trueMoving: truth.moving,
+  };
+}
