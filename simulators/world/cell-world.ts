@@ -38,6 +38,9 @@ export interface WorldParts {
   readonly onCommit?: (service: string, statements: readonly Statement[]) => void;
 }
 
+/** What a supervisor takes to start a service again, ms. */
+const respawnMs = 300;
+
 interface Node {
   readonly owner: string;
   readonly app: App;
@@ -67,6 +70,7 @@ export class CellWorld {
   readonly #stores = new Map<string, SeededStore>();
   readonly #fields = new Map<string, MemoryField>();
   readonly #wires = new Map<string, MemoryWire>();
+  readonly #starting = new Set<string>();
   #boots = 0;
   #ids = 0;
   #hostBoots = 1;
@@ -109,12 +113,14 @@ export class CellWorld {
 
   /** Starts a node (again) on the disk it had. */
   start(name: string): void {
-    if (this.nodes.has(name)) return;
+    if (this.nodes.has(name) || this.#starting.has(name)) return;
+    this.#starting.add(name);
     this.#boots += 1;
     const owner = `${name}#${this.#boots}`;
     this.emit({ at: this.clock.nowMs, kind: "started", node: owner });
     const boot: Boot = { bootId: owner.replace("#", "-"), service: name, version: "0" };
     const build = () => {
+      this.#starting.delete(name);
       const app = this.#build(name, owner, boot);
       this.nodes.set(name, { owner, app });
       void app.start();
@@ -139,6 +145,17 @@ export class CellWorld {
     this.clock.as("world", () => this.broker.cut(node.owner));
   }
 
+  /** A rejection that nobody handles ends a process; its supervisor starts it again. */
+  crashed(owner: string, thrown: unknown): void {
+    const name = owner.replace(/#.*$/, "");
+    const code = (thrown as { code?: string }).code ?? "";
+    const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    this.emit({ at: this.clock.nowMs, kind: "crashed", node: owner, code, text });
+    if (this.nodes.get(name)?.owner !== owner) return;
+    this.kill(name);
+    this.clock.schedule(respawnMs, () => this.start(name), "world");
+  }
+
   /** SIGSTOP: nothing of it runs, and its sockets stay open. */
   stall(name: string): void {
     const node = this.nodes.get(name);
@@ -149,7 +166,7 @@ export class CellWorld {
 
   resume(name: string): void {
     const node = this.nodes.get(name);
-    if (node === undefined) return;
+    if (node === undefined || !this.clock.isStalled(node.owner)) return;
     this.emit({ at: this.clock.nowMs, kind: "resumed", node: node.owner });
     this.clock.resume(node.owner);
   }

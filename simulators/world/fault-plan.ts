@@ -120,7 +120,7 @@ export function planFaults(facts: PlanFacts, options: PlanOptions): readonly Fau
   const count = random.whole(Math.ceil(options.faults / 2), Math.ceil(options.faults * 1.5));
   for (let i = 0; i < count; i += 1) {
     const action = anyFault(facts, random);
-    plan.push({ ...moment(random, forMs, 0.5), action });
+    plan.push({ ...moment(random, forMs, 0.7), action });
   }
   const presses = random.whole(Math.ceil(options.presses / 2), Math.ceil(options.presses * 1.5));
   for (let i = 0; i < presses; i += 1) {

@@ -32,6 +32,8 @@ export interface PlayOptions {
   readonly healMs?: number;
   /** Instead of the plan of the seed. */
   readonly plan?: readonly Fault[];
+  /** Starts sagas besides the plan's presses. @default true */
+  readonly work?: boolean;
   /** Only these sagas are started. @default all */
   readonly sagas?: readonly string[];
   /** Changes a world before it starts, for mutations. */
@@ -60,17 +62,33 @@ export interface PlayCounts {
 
 const usual = { faultsMs: 240_000, faults: 14, presses: 16, healMs: 120_000 } as const;
 const startMs = 1500;
+/** Between two sagas, and between two looks at a cell that does not stand ready. */
+const restMs = [8000, 50_000] as const;
+const lookMs = [1000, 6000] as const;
 /** Wires, sessions and breakers find each other again. */
 const settleMs = 4000;
 
 export function playWorld(options: PlayOptions): Outcome {
   const world = new CellWorld(options.seed, options.cell, options.parts);
   const restore = world.clock.install();
+  const listen = takeRejections((thrown) => world.crashed(world.clock.owner, thrown));
   try {
     return new Play(world, options).run();
   } finally {
+    listen();
     restore();
   }
+}
+
+/** Rejections that nobody handles are told in the name of whose event is being drained. */
+function takeRejections(take: (thrown: unknown) => void): () => void {
+  const others = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", take);
+  return () => {
+    process.off("unhandledRejection", take);
+    for (const other of others) process.on("unhandledRejection", other);
+  };
 }
 
 class Play {
@@ -78,6 +96,8 @@ class Play {
   readonly #options: PlayOptions;
   readonly #operator: Operator;
   readonly #act: Act;
+  /** Nobody starts anything any more. */
+  #resting = false;
 
   constructor(world: CellWorld, options: PlayOptions) {
     this.#world = world;
@@ -133,6 +153,7 @@ class Play {
     clock.run(startMs);
     this.#prepareCell();
     this.#act.schedule(plan);
+    if (this.#options.work !== false) this.#work();
     clock.run(clock.nowMs + (this.#options.faultsMs ?? usual.faultsMs));
   }
 
@@ -147,8 +168,25 @@ class Play {
     }
   }
 
+  /** The day's work: a saga now and then, and a person who brings a stopped cell back. */
+  #work(): void {
+    const { clock, random, config } = this.#world;
+    const first = new Set(config.sagas.flatMap(({ prepare }) => prepare ?? []));
+    const names = this.#options.sagas ?? config.sagas.map(({ name }) => name);
+    const products = names.filter((name) => !first.has(name));
+    const again = () => {
+      if (this.#resting) return;
+      if (!this.#quiet()) this.#operator.tidyUp();
+      else this.#operator.start(random.pick(products) ?? names[0] ?? "");
+      const [least, most] = this.#quiet() ? restMs : lookMs;
+      clock.schedule(random.between(least, most), again, "operator");
+    };
+    clock.schedule(random.between(0, 2000), again, "operator");
+  }
+
   #actTwo(): number {
     const { clock } = this.#world;
+    this.#resting = true;
     this.#act.heal();
     const healedMs = clock.nowMs;
     clock.run(clock.nowMs + settleMs);
@@ -181,7 +219,8 @@ class Play {
     for (const device of plants.ids) {
       const said = broker.retained(`state/axis/${device}`);
       const truth = plants.truth(device);
-      emit(lastState(at, device, said as never, truth));
+      const { position: _, ...placeless } = (said ?? {}) as { position?: number };
+      emit(lastState(at, device, (plants.hasPlace(device) ? said : placeless) as never, truth));
       const { lease, latched } = (said ?? {}) as { lease?: object; latched?: readonly string[] };
       if (lease !== undefined) {
         emit({ at, kind: "leftOver", what: "lease", text: `${device}: ${JSON.stringify(lease)}` });

@@ -123,6 +123,10 @@ export class VirtualClock {
   }
   readonly #stalled = new Map<string, Due[]>();
 
+  isStalled(owner: string): boolean {
+    return this.#stalled.has(owner);
+  }
+
   resume(owner: string): void {
     const waiting = this.#stalled.get(owner);
     this.#stalled.delete(owner);

@@ -10,13 +10,14 @@ import type { CellConfig } from "#kernel/config/cell.js";
 import type { SimDevice } from "../device.js";
 import type { TraceLine } from "../judges/trace.js";
 import type { WireDevice } from "./field-bus.js";
+import { unitsPerCount } from "./judge-facts.js";
 import type { VirtualClock } from "./virtual-clock.js";
 
 const lookMs = 10;
 /** Every so many looks at a moving axis its true position is written down. */
 const looksPerTruth = 5;
 
-/** Position in user units where the cell file has an axis with travel, else raw. */
+/** Position in user units where the axis has any, else raw. */
 export interface PlantTruth {
   readonly position: number;
   readonly velocity: number;
@@ -48,14 +49,12 @@ export class WorldPlants {
   ) {
     this.#clock = clock;
     this.#emit = parts.emit;
-    for (const { id, setup } of cell.devices) {
+    for (const config of cell.devices) {
+      const { id } = config;
       const device = parts.makeDevice(id);
-      const { axis } = setup;
-      const isAxis = axis?.travel !== undefined;
-      const perUnit =
-        axis === undefined || !isAxis
-          ? 1
-          : (axis.countsPerRev * axis.gear.motor) / axis.gear.output / axis.perRev;
+      const units = unitsPerCount(config);
+      const isAxis = units !== undefined;
+      const perUnit = units === undefined ? 1 : 1 / units;
       this.#plants.set(id, {
         device,
         perUnit,
@@ -72,6 +71,11 @@ export class WorldPlants {
 
   get ids(): readonly string[] {
     return [...this.#plants.keys()];
+  }
+
+  /** Whether its place is known in user units. */
+  hasPlace(id: string): boolean {
+    return this.#plant(id).isAxis;
   }
 
   device(id: string): SimDevice {

@@ -5,7 +5,7 @@
  * The idea: a judge that never complains proves nothing. It refuses to build a world.
  */
 import { expect, test } from "vitest";
-import type { TraceLine } from "#simulators/world/cell-world.js";
+import type { TraceLine } from "#simulators/judges/trace.js";
 import { type JudgeFacts, judges } from "./judges.js";
 
 const facts: JudgeFacts = { devices: ["x"], leaseMs: 1000, standstillMs: 8000, endMs: 60_000 };

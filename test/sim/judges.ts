@@ -4,7 +4,7 @@
  * The idea: a judge knows the promise and nothing of how it is kept. It returns sentences, each a
  * violation with its time. It refuses to repair or to explain.
  */
-import type { TraceLine } from "#simulators/world/cell-world.js";
+import type { TraceLine } from "#simulators/judges/trace.js";
 
 export interface JudgeFacts {
   readonly devices: readonly string[];
