@@ -14,18 +14,20 @@ import { SeededRandom } from "./seeded-random.js";
 export const moments = ["command", "stop", "granted", "moving", "intent", "verdict"] as const;
 export type Moment = (typeof moments)[number];
 
-export type PressName =
-  | "start"
-  | "stop"
-  | "quickStop"
-  | "abort"
-  | "reset"
-  | "cancel"
-  | "makeSafe"
-  | "abandon"
-  | "hold"
-  | "unhold"
-  | "tidyUp";
+export const pressNames = [
+  "start",
+  "stop",
+  "quickStop",
+  "abort",
+  "reset",
+  "cancel",
+  "makeSafe",
+  "abandon",
+  "hold",
+  "unhold",
+  "tidyUp",
+] as const;
+export type PressName = (typeof pressNames)[number];
 
 /** Durations in ms, probabilities 0 to 1. */
 export type FaultAction =

@@ -1,0 +1,150 @@
+/**
+ * Plays many seeds on several threads and adds up what came of them.
+ *
+ * The idea: a thread gets its next seed when it has answered; failing seeds are shrunk at the end,
+ * a few of them, and told with a timeline. All totals are of virtual time but one, how long it
+ * took. It refuses to print: who asks gets events.
+ */
+import { Worker } from "node:worker_threads";
+import type { CellConfig } from "#kernel/config/cell.js";
+import { addCoverage, type Coverage, noCoverage } from "./coverage.js";
+import type { Fault } from "./fault-plan.js";
+import type { SeedReport, Setting, WorkerData, WorkerTask } from "./seed-worker.js";
+
+export interface CampaignOptions {
+  readonly cell: CellConfig;
+  readonly setting: Setting;
+  readonly firstSeed: number;
+  /** Seeds to play; Infinity: until the time is over. */
+  readonly seeds: number;
+  /** Real time after which no seed is begun, ms. */
+  readonly forMs?: number;
+  readonly threads: number;
+  /** Failing seeds that are shrunk. @default 3 */
+  readonly shrinkMax?: number;
+  /** Plays this plan instead of that of the seed. */
+  readonly plan?: readonly Fault[];
+  readonly onSeed?: (report: SeedReport, totals: Totals) => void;
+}
+
+export interface Totals {
+  seeds: number;
+  violations: number;
+  virtualMs: number;
+  leasedMs: number;
+  kills: number;
+  stops: number;
+  motions: number;
+  runs: number;
+  realMs: number;
+  readonly faults: Map<string, number>;
+  coverage: Coverage;
+}
+
+export interface CampaignResult {
+  readonly totals: Totals;
+  /** Failing seeds, the first ones shrunk. */
+  readonly failures: readonly SeedReport[];
+}
+
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const campaign = new Campaign(options);
+  try {
+    return await campaign.run();
+  } finally {
+    await campaign.close();
+  }
+}
+
+class Campaign {
+  readonly #options: CampaignOptions;
+  readonly #workers: Worker[];
+  readonly #failures: SeedReport[] = [];
+  readonly #totals: Totals = {
+    seeds: 0,
+    violations: 0,
+    virtualMs: 0,
+    leasedMs: 0,
+    kills: 0,
+    stops: 0,
+    motions: 0,
+    runs: 0,
+    realMs: 0,
+    faults: new Map(),
+    coverage: noCoverage,
+  };
+  #begun = 0;
+  readonly #startedMs = performance.now();
+
+  constructor(options: CampaignOptions) {
+    this.#options = options;
+    const { cell, setting, threads } = options;
+    const data: WorkerData = { cell, setting };
+    this.#workers = Array.from({ length: Math.max(1, threads) }, () => {
+      return new Worker(new URL("./seed-worker.js", import.meta.url), { workerData: data });
+    });
+  }
+
+  async run(): Promise<CampaignResult> {
+    await Promise.all(this.#workers.map((worker) => this.#drive(worker)));
+    this.#totals.realMs = performance.now() - this.#startedMs;
+    const { shrinkMax = 3 } = this.#options;
+    const first = this.#failures.toSorted((a, b) => a.seed - b.seed);
+    const shrunk: SeedReport[] = [];
+    for (const { seed, plan } of first.slice(0, shrinkMax)) {
+      const [worker] = this.#workers;
+      if (worker !== undefined) shrunk.push(await ask(worker, { kind: "shrink", seed, plan }));
+    }
+    return { totals: this.#totals, failures: [...shrunk, ...first.slice(shrinkMax)] };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+
+  async #drive(worker: Worker): Promise<void> {
+    const { seeds, firstSeed, forMs = Number.POSITIVE_INFINITY, plan } = this.#options;
+    const given = plan === undefined ? {} : { plan };
+    while (this.#begun < seeds && performance.now() - this.#startedMs < forMs) {
+      const seed = firstSeed + this.#begun;
+      this.#begun += 1;
+      this.#add(await ask(worker, { kind: "play", seed, ...given }));
+    }
+  }
+
+  #add(report: SeedReport): void {
+    const totals = this.#totals;
+    const { counts, faults, findings, virtualMs } = report;
+    totals.seeds += 1;
+    totals.virtualMs += virtualMs;
+    for (const name of ["leasedMs", "kills", "stops", "motions", "runs"] as const) {
+      totals[name] += counts[name];
+    }
+    for (const [kind, count] of Object.entries(faults)) {
+      totals.faults.set(kind, (totals.faults.get(kind) ?? 0) + count);
+    }
+    totals.coverage = addCoverage(totals.coverage, report.coverage);
+    totals.realMs = performance.now() - this.#startedMs;
+    if (findings.length > 0) {
+      totals.violations += 1;
+      this.#failures.push(report);
+    }
+    this.#options.onSeed?.(report, totals);
+  }
+}
+
+function ask(worker: Worker, task: WorkerTask): Promise<SeedReport> {
+  return new Promise((resolve, reject) => {
+    const onMessage = (report: SeedReport) => {
+      worker.off("error", onError);
+      resolve(report);
+    };
+    const onError = (thrown: Error) => {
+      worker.off("message", onMessage);
+      reject(thrown);
+    };
+    worker.once("message", onMessage);
+    worker.once("error", onError);
+    worker.postMessage(task);
+  });
+}

@@ -1,0 +1,32 @@
+/**
+ * `npm run sim`: plays seeds of a cell in its deterministic world and says what judges found.
+ *
+ * The idea: options in, a campaign, and its report out. It refuses to decide what is right.
+ */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { simulate } from "./sim-command.js";
+
+const root = join(fileURLToPath(import.meta.url), "..", "..", "..", "..");
+const usualCell = join(root, "simulators", "world", "reference-cell", "cell.yaml");
+
+const program = new Command("servocell-sim")
+  .description("Plays seeds of a cell in a deterministic world: faults, then heal, then judges.")
+  .option("--cell <file>", "the cell file", usualCell)
+  .option("--seeds <n>", "how many seeds", Number)
+  .option("--seed <n>", "one seed only, told with its timeline", Number)
+  .option("--from <n>", "the first seed", Number, 1)
+  .option("--minutes <n>", "plays seeds for so long", Number)
+  .option("--saga <name...>", "starts only these sagas")
+  .option("--replay <file>", "plays the plan of a seed file")
+  .option("--keep <folder>", "writes a seed file of every failing seed there")
+  .option("--threads <n>", "worlds at a time", Number, availableParallelism())
+  .option("--faults-ms <n>", "virtual time in which things may go wrong, per seed", Number)
+  .option("--faults <n>", "faults per seed, on average", Number)
+  .option("--presses <n>", "presses per seed, on average", Number)
+  .option("--verify", "reports for somebody who verifies a cell of their own");
+
+process.exitCode = await simulate(program.parse().opts(), (text) => process.stdout.write(text));

@@ -1,0 +1,108 @@
+/**
+ * A seed and its plan in a file: what is needed to play exactly that world again.
+ *
+ * The idea: a seed alone would play another world as soon as the way in which plans are drawn
+ * changes, so the file holds the plan itself. Unknown keys are refused, all problems at once. It
+ * refuses to hold a trace: that is played again.
+ */
+import * as z from "zod";
+import { faultNames } from "../faults.js";
+import type { Fault } from "./fault-plan.js";
+import { moments, pressNames } from "./fault-plan.js";
+
+const ms = z.number().min(0).max(86_400_000);
+const share = z.number().min(0).max(1);
+const name = z.string().min(1).max(64);
+
+const actionSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("messages"),
+    forMs: ms,
+    drop: share,
+    repeat: share,
+    delayMaxMs: ms,
+  }),
+  z.strictObject({ kind: z.literal("brokerLoss"), forMs: ms }),
+  z.strictObject({ kind: z.literal("linkLoss"), node: name, forMs: ms }),
+  z.strictObject({
+    kind: z.literal("field"),
+    forMs: ms,
+    loseRequest: share,
+    loseReply: share,
+    delayMaxMs: ms,
+  }),
+  z.strictObject({ kind: z.literal("fieldCut"), bus: name, forMs: ms }),
+  z.strictObject({ kind: z.literal("kill"), node: name, backMs: ms }),
+  z.strictObject({
+    kind: z.literal("killAtEvent"),
+    node: name,
+    events: z.int().min(1).max(1_000_000),
+    backMs: ms,
+  }),
+  z.strictObject({ kind: z.literal("stall"), node: name, forMs: ms }),
+  z.strictObject({ kind: z.literal("powerLoss"), backMs: ms }),
+  z.strictObject({ kind: z.literal("diskFull"), node: name, forMs: ms }),
+  z.strictObject({ kind: z.literal("diskSlow"), node: name, forMs: ms, commitMs: ms }),
+  z.strictObject({ kind: z.literal("clockJump"), byMs: z.number() }),
+  z.strictObject({
+    kind: z.literal("device"),
+    device: name,
+    fault: z.enum(faultNames),
+    value: z.union([z.number(), z.string()]).optional(),
+    forMs: ms,
+  }),
+  z.strictObject({
+    kind: z.literal("press"),
+    what: z.enum(pressNames),
+    saga: name.optional(),
+  }),
+]);
+
+const faultSchema = z.strictObject({
+  atMs: ms,
+  after: z.strictObject({ moment: z.enum(moments), plusMs: ms }).optional(),
+  action: actionSchema,
+});
+
+const seedFileSchema = z.strictObject({
+  servocellSeed: z.literal(1),
+  seed: z.int(),
+  /** What it found, for people. */
+  found: z.string(),
+  faultsMs: ms,
+  work: z.boolean(),
+  sagas: z.array(name).optional(),
+  plan: z.array(faultSchema).max(10_000),
+});
+
+/** `faultsMs`, `work`, `sagas`: as in PlayOptions. */
+export interface SeedFile {
+  readonly servocellSeed: 1;
+  readonly seed: number;
+  readonly found: string;
+  readonly faultsMs: number;
+  readonly work: boolean;
+  readonly sagas?: readonly string[];
+  readonly plan: readonly Fault[];
+}
+
+export type ReadSeedFile =
+  | { readonly ok: true; readonly value: SeedFile }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+export function readSeedFile(text: string): ReadSeedFile {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (thrown) {
+    return { ok: false, problems: [thrown instanceof Error ? thrown.message : String(thrown)] };
+  }
+  const checked = seedFileSchema.safeParse(parsed);
+  if (checked.success) return { ok: true, value: checked.data as SeedFile };
+  const problems = checked.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+  return { ok: false, problems };
+}
+
+export function seedFileText(file: SeedFile): string {
+  return `${JSON.stringify(file, undefined, 1)}\n`;
+}

@@ -1,0 +1,87 @@
+/**
+ * A thread that plays seeds: asked for one at a time, it answers with what came of it.
+ *
+ * The idea: each thread has globals of its own, so worlds on both cores do not meet. The trace
+ * stays here; what leaves is the findings, the counts and, of a failing seed, its shrunk plan with
+ * a timeline. It refuses to choose seeds.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import type { CellConfig } from "#kernel/config/cell.js";
+import type { Finding } from "../judges/judge.js";
+import { type Coverage, coverageOf } from "./coverage.js";
+import { edgeParts } from "./edge-parts.js";
+import type { Fault } from "./fault-plan.js";
+import { type Outcome, type PlayCounts, type PlayOptions, playWorld } from "./play.js";
+import { shrinkPlan } from "./shrink.js";
+import { timeline } from "./timeline.js";
+
+/** What is the same for all seeds of a campaign. */
+export type Setting = Pick<
+  PlayOptions,
+  "faultsMs" | "faults" | "presses" | "healMs" | "work" | "sagas"
+>;
+
+export interface WorkerData {
+  readonly cell: CellConfig;
+  readonly setting: Setting;
+}
+
+export type WorkerTask =
+  | { readonly kind: "play"; readonly seed: number; readonly plan?: readonly Fault[] }
+  | { readonly kind: "shrink"; readonly seed: number; readonly plan: readonly Fault[] };
+
+export interface SeedReport {
+  readonly seed: number;
+  readonly plan: readonly Fault[];
+  readonly findings: readonly Finding[];
+  readonly virtualMs: number;
+  readonly counts: PlayCounts;
+  readonly faults: { readonly [kind: string]: number };
+  readonly coverage: Coverage;
+  /** Up to the first finding; empty where there is none. */
+  readonly timeline: readonly string[];
+}
+
+const { cell, setting } = workerData as WorkerData;
+const parts = edgeParts(cell);
+
+function playSeed(seed: number, plan: readonly Fault[] | undefined): Outcome {
+  const given = plan === undefined ? {} : { plan };
+  return playWorld({ ...setting, ...given, seed, cell, parts });
+}
+
+function report(outcome: Outcome): SeedReport {
+  const { seed, plan, findings, virtualMs, counts, faults, trace } = outcome;
+  const firstAt = Math.min(...findings.map(({ at }) => at));
+  const about = findings.filter(({ at }) => at <= firstAt + 500).slice(0, 8);
+  return {
+    seed,
+    plan,
+    findings: findings.slice(0, 20),
+    virtualMs,
+    counts,
+    faults: Object.fromEntries(faults),
+    coverage: coverageOf(trace, cell),
+    timeline: findings.length === 0 ? [] : timeline(trace, about, { untilMs: firstAt + 500 }),
+  };
+}
+
+/** The shortest plan that the same judge still complains about. */
+function shrunk(seed: number, plan: readonly Fault[]): SeedReport {
+  const judge = playSeed(seed, plan).findings[0]?.judge;
+  const fails = (candidate: readonly Fault[]) => {
+    return playSeed(seed, candidate).findings.some((finding) => finding.judge === judge);
+  };
+  const short = judge === undefined ? plan : shrinkPlan(plan, { fails });
+  return report(playSeed(seed, short));
+}
+
+parentPort?.on("message", (task: WorkerTask) => {
+  // A macrotask of its own: promises are drained inside the world.
+  setTimeout(() => {
+    const { seed, plan } = task;
+    const done =
+      task.kind === "shrink" ? shrunk(seed, task.plan) : report(playSeed(seed, plan));
+    parentPort?.postMessage(done);
+  }, 0);
+});

@@ -1,0 +1,187 @@
+/**
+ * A campaign for a person: progress while it runs, what was found, and one line for machines.
+ *
+ * The idea: the words stand here, the work in campaign.ts. Exit code 0: nothing found; 1: judges
+ * found something; 2: it could not begin. It refuses to hide a failing seed behind a total.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { CellConfig } from "#kernel/config/cell.js";
+import { loadCell } from "#kernel/config/cell-file.js";
+import { type CampaignOptions, runCampaign, type Totals } from "./campaign.js";
+import { coverageText } from "./coverage-text.js";
+import { readSeedFile, type SeedFile, seedFileText } from "./seed-file.js";
+import type { SeedReport, Setting } from "./seed-worker.js";
+
+export interface SimOptions {
+  readonly cell: string;
+  readonly seeds?: number;
+  readonly seed?: number;
+  readonly from: number;
+  readonly minutes?: number;
+  readonly saga?: readonly string[];
+  readonly replay?: string;
+  readonly keep?: string;
+  readonly threads: number;
+  readonly faultsMs?: number;
+  readonly faults?: number;
+  readonly presses?: number;
+  readonly verify?: boolean;
+}
+
+type Say = (text: string) => void;
+
+const seedsUsual = 100;
+const progressMs = 2000;
+
+export async function simulate(options: SimOptions, say: Say): Promise<number> {
+  const cell = cellOf(options.cell, say);
+  if (cell === undefined) return 2;
+  const unknown = options.saga?.find((name) => !cell.sagas.some((saga) => saga.name === name));
+  if (unknown !== undefined) {
+    const names = cell.sagas.map(({ name }) => name).join(", ");
+    say(`${options.cell}: there is no saga ${unknown}; there are ${names}.\n`);
+    return 2;
+  }
+  const replay = options.replay === undefined ? undefined : seedFileOf(options.replay, say);
+  if (options.replay !== undefined && replay === undefined) return 2;
+  const campaign = campaignOf(cell, options, replay);
+  say(`${headline(campaign, options)}\n`);
+  const { totals, failures } = await runCampaign({ ...campaign, onSeed: progress(campaign, say) });
+  for (const failure of failures) tell(failure, options, say);
+  if (options.keep !== undefined) keep(options.keep, failures, campaign.setting, say);
+  if (options.verify === true) say(coverageText(totals.coverage, cell));
+  say(`${lastLine(totals, options)}\n`);
+  return totals.violations > 0 ? 1 : 0;
+}
+
+function cellOf(file: string, say: Say): CellConfig | undefined {
+  const loaded = loadCell(resolve(file), { dataDir: "/nowhere", runDir: "/nowhere" });
+  if (loaded.ok) return loaded.value;
+  for (const { path, line, message } of loaded.problems) {
+    say(`${file}:${line}: ${path}: ${message}\n`);
+  }
+  return undefined;
+}
+
+function seedFileOf(file: string, say: Say): SeedFile | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    say(`${file} cannot be read; name a seed file that --keep has written.\n`);
+    return undefined;
+  }
+  const read = readSeedFile(text);
+  if (read.ok) return read.value;
+  say(`${file} is not a seed file: ${read.problems.join("; ")}\n`);
+  return undefined;
+}
+
+function campaignOf(
+  cell: CellConfig,
+  options: SimOptions,
+  replay: SeedFile | undefined,
+): CampaignOptions {
+  const { seed, from, minutes, threads, saga, faultsMs, faults, presses } = options;
+  const setting: Setting = {
+    ...(saga !== undefined && { sagas: saga }),
+    ...(faultsMs !== undefined && { faultsMs }),
+    ...(faults !== undefined && { faults }),
+    ...(presses !== undefined && { presses }),
+  };
+  if (replay !== undefined) {
+    const { plan, work, sagas } = replay;
+    const named = sagas === undefined ? {} : { sagas };
+    const same = { ...setting, ...named, work, faultsMs: replay.faultsMs };
+    const one = { firstSeed: replay.seed, seeds: 1, threads: 1, shrinkMax: 0 };
+    return { cell, setting: same, ...one, plan };
+  }
+  if (seed !== undefined) return { cell, setting, firstSeed: seed, seeds: 1, threads: 1 };
+  const most = minutes === undefined ? seedsUsual : Number.POSITIVE_INFINITY;
+  const seeds = options.seeds ?? most;
+  const time = minutes === undefined ? {} : { forMs: minutes * 60_000 };
+  return { cell, setting, firstSeed: from, seeds, threads, ...time };
+}
+
+function headline({ cell, firstSeed, seeds, threads }: CampaignOptions, options: SimOptions) {
+  const what = options.replay === undefined ? "" : ` from ${options.replay}`;
+  const many = seeds === 1 ? `seed ${firstSeed}` : `seeds from ${firstSeed}`;
+  return `${cell.cell}: ${cell.devices.length} devices, ${many}${what}, ${threads} at a time`;
+}
+
+/** One line now and then; a failing seed at once. */
+function progress({ seeds }: CampaignOptions, say: Say) {
+  let nextMs = 0;
+  return (report: SeedReport, totals: Totals) => {
+    const [finding] = report.findings;
+    if (finding !== undefined) {
+      say(`seed ${report.seed}: ${finding.judge}: ${finding.text}\n`);
+    }
+    if (totals.realMs < nextMs && totals.seeds !== seeds) return;
+    nextMs = totals.realMs + progressMs;
+    const of = Number.isFinite(seeds) ? `/${seeds}` : "";
+    const hours = (totals.virtualMs / 3_600_000).toFixed(1);
+    const bar = Number.isFinite(seeds) ? `${barOf(totals.seeds / seeds)} ` : "";
+    const found = totals.violations === 0 ? "nothing found" : `${totals.violations} failing`;
+    say(
+      `${bar}${totals.seeds}${of} seeds, ${hours} cell-hours, ${speedup(totals)} × real time, ${found}\n`,
+    );
+  };
+}
+
+function barOf(share: number): string {
+  const full = Math.round(Math.min(1, share) * 20);
+  return `[${"#".repeat(full)}${".".repeat(20 - full)}]`;
+}
+
+function speedup({ virtualMs, realMs }: Totals): number {
+  return Math.round(virtualMs / Math.max(1, realMs));
+}
+
+function tell(failure: SeedReport, options: SimOptions, say: Say): void {
+  const { seed, plan, findings, timeline } = failure;
+  const judges = [...new Set(findings.map(({ judge }) => judge))].join(", ");
+  say(`\nseed ${seed} (${judges}), shrunk to ${plan.length} faults:\n`);
+  for (const fault of plan) say(`  ${JSON.stringify(fault)}\n`);
+  for (const line of timeline) say(`${line}\n`);
+  say(`again: npm run sim -- --cell ${options.cell} --seed ${seed}\n`);
+}
+
+function keep(folder: string, failures: readonly SeedReport[], setting: Setting, say: Say): void {
+  if (failures.length === 0) return;
+  mkdirSync(folder, { recursive: true });
+  for (const { seed, plan, findings } of failures) {
+    const file = join(folder, `seed-${seed}.json`);
+    const found = findings.map(({ judge, text }) => `${judge}: ${text}`)[0] ?? "";
+    const { faultsMs = 240_000, work = true, sagas } = setting;
+    const named = sagas === undefined ? {} : { sagas };
+    writeFileSync(
+      file,
+      seedFileText({ servocellSeed: 1, seed, found, faultsMs, work, ...named, plan }),
+    );
+    say(`kept ${file}; again: npm run sim -- --replay ${file}\n`);
+  }
+}
+
+function lastLine(totals: Totals, options: SimOptions): string {
+  const { seeds, violations, kills, stops, runs, motions, virtualMs, leasedMs } = totals;
+  const strikes = Object.fromEntries([...totals.faults].sort());
+  const faults = [...totals.faults.values()].reduce((sum, count) => sum + count, 0);
+  const cellHours = Math.round(virtualMs / 36_000) / 100;
+  const name = options.verify === true ? "VERIFY" : "SIM";
+  const told = {
+    seeds,
+    violations,
+    cellHours,
+    speedup: speedup(totals),
+    faults,
+    kills,
+    stops,
+    runs,
+    motions,
+    leasedAxisHours: Math.round(leasedMs / 36_000) / 100,
+    faultsByKind: strikes,
+  };
+  return `${name} ${JSON.stringify(told)}`;
+}
