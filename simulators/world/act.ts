@@ -15,6 +15,13 @@ type On<K extends FaultAction["kind"]> = Extract<FaultAction, { kind: K }>;
 const calm = { drop: 0, repeat: 0, delayMaxMs: 2 } as const;
 const calmField = { loseRequest: 0, loseReply: 0, delayMaxMs: 3 } as const;
 
+/** Faults of a device that its frames suffer from. */
+const spoiling: ReadonlySet<string> = new Set(["drop", "busy", "exception", "reboot", "stuck"]);
+
+function silenceOf({ value }: On<"device">): number {
+  return typeof value === "number" ? value : 0;
+}
+
 function isMoment(line: TraceLine, moment: Moment): boolean {
   if (moment === "command" || moment === "intent" || moment === "verdict") {
     return line.kind === moment;
@@ -52,7 +59,7 @@ export class Act {
   heal(): void {
     this.#healed = true;
     this.#waiting = [];
-    const { world } = { world: this.#world };
+    const world = this.#world;
     Object.assign(world.messageFaults, calm);
     Object.assign(world.fieldFaults, calmField);
     for (const name of world.names) {
@@ -91,8 +98,30 @@ export class Act {
       this.#world.clock.as("operator", () => this.#operator.press(what, saga, pick));
       return;
     }
-    this.#world.note(faultText(fault), action.kind);
+    const devices = this.#unreached(action);
+    const reach = devices.length === 0 ? {} : { reach: { devices, ok: false } };
+    const rebooted =
+      action.kind === "device" && action.fault === "reboot" ? { rebooted: action.device } : {};
+    this.#world.note(faultText(fault), { what: action.kind, ...reach, ...rebooted });
     this.#carryOut(action);
+    if (devices.length === 0 || !("forMs" in action)) return;
+    const forMs = action.kind === "device" ? action.forMs + silenceOf(action) : action.forMs;
+    this.#world.clock.schedule(
+      forMs,
+      () => this.#world.note(`over: ${faultText(fault)}`, { reach: { devices, ok: true } }),
+      "world",
+    );
+  }
+
+  /** Devices whose frames may get lost, late or refused by it. */
+  #unreached(action: FaultAction): readonly string[] {
+    const { plants, config } = this.#world;
+    if (action.kind === "field") return plants.ids;
+    if (action.kind === "fieldCut") {
+      return config.devices.flatMap(({ id, bus }) => (bus === action.bus ? [id] : []));
+    }
+    const spoils = action.kind === "device" && spoiling.has(action.fault);
+    return spoils ? [action.device] : [];
   }
 
   #carryOut(action: Exclude<FaultAction, { kind: "press" }>): void {
@@ -105,9 +134,11 @@ export class Act {
         return;
       }
       case "brokerLoss":
-        return this.#brokerLoss(action);
+        this.#brokerLoss(action);
+        return;
       case "linkLoss":
-        return world.broker.cutLink(world.nodes.get(action.node)?.owner ?? "", action.forMs);
+        world.broker.cutLink(world.nodes.get(action.node)?.owner ?? "", action.forMs);
+        return;
       case "field": {
         const { loseRequest, loseReply, delayMaxMs } = action;
         Object.assign(world.fieldFaults, { loseRequest, loseReply, delayMaxMs });
@@ -115,27 +146,34 @@ export class Act {
         return;
       }
       case "fieldCut":
-        return world.wire(action.bus)?.cut(action.forMs);
+        world.wire(action.bus)?.cut(action.forMs);
+        return;
       case "kill":
         world.kill(action.node);
-        return this.#later(action.backMs, () => world.start(action.node));
+        this.#later(action.backMs, () => world.start(action.node));
+        return;
       case "killAtEvent":
         world.killAtEvent(action.node, action.events);
         // Should it not have died by then, it lives already and this starts nothing.
-        return this.#later(action.backMs + 1000, () => world.start(action.node));
+        this.#later(action.backMs + 1000, () => world.start(action.node));
+        return;
       case "stall":
         world.stall(action.node);
-        return this.#later(action.forMs, () => world.resume(action.node));
+        this.#later(action.forMs, () => world.resume(action.node));
+        return;
       case "powerLoss":
-        return this.#powerLoss(action);
+        this.#powerLoss(action);
+        return;
       case "diskFull":
       case "diskSlow":
-        return this.#disk(action);
+        this.#disk(action);
+        return;
       case "clockJump":
         world.clock.wallOffsetMs += action.byMs;
         return;
       case "device":
-        return this.#device(action);
+        this.#device(action);
+        return;
       default:
         action satisfies never;
     }

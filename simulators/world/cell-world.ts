@@ -11,7 +11,7 @@ import { buildBus } from "../../services/bus/app.js";
 import { buildCoordinator } from "../../services/coordinator/app.js";
 import { buildDriver } from "../../services/driver/app.js";
 import type { SimDevice } from "../device.js";
-import type { TraceLine } from "../judges/trace.js";
+import type { FaultLine, TraceLine } from "../judges/trace.js";
 import {
   type FieldFaults,
   MemoryField,
@@ -196,9 +196,8 @@ export class CellWorld {
     return this.#wires.get(bus);
   }
 
-  note(text: string, what?: string): void {
-    const counted = what === undefined ? {} : { what };
-    this.emit({ at: this.clock.nowMs, kind: "fault", text, ...counted });
+  note(text: string, more: Pick<FaultLine, "what" | "reach" | "rebooted"> = {}): void {
+    this.emit({ at: this.clock.nowMs, kind: "fault", text, ...more });
   }
 
   #build(name: string, owner: string, boot: Boot): App {

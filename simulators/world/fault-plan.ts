@@ -164,7 +164,11 @@ const makers: readonly Maker[] = [
     delayMaxMs: random.between(1, 60),
   }),
   (_, random) => ({ kind: "brokerLoss", forMs: ms(random, 100, 4000) }),
-  (facts, random) => ({ kind: "linkLoss", node: nodeOf(facts, random), forMs: ms(random, 20, 3000) }),
+  (facts, random) => ({
+    kind: "linkLoss",
+    node: nodeOf(facts, random),
+    forMs: ms(random, 20, 3000),
+  }),
   (_, random) => ({
     kind: "field",
     forMs: ms(random, 500, 8000),

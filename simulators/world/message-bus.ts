@@ -83,7 +83,7 @@ export class MemoryBroker {
     }
   }
 
-  /** The connections of a living node break; its will is published, and it is back after a while. */
+  /** The connections of a living node break: its will is published; it is back after a while. */
   cutLink(owner: string, forMs: number): void {
     for (const link of [...this.#links].filter((l) => l.owner === owner && l.connected)) {
       if (link.will !== undefined) this.#publishWill(link.will);

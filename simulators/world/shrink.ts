@@ -1,9 +1,9 @@
 /**
  * Makes the plan of a failing seed as short as it will go.
  *
- * The idea: delta debugging over the list of faults: leave out halves, then quarters, down to single
- * ones, and keep whatever still fails in the same way; then make each that is left simpler. Every
- * attempt plays a whole world, so their number has a bound. It refuses to change the seed.
+ * The idea: delta debugging over the list of faults: leave out halves, then quarters, down to
+ * single ones, and keep whatever still fails in the same way; then make each that is left simpler.
+ * Every attempt plays a whole world, so their number has a bound. It refuses to change the seed.
  */
 import type { Fault } from "./fault-plan.js";
 

@@ -65,7 +65,9 @@ export class WorldPlants {
       });
       device.onMotion(({ moving, position }) => {
         this.#emit({ at: clock.nowMs, kind: "motion", device: id, moving, position });
+        if (!moving) clock.schedule(0, () => this.tell(id), "world");
       });
+      clock.schedule(0, () => this.tell(id), "world");
     }
   }
 
@@ -108,6 +110,12 @@ export class WorldPlants {
     return { position: position / perUnit, velocity: velocity / perUnit, moving };
   }
 
+  /** Writes down where the axis is. */
+  tell(id: string): void {
+    if (!this.hasPlace(id)) return;
+    this.#emit({ at: this.#clock.nowMs, kind: "truth", device: id, ...this.truth(id) });
+  }
+
   /** Something may have begun: the device is looked at until it is quiet. */
   watch(id: string): void {
     const plant = this.#plant(id);
@@ -120,21 +128,14 @@ export class WorldPlants {
     plant.device.advance(this.#clock.nowMs);
     if (plant.device.moving) {
       plant.looks += 1;
-      if (plant.isAxis && plant.looks % looksPerTruth === 0) {
-        this.#emit({ at: this.#clock.nowMs, kind: "truth", device: id, ...this.truth(id) });
-      }
+      if (plant.looks % looksPerTruth === 0) this.tell(id);
     }
     plant.looking = plant.device.busy;
     if (plant.looking) this.#clock.schedule(lookMs, () => this.#look(id, plant), "world");
   }
 
   /** Reads are too many to write down each; a write says when the last one was answered. */
-  #frame(
-    device: string,
-    pdu: Uint8Array,
-    reply: Uint8Array | undefined,
-    readAgoMs: number,
-  ): void {
+  #frame(device: string, pdu: Uint8Array, reply: Uint8Array | undefined, readAgoMs: number): void {
     const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
     const got = reply === undefined ? {} : { reply: hex(reply) };
     const at = this.#clock.nowMs;

@@ -4,7 +4,13 @@
  * The idea: one place listens to the broker, the stop sockets, the disks and the plants, and turns
  * what it hears into lines of the trace; the apps do not know of it. It refuses to judge.
  */
-import type { Command, Response, StateAxis, StopOrder } from "#kernel/contract/payloads.js";
+import type {
+  Command,
+  Response,
+  StateAxis,
+  StopAck,
+  StopOrder,
+} from "#kernel/contract/payloads.js";
 import type { Statement } from "#kernel/ports.js";
 import type { TraceLine, VerdictLine } from "../judges/trace.js";
 import type { MemoryBroker } from "./message-bus.js";
@@ -92,7 +98,8 @@ export class WorldWatch {
     if (path.startsWith("event/")) {
       this.#event("published", serviceOf(from), path, payload);
       this.#lease(at, path, payload);
-    } else if (path.startsWith("res/")) this.#verdict(at, from, payload as Response);
+    } else if (path.startsWith("res/stop/")) this.#stopAck(at, payload as StopAck);
+    else if (path.startsWith("res/")) this.#verdict(at, from, payload as Response);
     else if (path === "state/run") this.#runStates(at, payload);
     else if (path === "state/cell") {
       const { state } = payload as { state: string };
@@ -118,6 +125,13 @@ export class WorldWatch {
     if (args === undefined) return;
     const body = JSON.stringify({ verb, args, lease });
     this.#parts.emit({ at, kind: "command", from: serviceOf(from), id, device, verb, body });
+  }
+
+  #stopAck(at: number, { axis, id, status }: StopAck): void {
+    if (status !== "confirmed") return;
+    const { position, moving } = this.#parts.plants.truth(axis);
+    const done = { id, device: axis, verdict: "done", position, moving } as const;
+    this.#parts.emit({ at, kind: "verdict", ...done });
   }
 
   #verdict(at: number, from: string, { id, verdict }: Response): void {

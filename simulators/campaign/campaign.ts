@@ -7,8 +7,8 @@
  */
 import { Worker } from "node:worker_threads";
 import type { CellConfig } from "#kernel/config/cell.js";
-import { addCoverage, type Coverage, noCoverage } from "./coverage.js";
-import type { Fault } from "./fault-plan.js";
+import { addCoverage, type Coverage, noCoverage } from "../world/coverage.js";
+import type { Fault } from "../world/fault-plan.js";
 import type { SeedReport, Setting, WorkerData, WorkerTask } from "./seed-worker.js";
 
 export interface CampaignOptions {

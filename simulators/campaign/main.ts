@@ -11,7 +11,7 @@ import { Command } from "commander";
 import { simulate } from "./sim-command.js";
 
 const root = join(fileURLToPath(import.meta.url), "..", "..", "..", "..");
-const usualCell = join(root, "simulators", "world", "reference-cell", "cell.yaml");
+const usualCell = join(root, "simulators", "campaign", "reference-cell", "cell.yaml");
 
 const program = new Command("servocell-sim")
   .description("Plays seeds of a cell in a deterministic world: faults, then heal, then judges.")

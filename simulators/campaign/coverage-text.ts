@@ -5,16 +5,19 @@
  * percentages: a step that never failed is a name, not a number.
  */
 import type { CellConfig } from "#kernel/config/cell.js";
-import type { Coverage } from "./coverage.js";
+import type { Coverage } from "../world/coverage.js";
 
 const verdicts = ["done", "refused", "faulted", "unknown"] as const;
 
 export function coverageText(coverage: Coverage, cell: CellConfig): string {
-  const lines: string[] = ["", "step: asked, done, refused, faulted, unknown; makeSafe ran from it"];
+  const lines: string[] = [
+    "",
+    "step: asked, done, refused, faulted, unknown; makeSafe ran from it",
+  ];
   const unreached: string[] = [];
   for (const saga of cell.sagas) {
     for (const step of saga.steps) {
-      if (step.kind !== "operation") continue;
+      if (step.action.kind !== "operation") continue;
       const key = `${saga.name}/${step.name}`;
       const counts = coverage.steps[key];
       const safe = coverage.makeSafe[key] ?? 0;

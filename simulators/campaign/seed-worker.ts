@@ -8,12 +8,12 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { CellConfig } from "#kernel/config/cell.js";
 import type { Finding } from "../judges/judge.js";
-import { type Coverage, coverageOf } from "./coverage.js";
+import { type Coverage, coverageOf } from "../world/coverage.js";
+import type { Fault } from "../world/fault-plan.js";
+import { type Outcome, type PlayCounts, type PlayOptions, playWorld } from "../world/play.js";
+import { shrinkPlan } from "../world/shrink.js";
+import { timeline } from "../world/timeline.js";
 import { edgeParts } from "./edge-parts.js";
-import type { Fault } from "./fault-plan.js";
-import { type Outcome, type PlayCounts, type PlayOptions, playWorld } from "./play.js";
-import { shrinkPlan } from "./shrink.js";
-import { timeline } from "./timeline.js";
 
 /** What is the same for all seeds of a campaign. */
 export type Setting = Pick<
@@ -80,8 +80,7 @@ parentPort?.on("message", (task: WorkerTask) => {
   // A macrotask of its own: promises are drained inside the world.
   setTimeout(() => {
     const { seed, plan } = task;
-    const done =
-      task.kind === "shrink" ? shrunk(seed, task.plan) : report(playSeed(seed, plan));
+    const done = task.kind === "shrink" ? shrunk(seed, task.plan) : report(playSeed(seed, plan));
     parentPort?.postMessage(done);
   }, 0);
 });

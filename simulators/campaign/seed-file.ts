@@ -7,8 +7,8 @@
  */
 import * as z from "zod";
 import { faultNames } from "../faults.js";
-import type { Fault } from "./fault-plan.js";
-import { moments, pressNames } from "./fault-plan.js";
+import type { Fault } from "../world/fault-plan.js";
+import { moments, pressNames } from "../world/fault-plan.js";
 
 const ms = z.number().min(0).max(86_400_000);
 const share = z.number().min(0).max(1);

@@ -11,7 +11,7 @@ import type { Log } from "#kernel/ports.js";
 import { coordinatorSchema } from "../../services/coordinator/schema.js";
 import { driverSchema } from "../../services/driver/schema.js";
 import { makeSimDevice } from "../device.js";
-import type { WorldParts } from "./cell-world.js";
+import type { WorldParts } from "../world/cell-world.js";
 
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
