@@ -112,6 +112,11 @@ class Coordinator implements App {
         this.#cell.onRun(run, before);
         this.#locks.look();
       },
+      onWithdrawn: () => {
+        // It stood in the way of others meanwhile.
+        this.#cell.settle();
+        this.#locks.look();
+      },
     });
     this.#doubts = new LeaseDoubts(this.#runs, boot.service);
     const runs = () => this.#runs;

@@ -16,10 +16,11 @@ import { crashPoint } from "./crash-points.js";
 import type { DriverDesk } from "./driver-desk.js";
 import type { EventOutbox } from "./event-outbox.js";
 import { endedShownMax, type Journal } from "./journal.js";
+import { RunBook } from "./run-book.js";
 import { awaitedIds, dueMs, isAwaited } from "./run-due.js";
 import type { NewRun, ReadValue, RunEffect, RunEvent, RunTurn } from "./run-events.js";
 import { begin, mayGoWithout } from "./run-leasing.js";
-import { isActive, isEnded, type Run } from "./run-state.js";
+import { isEnded, type Run } from "./run-state.js";
 import { conditionsOf } from "./run-values.js";
 import { RunWatchers } from "./run-watchers.js";
 import { next } from "./saga.machine.js";
@@ -39,12 +40,6 @@ interface Decision {
   readonly beside: readonly Statement[];
 }
 
-interface Lists {
-  readonly runs: readonly Run[];
-  readonly open: readonly Run[];
-  readonly active: readonly Run[];
-}
-
 export interface RunDeskParts {
   readonly config: CellConfig;
   readonly journal: Journal;
@@ -58,6 +53,8 @@ export interface RunDeskParts {
   ) => Promise<{ readonly ok: boolean; readonly text: string }>;
   /** Called after every change; `before` is absent for a new run. */
   readonly onChange: (run: Run, before: Run | undefined) => void;
+  /** A start never reached the disk: there is no such run, and nobody was told of one. */
+  readonly onWithdrawn: () => void;
   readonly boot: Boot;
   readonly log: Log;
   readonly newId: NewId;
@@ -65,10 +62,8 @@ export interface RunDeskParts {
 
 export class RunDesk {
   readonly #parts: RunDeskParts;
-  readonly #runs = new Map<string, Run>();
+  readonly #runs = new RunBook();
   readonly #byKey = new Map<string, string>();
-  /** Until the next change: it is asked for many times in between. */
-  #lists: Lists | undefined;
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   readonly #gate: StartGate;
   readonly #watchers = new RunWatchers();
@@ -79,21 +74,15 @@ export class RunDesk {
     this.#gate = new StartGate(parts.config);
   }
 
+  /** All that are on the disk. */
   get runs(): readonly Run[] {
-    return this.#listed().runs;
+    return this.#runs.lists.runs;
   }
   get open(): readonly Run[] {
-    return this.#listed().open;
+    return this.#runs.lists.open;
   }
   get active(): readonly Run[] {
-    return this.#listed().active;
-  }
-  #listed(): Lists {
-    if (this.#lists !== undefined) return this.#lists;
-    const runs = [...this.#runs.values()];
-    const open = runs.filter((run) => !isEnded(run));
-    this.#lists = { runs, open, active: open.filter(isActive) };
-    return this.#lists;
+    return this.#runs.lists.active;
   }
   find(run: string): Run | undefined {
     return this.#runs.get(run);
@@ -110,8 +99,7 @@ export class RunDesk {
   }
 
   #set(run: Run): void {
-    this.#runs.set(run.run, run);
-    this.#lists = undefined;
+    this.#runs.set(run);
     this.#watchers.note(run);
   }
 
@@ -126,6 +114,7 @@ export class RunDesk {
     const given: NewRun = { ...input, key: this.#parts.newId(), ts: Date.now() };
     const nowMs = performance.now();
     const turn = begin(given, nowMs);
+    this.#runs.unwritten(input.run);
     this.adopt(turn.state);
     const { events, statements } = this.#events(turn);
     const rows = [...statements, ...beside(turn.state)];
@@ -133,10 +122,15 @@ export class RunDesk {
       await this.#parts.journal.create(given, turn, nowMs, rows);
     } catch (thrown) {
       this.#forget(turn.state);
+      this.#parts.onWithdrawn();
       throw thrown;
     }
+    this.#runs.written(input.run);
     this.#parts.outbox.publish(events);
-    this.#parts.onChange(this.#runs.get(input.run) ?? turn.state, undefined);
+    this.#parts.onChange(turn.state, undefined);
+    // What has become of it meanwhile, in the order in which it became so.
+    const now = this.#runs.get(input.run) ?? turn.state;
+    if (now !== turn.state) this.#parts.onChange(now, turn.state);
     this.#carryOut(turn.state, turn.effects);
     this.#arm(input.run);
     return turn.state;
@@ -164,7 +158,7 @@ export class RunDesk {
     this.#set(turn.state);
     for (const effect of turn.effects) if (effect.kind === "stop") this.#stop(turn.state, effect);
     const committed = this.#commit(run, { event, turn, nowMs, beside: beside(turn.state) });
-    if (turn.state !== run) this.#parts.onChange(turn.state, run);
+    if (turn.state !== run && this.#runs.isWritten(id)) this.#parts.onChange(turn.state, run);
     this.#arm(id);
     this.#gate.sweep((command) => this.#isAwaited(command));
     this.look(id);
@@ -316,7 +310,7 @@ export class RunDesk {
     crashPoint("lease.asked");
     const answer = await asked;
     if (this.#closed) return;
-    if (answer.ok && answer.epoch !== undefined && !this.#runs.has(run)) {
+    if (answer.ok && answer.epoch !== undefined && this.#runs.get(run) === undefined) {
       // Its start never reached the disk: nobody has any use for the lease.
       void this.#parts.drivers.release(this.#parts.newId(), device, answer.epoch);
     } else if (!answer.ok) {
@@ -384,7 +378,6 @@ export class RunDesk {
 
   #forget(run: Run): void {
     this.#runs.delete(run.run);
-    this.#lists = undefined;
     this.#byKey.delete(run.key);
     this.#watchers.forget(run.run);
     clearTimeout(this.#timers.get(run.run));

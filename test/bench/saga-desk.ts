@@ -101,6 +101,7 @@ export class BenchDesk {
       lookup: () => undefined,
       unlatch: async () => ({ ok: true, text: "" }),
       onChange: () => undefined,
+      onWithdrawn: () => undefined,
       boot,
       log: quiet,
       newId,

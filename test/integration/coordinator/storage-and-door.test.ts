@@ -87,6 +87,9 @@ test("the disk is full at the start of a run: refused, and there is no such run"
   c.store.full = true;
   const refused = await c.ask("runCommand", "start", { saga: "side", run: "s" });
   expect(refused?.error?.code).toBe("STORE_FULL");
+  await c.run(500);
+  expect(c.bus.of("stateRun").flatMap(({ runs }) => runs)).toEqual([]);
+  expect([...new Set(c.bus.of("stateCell").map(({ state }) => state))]).toEqual(["Idle"]);
   c.store.full = false;
   await c.run(1000);
   expect(c.bus.of("axisCommand")).toEqual([]);
@@ -94,6 +97,26 @@ test("the disk is full at the start of a run: refused, and there is no such run"
   expect(again?.status).toBe("succeeded");
   await c.run(1000);
   expect(c.record("s").state).toBe("completed");
+});
+
+test("a stop comes while the start of a run waits for the disk: started, then stopped", async () => {
+  const c = await cell();
+  await c.run(500);
+  c.store.onTx = (_n, statements) => {
+    if (!statements.some(({ sql }) => /INTO runs/.test(sql))) return;
+    c.store.stallMs = 200;
+    c.stopAll("S");
+  };
+  c.send("runCommand", "start", { saga: "side", run: "s" });
+  await c.run(100);
+  expect(c.bus.of("stateRun").flatMap(({ runs }) => runs)).toEqual([]);
+  c.store.onTx = () => {};
+  c.store.stallMs = 0;
+  await c.run(2000);
+  expect(c.moves).toEqual([]);
+  expect(c.record("s").state).toBe("stopped");
+  const states = c.bus.of("stateCell").map(({ state }) => state);
+  expect(states.slice(states.lastIndexOf("Idle"))).toEqual(["Idle", "Stopping", "Stopped"]);
 });
 
 test("a repeated start: the same answer, one run; another body under the id is refused", async () => {
