@@ -32,8 +32,9 @@ function sortPeriods(
   trace: readonly TraceLine[],
   facts: JudgeFacts,
 ): ReadonlyMap<string, readonly LeasePeriod[]> {
-  const book = new LeaseBook(facts);
+  // Without a single beat, nobody watched them: then they cannot be missed.
   const beats = trace.some((line) => line.kind === "beat");
+  const book = new LeaseBook(facts, beats);
   for (const line of trace) {
     if (line.kind === "lease" && line.change === "granted") {
       book.granted(line.device, line.at, line.epoch);
@@ -48,7 +49,7 @@ function sortPeriods(
       }
     }
   }
-  return book.finish(beats ? facts.endMs : Number.NEGATIVE_INFINITY);
+  return book.finish(facts.endMs);
 }
 
 class LeaseBook {
@@ -57,9 +58,9 @@ class LeaseBook {
   readonly #living = new Map<string, Living>();
   readonly #periods = new Map<string, LeasePeriod[]>();
 
-  constructor(facts: JudgeFacts) {
+  constructor(facts: JudgeFacts, beats: boolean) {
     this.#leaseMs = facts.leaseMs;
-    this.#lapseMs = facts.leaseMs + exchangeMsOf(facts);
+    this.#lapseMs = beats ? facts.leaseMs + exchangeMsOf(facts) : Number.POSITIVE_INFINITY;
   }
 
   granted(device: string, at: number, epoch: number): void {
