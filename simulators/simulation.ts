@@ -60,6 +60,8 @@ export interface Simulation {
 }
 
 const tickMs = 5;
+/** A moving plant tells the tap where it is so often. */
+const truthMs = 50;
 
 /** A bus as it is served. */
 interface Served {
@@ -245,10 +247,13 @@ function refuseForeign(bus: string, host: string): void {
 class Fleet {
   readonly #cell: SimCell;
   readonly #devices = new Map<string, SimDevice>();
+  readonly #tap: Tap;
   #ticker: NodeJS.Timeout | undefined;
+  #truthAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(cell: SimCell, tap: Tap) {
     this.#cell = cell;
+    this.#tap = tap;
     const places = new Set<string>();
     for (const entry of cell.devices) {
       const place = `${entry.bus}/${entry.setup.unit}`;
@@ -300,8 +305,18 @@ class Fleet {
     this.#ticker = setInterval(() => {
       const now = monotonicMs();
       for (const device of this.#devices.values()) device.advance(now);
+      if (now - this.#truthAtMs >= truthMs) this.#tellTruth(now);
       if (!this.#busy()) this.rest();
     }, tickMs);
+  }
+
+  #tellTruth(now: number): void {
+    this.#truthAtMs = now;
+    for (const device of this.#devices.values()) {
+      if (!device.moving) continue;
+      const { position, velocity } = device.view();
+      this.#tap.truth({ tMs: now, device: device.id, moving: true, position, velocity });
+    }
   }
 
   rest(): void {

@@ -26,6 +26,12 @@ export interface TapMotion extends MotionEvent {
   readonly kind: "motion";
 }
 
+/** Where a plant is while it moves; the device's own raw unit. */
+export interface TapTruth extends MotionEvent {
+  readonly kind: "truth";
+  readonly velocity: number;
+}
+
 export interface TapLine extends TapEvent {
   readonly kind: "line";
 }
@@ -50,6 +56,8 @@ export function hex(bytes: Uint8Array): string {
 export interface Tap {
   frame(frame: Omit<TapFrame, "wall">): void;
   motion(event: MotionEvent): void;
+  /** Every 50 ms while it moves. */
+  truth(event: MotionEvent & { readonly velocity: number }): void;
   line(event: TapEvent): void;
   close(): void;
 }
@@ -57,14 +65,15 @@ export interface Tap {
 /** Appends to a file. */
 export function fileTap(path: string): Tap {
   const file = openSync(path, "a");
-  const write = (line: TapFrame | TapMotion | TapLine) =>
+  const write = (line: TapFrame | TapMotion | TapTruth | TapLine) =>
     writeSync(file, `${JSON.stringify(line)}\n`);
   return {
     frame: (frame) => write({ ...frame, wall: new Date().toISOString() }),
     motion: (event) => write({ ...event, kind: "motion" }),
+    truth: (event) => write({ ...event, kind: "truth" }),
     line: (event) => write({ ...event, kind: "line" }),
     close: () => closeSync(file),
   };
 }
 
-export const noTap: Tap = { frame() {}, motion() {}, line() {}, close() {} };
+export const noTap: Tap = { frame() {}, motion() {}, truth() {}, line() {}, close() {} };

@@ -31,7 +31,7 @@ export function judgeFacts(
   const stopBeginMs = Math.max(0, ...bounds) + loopMs;
   const rampMs = Math.max(0, ...devices.map(rampOf));
   return {
-    devices: devices.map(judgedDevice),
+    devices: devices.map((device) => judgedDevice(device, config)),
     interlocks: interlocks.map(({ name, moves, margin, require }): JudgedInterlock => {
       return { name, moves, margin, holds: (position) => holds(require, position) };
     }),
@@ -52,11 +52,15 @@ export function unitsPerCount({ setup: { axis } }: DeviceConfig): number | undef
   return (axis.perRev * axis.gear.output) / (axis.gear.motor * axis.countsPerRev);
 }
 
-function judgedDevice({ id, profile, setup, pollFastMs }: DeviceConfig): JudgedDevice {
+function judgedDevice(device: DeviceConfig, config: CellConfig): JudgedDevice {
+  const { id, profile, setup, pollFastMs } = device;
   const { axis } = setup;
-  const { travel } = axis ?? {};
+  const { travel, modulo } = axis ?? {};
   return {
     id,
+    service: driverOf(id, config.isolation ?? []),
+    bus: busOf(device, config),
+    ...(modulo === undefined ? {} : { modulo }),
     kind: axis === undefined ? "other" : "axis",
     ...(travel === undefined ? {} : { travel: [travel.min, travel.max] as const }),
     ...(axis === undefined
@@ -67,6 +71,18 @@ function judgedDevice({ id, profile, setup, pollFastMs }: DeviceConfig): JudgedD
     tolerance: axis?.tolerance ?? Number.POSITIVE_INFINITY,
     ...frameKinds(profile, setup),
   };
+}
+
+/** Devices of a group share a process, which is called after the first. */
+function driverOf(id: string, groups: readonly (readonly string[])[]): string {
+  const group = groups.find((one) => one.includes(id));
+  return group === undefined || group.length === 1 ? `driver-${id}` : `drivers-${group[0]}`;
+}
+
+/** A line has a process of its own. */
+function busOf({ bus }: DeviceConfig, { buses }: CellConfig): string {
+  const isLine = buses.some(({ id, link }) => id === bus && link.kind === "serial");
+  return isLine ? `bus-${bus}` : "bus";
 }
 
 function rampOf({ setup: { axis } }: DeviceConfig): number {
