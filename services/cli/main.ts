@@ -34,6 +34,7 @@ import { localRunDirs, runDirsOf, type StopKind, stop } from "./stop-command.js"
 import { openTerminal, packageRoot } from "./terminal.js";
 import { hostOf, up } from "./up.js";
 import { addUpgradeCommand } from "./upgrade-command.js";
+import { addVerifyCommand } from "./verify-command.js";
 
 interface CellOptions {
   readonly simulated?: boolean;
@@ -269,5 +270,6 @@ addDryRunCommand(program, deps);
 addCabinetCommands(program, deps);
 addUpgradeCommand(program, { say, ends, cellOf });
 addBusCommands(program, deps);
+addVerifyCommand(program, deps);
 
 await program.parseAsync();

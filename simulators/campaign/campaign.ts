@@ -20,8 +20,12 @@ export interface CampaignOptions {
   /** Real time after which no seed is begun, ms. */
   readonly forMs?: number;
   readonly threads: number;
-  /** Failing seeds that are shrunk. @default 3 */
+  /** Failing seeds that are shrunk, each with another kind of finding. @default 3 */
   readonly shrinkMax?: number;
+  /** Worlds that may be played to shrink one. @default 120 */
+  readonly attemptsMax?: number;
+  /** Once something is found, no seed is begun after this real time, ms. @default all are */
+  readonly enoughMs?: number;
   /** Plays this plan instead of that of the seed. */
   readonly plan?: readonly Fault[];
   readonly onSeed?: (report: SeedReport, totals: Totals) => void;
@@ -88,14 +92,25 @@ class Campaign {
   async run(): Promise<CampaignResult> {
     await Promise.all(this.#workers.map((worker) => this.#drive(worker)));
     this.#totals.realMs = performance.now() - this.#startedMs;
-    const { shrinkMax = 3 } = this.#options;
-    const first = this.#failures.toSorted((a, b) => a.seed - b.seed);
+    return { totals: this.#totals, failures: await this.#shrunk() };
+  }
+
+  /** One of each kind of finding is shrunk; the others are told as they are. */
+  async #shrunk(): Promise<readonly SeedReport[]> {
+    const { shrinkMax = 3, attemptsMax = 120 } = this.#options;
+    const failures = this.#failures.toSorted((a, b) => a.seed - b.seed);
+    const kinds = new Map(failures.toReversed().map((report) => [kindOf(report), report]));
+    const chosen = [...kinds.values()].toReversed().slice(0, shrinkMax);
+    const left = [...chosen];
     const shrunk: SeedReport[] = [];
-    for (const { seed, plan } of first.slice(0, shrinkMax)) {
-      const [worker] = this.#workers;
-      if (worker !== undefined) shrunk.push(await ask(worker, { kind: "shrink", seed, plan }));
-    }
-    return { totals: this.#totals, failures: [...shrunk, ...first.slice(shrinkMax)] };
+    const work = this.#workers.map(async (worker) => {
+      for (let next = left.shift(); next !== undefined; next = left.shift()) {
+        const { seed, plan } = next;
+        shrunk.push(await ask(worker, { kind: "shrink", seed, plan, attemptsMax }));
+      }
+    });
+    await Promise.all(work);
+    return [...shrunk, ...failures.filter((report) => !chosen.includes(report))];
   }
 
   async close(): Promise<void> {
@@ -105,7 +120,12 @@ class Campaign {
   async #drive(worker: Worker): Promise<void> {
     const { seeds, firstSeed, forMs = Number.POSITIVE_INFINITY, plan } = this.#options;
     const given = plan === undefined ? {} : { plan };
-    while (this.#begun < seeds && performance.now() - this.#startedMs < forMs) {
+    const { enoughMs = Number.POSITIVE_INFINITY } = this.#options;
+    const isOver = () => {
+      const tookMs = performance.now() - this.#startedMs;
+      return tookMs >= (this.#failures.length > 0 ? Math.min(forMs, enoughMs) : forMs);
+    };
+    while (this.#begun < seeds && !isOver()) {
       const seed = firstSeed + this.#begun;
       this.#begun += 1;
       this.#add(await ask(worker, { kind: "play", seed, ...given }));
@@ -131,6 +151,13 @@ class Campaign {
     }
     this.#options.onSeed?.(report, totals);
   }
+}
+
+/** What was found, without its numbers and names of runs. */
+function kindOf({ findings }: SeedReport): string {
+  const [first] = findings;
+  const text = (first?.text ?? "").replace(/\bW\d+|-?\d+(\.\d+)?/g, "#");
+  return `${first?.judge ?? ""} ${text}`;
 }
 
 function ask(worker: Worker, task: WorkerTask): Promise<SeedReport> {

@@ -72,10 +72,11 @@ const seedFileSchema = z.strictObject({
   faultsMs: ms,
   work: z.boolean(),
   sagas: z.array(name).optional(),
+  recipes: z.boolean().optional(),
   plan: z.array(faultSchema).max(10_000),
 });
 
-/** `faultsMs`, `work`, `sagas`: as in PlayOptions. */
+/** `faultsMs`, `work`, `sagas`, `recipes`: as in PlayOptions. */
 export interface SeedFile {
   readonly servocellSeed: 1;
   readonly seed: number;
@@ -83,6 +84,8 @@ export interface SeedFile {
   readonly faultsMs: number;
   readonly work: boolean;
   readonly sagas?: readonly string[];
+  /** Sagas were judged, too, in short and busy worlds. */
+  readonly recipes?: boolean;
   readonly plan: readonly Fault[];
 }
 

@@ -18,7 +18,7 @@ import { edgeParts } from "./edge-parts.js";
 /** What is the same for all seeds of a campaign. */
 export type Setting = Pick<
   PlayOptions,
-  "faultsMs" | "faults" | "presses" | "healMs" | "work" | "sagas"
+  "faultsMs" | "faults" | "presses" | "healMs" | "work" | "sagas" | "recipes" | "restMs"
 >;
 
 export interface WorkerData {
@@ -28,7 +28,12 @@ export interface WorkerData {
 
 export type WorkerTask =
   | { readonly kind: "play"; readonly seed: number; readonly plan?: readonly Fault[] }
-  | { readonly kind: "shrink"; readonly seed: number; readonly plan: readonly Fault[] };
+  | {
+      readonly kind: "shrink";
+      readonly seed: number;
+      readonly plan: readonly Fault[];
+      readonly attemptsMax: number;
+    };
 
 export interface SeedReport {
   readonly seed: number;
@@ -67,12 +72,12 @@ function report(outcome: Outcome): SeedReport {
 }
 
 /** The shortest plan that the same judge still complains about. */
-function shrunk(seed: number, plan: readonly Fault[]): SeedReport {
+function shrunk(seed: number, plan: readonly Fault[], attemptsMax: number): SeedReport {
   const judge = playSeed(seed, plan).findings[0]?.judge;
   const fails = (candidate: readonly Fault[]) => {
     return playSeed(seed, candidate).findings.some((finding) => finding.judge === judge);
   };
-  const short = judge === undefined ? plan : shrinkPlan(plan, { fails });
+  const short = judge === undefined ? plan : shrinkPlan(plan, { fails, attemptsMax });
   return report(playSeed(seed, short));
 }
 
@@ -80,7 +85,10 @@ parentPort?.on("message", (task: WorkerTask) => {
   // A macrotask of its own: promises are drained inside the world.
   setTimeout(() => {
     const { seed, plan } = task;
-    const done = task.kind === "shrink" ? shrunk(seed, task.plan) : report(playSeed(seed, plan));
+    const done =
+      task.kind === "shrink"
+        ? shrunk(seed, task.plan, task.attemptsMax)
+        : report(playSeed(seed, plan));
     parentPort?.postMessage(done);
   }, 0);
 });

@@ -32,6 +32,14 @@ export interface SimOptions {
 type Say = (text: string) => void;
 
 const seedsUsual = 100;
+/** Somebody's own sagas: short worlds that are busy all the time. */
+const verifying: Setting = {
+  recipes: true,
+  faultsMs: 40_000,
+  faults: 4,
+  presses: 4,
+  restMs: [200, 4000],
+};
 const progressMs = 2000;
 
 export async function simulate(options: SimOptions, say: Say): Promise<number> {
@@ -49,7 +57,8 @@ export async function simulate(options: SimOptions, say: Say): Promise<number> {
   say(`${headline(campaign, options)}\n`);
   const { totals, failures } = await runCampaign({ ...campaign, onSeed: progress(campaign, say) });
   for (const failure of failures) tell(failure, options, say);
-  if (options.keep !== undefined) keep(options.keep, failures, campaign.setting, say);
+  const folder = options.replay === undefined ? options.keep : undefined;
+  if (folder !== undefined) keep({ ...options, keep: folder }, failures, campaign.setting, say);
   if (options.verify === true) say(coverageText(totals.coverage, cell));
   say(`${lastLine(totals, options)}\n`);
   return totals.violations > 0 ? 1 : 0;
@@ -85,6 +94,7 @@ function campaignOf(
 ): CampaignOptions {
   const { seed, from, minutes, threads, saga, faultsMs, faults, presses } = options;
   const setting: Setting = {
+    ...(options.verify === true && verifying),
     ...(saga !== undefined && { sagas: saga }),
     ...(faultsMs !== undefined && { faultsMs }),
     ...(faults !== undefined && { faults }),
@@ -93,14 +103,16 @@ function campaignOf(
   if (replay !== undefined) {
     const { plan, work, sagas } = replay;
     const named = sagas === undefined ? {} : { sagas };
-    const same = { ...setting, ...named, work, faultsMs: replay.faultsMs };
+    const judged = replay.recipes === true ? { ...setting, ...verifying } : setting;
+    const same = { ...judged, ...named, work, faultsMs: replay.faultsMs };
     const one = { firstSeed: replay.seed, seeds: 1, threads: 1, shrinkMax: 0 };
     return { cell, setting: same, ...one, plan };
   }
   if (seed !== undefined) return { cell, setting, firstSeed: seed, seeds: 1, threads: 1 };
   const most = minutes === undefined ? seedsUsual : Number.POSITIVE_INFINITY;
   const seeds = options.seeds ?? most;
-  const time = minutes === undefined ? {} : { forMs: minutes * 60_000 };
+  const enough = options.verify === true ? { enoughMs: 10_000, attemptsMax: 25 } : {};
+  const time = { ...enough, ...(minutes !== undefined && { forMs: minutes * 60_000 }) };
   return { cell, setting, firstSeed: from, seeds, threads, ...time };
 }
 
@@ -145,22 +157,34 @@ function tell(failure: SeedReport, options: SimOptions, say: Say): void {
   say(`\nseed ${seed} (${judges}), shrunk to ${plan.length} faults:\n`);
   for (const fault of plan) say(`  ${JSON.stringify(fault)}\n`);
   for (const line of timeline) say(`${line}\n`);
-  say(`again: npm run sim -- --cell ${options.cell} --seed ${seed}\n`);
+  if (options.verify !== true) {
+    say(`again: npm run sim -- --cell ${options.cell} --seed ${seed}\n`);
+  }
 }
 
-function keep(folder: string, failures: readonly SeedReport[], setting: Setting, say: Say): void {
+function keep(
+  options: SimOptions & { readonly keep: string },
+  failures: readonly SeedReport[],
+  setting: Setting,
+  say: Say,
+): void {
+  const { keep: folder } = options;
   if (failures.length === 0) return;
   mkdirSync(folder, { recursive: true });
   for (const { seed, plan, findings } of failures) {
     const file = join(folder, `seed-${seed}.json`);
     const found = findings.map(({ judge, text }) => `${judge}: ${text}`)[0] ?? "";
-    const { faultsMs = 240_000, work = true, sagas } = setting;
-    const named = sagas === undefined ? {} : { sagas };
+    const { faultsMs = 240_000, work = true, sagas, recipes } = setting;
+    const named = {
+      ...(sagas !== undefined && { sagas }),
+      ...(recipes === true && { recipes: true }),
+    };
     writeFileSync(
       file,
       seedFileText({ servocellSeed: 1, seed, found, faultsMs, work, ...named, plan }),
     );
-    say(`kept ${file}; again: npm run sim -- --replay ${file}\n`);
+    const again = options.verify === true ? "servocell verify" : "npm run sim -- --cell";
+    say(`kept ${file}; again: ${again} ${options.cell} --replay ${file}\n`);
   }
 }
 

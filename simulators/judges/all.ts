@@ -14,6 +14,7 @@ import { limits } from "./limits.js";
 import { motionUnderLease } from "./motion-under-lease.js";
 import { nothingAfterStop } from "./nothing-after-stop.js";
 import { once } from "./once.js";
+import { recipes } from "./recipes.js";
 import { runsEnd } from "./runs-end.js";
 import { stopBegins } from "./stop-begins.js";
 import type { TraceLine } from "./trace.js";
@@ -31,6 +32,7 @@ export const judges: readonly Judge[] = [
   events,
   honestVerdicts,
   disarmed,
+  recipes,
 ];
 
 /** What every judge finds, in the order of time. `trace` is in the order of time. */

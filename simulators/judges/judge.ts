@@ -42,9 +42,23 @@ export interface JudgedInterlock {
   readonly holds: (position: (device: string) => number | undefined) => boolean | undefined;
 }
 
+/** A saga as the judge of recipes needs to know it. */
+export interface JudgedSaga {
+  readonly name: string;
+  readonly steps: readonly {
+    readonly name: string;
+    /** Of an operation. */
+    readonly device?: string;
+    readonly verb?: string;
+    readonly makeSafe: "operations" | "still" | "none";
+  }[];
+}
+
 export interface JudgeFacts {
   readonly devices: readonly JudgedDevice[];
   readonly interlocks: readonly JudgedInterlock[];
+  /** Sagas whose own mistakes are looked for; absent: only the product is judged. */
+  readonly sagas?: readonly JudgedSaga[];
   readonly leaseMs: number;
   /** Longest time from a stop's delivery to the first stop frame at the device, faults aside. */
   readonly stopBeginMs: number;

@@ -110,6 +110,8 @@ export interface FaultLine {
   readonly text: string;
   /** The kind of fault, for counting; absent for a healing. */
   readonly what?: string;
+  /** The device that it befalls. */
+  readonly device?: string;
   /** A device that lost its power: it does not know its place until it is homed again. */
   readonly rebooted?: string;
   /**
@@ -126,6 +128,14 @@ export interface Pressed {
   readonly at: number;
   readonly what: string;
   readonly text: string;
+}
+
+/** A gripper holds a part, or holds none any more, by what its driver reads. */
+export interface Held {
+  readonly kind: "held";
+  readonly at: number;
+  readonly device: string;
+  readonly held: boolean;
 }
 
 export interface RunLine {
@@ -228,6 +238,7 @@ export type TraceLine =
   | Beat
   | FaultLine
   | Pressed
+  | Held
   | RunLine
   | CellLine
   | CommandLine

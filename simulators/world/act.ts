@@ -102,7 +102,8 @@ export class Act {
     const reach = devices.length === 0 ? {} : { reach: { devices, ok: false } };
     const rebooted =
       action.kind === "device" && action.fault === "reboot" ? { rebooted: action.device } : {};
-    this.#world.note(faultText(fault), { what: action.kind, ...reach, ...rebooted });
+    const device = action.kind === "device" ? { device: action.device } : {};
+    this.#world.note(faultText(fault), { what: action.kind, ...reach, ...device, ...rebooted });
     this.#carryOut(action);
     if (devices.length === 0 || !("forMs" in action)) return;
     const forMs = action.kind === "device" ? action.forMs + silenceOf(action) : action.forMs;

@@ -196,7 +196,7 @@ export class CellWorld {
     return this.#wires.get(bus);
   }
 
-  note(text: string, more: Pick<FaultLine, "what" | "reach" | "rebooted"> = {}): void {
+  note(text: string, more: Pick<FaultLine, "what" | "reach" | "device" | "rebooted"> = {}): void {
     this.emit({ at: this.clock.nowMs, kind: "fault", text, ...more });
   }
 

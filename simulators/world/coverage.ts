@@ -69,7 +69,8 @@ class Counting {
       this.#sagaOf.set(line.run, line.saga);
       if (line.ended) count(this.#ends, `${line.saga}: ${line.state}`);
     } else if (line.kind === "intent") {
-      const step = `${this.#sagaOf.get(line.run) ?? "?"}/${line.step}`;
+      // The run's saga may be published after its first intent: names are put together at the end.
+      const step = `${line.run}/${line.step}`;
       this.#intents.set(line.id, step);
       if (line.part === "makeSafe") count(this.#makeSafe, step);
       else this.#verdict(step, "asked");
@@ -83,11 +84,22 @@ class Counting {
   }
 
   result(): Coverage {
+    const named = (key: string) => {
+      const [run = "", ...step] = key.split("/");
+      return `${this.#sagaOf.get(run) ?? "?"}/${step.join("/")}`;
+    };
+    const steps: { [step: string]: Counts } = {};
+    for (const [key, counts] of this.#steps) {
+      const name = named(key);
+      steps[name] = added(steps[name] ?? {}, Object.fromEntries(counts));
+    }
+    const makeSafe: Counts = {};
+    for (const [key, times] of this.#makeSafe) {
+      makeSafe[named(key)] = (makeSafe[named(key)] ?? 0) + times;
+    }
     return {
-      steps: Object.fromEntries(
-        [...this.#steps].map(([step, counts]) => [step, Object.fromEntries(counts)]),
-      ),
-      makeSafe: Object.fromEntries(this.#makeSafe),
+      steps,
+      makeSafe,
       interlocks: Object.fromEntries(this.#interlocks),
       ends: Object.fromEntries(this.#ends),
     };

@@ -6,9 +6,10 @@
  * them. It refuses to judge, and to guess where the file says nothing.
  */
 import type { CellConfig, Condition, ConditionTerm, DeviceConfig } from "#kernel/config/cell.js";
+import type { SagaDefinition } from "#kernel/config/saga.js";
 import { planBus } from "#kernel/config/wire-plan.js";
 import { frameKinds } from "../judges/frames.js";
-import type { JudgedDevice, JudgedInterlock, JudgeFacts } from "../judges/judge.js";
+import type { JudgedDevice, JudgedInterlock, JudgedSaga, JudgeFacts } from "../judges/judge.js";
 
 /** A bound beyond the ramp after which a stop climbs to its next class (services/driver). */
 const rampMarginMs = 1000;
@@ -21,10 +22,10 @@ const guardianMs = 500;
 /** What the loop of a process that is not disturbed is taken to be late. */
 const loopMs = 50;
 
-/** `healedMs`, `endMs`: of the trace. @default never */
+/** `healedMs`, `endMs`: of the trace. `recipes`: the sagas themselves are judged, too. */
 export function judgeFacts(
   config: CellConfig,
-  times: { readonly healedMs?: number; readonly endMs?: number } = {},
+  times: { readonly healedMs?: number; readonly endMs?: number; readonly recipes?: boolean } = {},
 ): JudgeFacts {
   const { buses, devices, interlocks } = config;
   const bounds = buses.map((bus) => planBus(bus, devices).stop.boundMs);
@@ -35,6 +36,7 @@ export function judgeFacts(
     interlocks: interlocks.map(({ name, moves, margin, require }): JudgedInterlock => {
       return { name, moves, margin, holds: (position) => holds(require, position) };
     }),
+    ...(times.recipes === true && { sagas: config.sagas.map(judgedSaga) }),
     leaseMs: Math.max(0, ...devices.map(({ leaseMs }) => leaseMs)),
     stopBeginMs,
     standstillMs: stopBeginMs + guardianMs + rungs * (rampMs + rampMarginMs),
@@ -83,6 +85,20 @@ function driverOf(id: string, groups: readonly (readonly string[])[]): string {
 function busOf({ bus }: DeviceConfig, { buses }: CellConfig): string {
   const isLine = buses.some(({ id, link }) => id === bus && link.kind === "serial");
   return isLine ? `bus-${bus}` : "bus";
+}
+
+function judgedSaga({ name, steps }: SagaDefinition): JudgedSaga {
+  return {
+    name,
+    steps: steps.map(({ name: step, action, makeSafe }) => ({
+      name: step,
+      ...(action.kind === "operation" && {
+        device: action.operation.device,
+        verb: action.operation.verb,
+      }),
+      makeSafe: makeSafe.kind,
+    })),
+  };
 }
 
 function rampOf({ setup: { axis } }: DeviceConfig): number {

@@ -34,6 +34,10 @@ export interface PlayOptions {
   readonly plan?: readonly Fault[];
   /** Starts sagas besides the plan's presses. @default true */
   readonly work?: boolean;
+  /** The sagas themselves are judged, too. @default false */
+  readonly recipes?: boolean;
+  /** Rest between two sagas of the day's work, ms. @default 8000 to 50 000 */
+  readonly restMs?: readonly [number, number];
   /** Only these sagas are started. @default all */
   readonly sagas?: readonly string[];
   /** Changes a world before it starts, for mutations. */
@@ -122,7 +126,11 @@ class Play {
     const healedMs = this.#actTwo();
     this.#last();
     const { trace, clock, config } = this.#world;
-    const facts: JudgeFacts = judgeFacts(config, { healedMs, endMs: clock.nowMs });
+    const facts: JudgeFacts = judgeFacts(config, {
+      healedMs,
+      endMs: clock.nowMs,
+      recipes: this.#options.recipes === true,
+    });
     const { seed } = this.#options;
     const counts = countsOf(trace, clock.nowMs);
     const findings = [...judge(trace, facts), ...this.#unhealed()];
@@ -178,7 +186,8 @@ class Play {
       if (this.#resting) return;
       if (!this.#quiet()) this.#operator.tidyUp();
       else this.#operator.start(random.pick(products) ?? names[0] ?? "");
-      const [least, most] = this.#quiet() ? restMs : lookMs;
+      const rest = this.#options.restMs ?? restMs;
+      const [least, most] = this.#quiet() ? rest : lookMs;
       clock.schedule(random.between(least, most), again, "operator");
     };
     clock.schedule(random.between(0, 2000), again, "operator");

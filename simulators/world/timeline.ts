@@ -7,7 +7,7 @@
 import type { Finding } from "../judges/judge.js";
 import type { TraceLine } from "../judges/trace.js";
 
-const leftOut: ReadonlySet<string> = new Set(["beat", "truth", "event", "lastState"]);
+const leftOut: ReadonlySet<string> = new Set(["beat", "truth", "event", "handed", "lastState"]);
 
 export interface TimelineOptions {
   /** Lines at most, the last ones before the finding. @default 60 */
@@ -46,8 +46,6 @@ function wordsOf(line: TraceLine): string {
   switch (line.kind) {
     case "stopDelivered":
       return `stop ${line.id} reaches ${line.device} by ${line.road}`;
-    case "handed":
-      return `${line.device} hands ${line.pdu} to its ${line.lane} lane`;
     case "frame":
       return `${line.device} takes ${line.pdu}${line.reply === undefined ? ", no reply" : ""}`;
     case "lease":
@@ -73,6 +71,8 @@ function wordsOf(line: TraceLine): string {
       return `${line.from} → ${line.device}: ${line.id} ${line.body}`;
     case "intent":
       return `intent ${line.id}: step ${line.step} (${line.part})`;
+    case "held":
+      return `${line.device} ${line.held ? "holds a part" : "holds nothing"}`;
     case "verdict":
       return `${line.device}: ${line.id} ${line.verdict}${because(line.code)}`;
     default:

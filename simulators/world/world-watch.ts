@@ -43,6 +43,7 @@ function serviceOf(owner: string): string {
 export class WorldWatch {
   readonly #parts: WatchParts;
   readonly #cells = { state: "" };
+  readonly #grips = new Map<string, boolean>();
   readonly #runs = new Map<string, string>();
 
   constructor(parts: WatchParts) {
@@ -100,6 +101,7 @@ export class WorldWatch {
       this.#lease(at, path, payload);
     } else if (path.startsWith("res/stop/")) this.#stopAck(at, payload as StopAck);
     else if (path.startsWith("res/")) this.#verdict(at, from, payload as Response);
+    else if (path.startsWith("state/axis/")) this.#held(at, path.slice(11), payload as StateAxis);
     else if (path === "state/run") this.#runStates(at, payload);
     else if (path === "state/cell") {
       const { state } = payload as { state: string };
@@ -150,6 +152,12 @@ export class WorldWatch {
       moving: truth.moving,
     };
     this.#parts.emit(line);
+  }
+
+  #held(at: number, device: string, { gripped }: StateAxis): void {
+    if (gripped === undefined || this.#grips.get(device) === gripped) return;
+    this.#grips.set(device, gripped);
+    this.#parts.emit({ at, kind: "held", device, held: gripped });
   }
 
   #runStates(at: number, payload: unknown): void {
