@@ -15,6 +15,7 @@ import { scriptFile } from "../../services/supervisor/script-file.js";
 import { monotonicMs, sleep, until } from "../fixtures/cell-process.js";
 import { type BrokerKind, type CellFiles, type CellPorts, writeCellFiles } from "./cell-files.js";
 import { markVariable } from "./keeper.js";
+import type { Lateness } from "./link-worker.js";
 import type { LinkOrder, LinkSpec } from "./links.js";
 
 export const packageRoot = join(import.meta.dirname, "..", "..", "..");
@@ -112,6 +113,14 @@ export class PlayedCell {
 
   link(order: LinkOrder): void {
     this.#links?.postMessage(order);
+  }
+
+  /** How late this machine was since the last question. */
+  late(): Promise<Lateness> {
+    return new Promise((resolve) => {
+      this.#links?.once("message", resolve);
+      this.#links?.postMessage("late");
+    });
   }
 
   /** mosquitto, or the embedded broker as a process of its own, behind the link. */

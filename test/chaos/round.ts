@@ -6,7 +6,6 @@
  * cell back in time, and does it still do its work? It refuses to go on with a cell that is not.
  */
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { CellConfig } from "#kernel/config/cell.js";
 import type { AxisResource, StopsResource } from "#kernel/contract/resources.js";
 import { judge } from "#simulators/judges/all.js";
@@ -15,6 +14,7 @@ import type { TraceLine } from "#simulators/judges/trace.js";
 import { judgeFacts, unitsPerCount } from "#simulators/world/judge-facts.js";
 import { monotonicMs, sleep } from "../fixtures/cell-process.js";
 import type { Harm } from "./harm.js";
+import type { Lateness } from "./link-worker.js";
 import type { Observer } from "./observer.js";
 import type { Operator } from "./operator.js";
 import type { PlayedCell } from "./played-cell.js";
@@ -33,6 +33,11 @@ const goodMs = 5_000;
 /** A machine with two busy cores; `npm run chaos` judges promises, benchmarks judge speed. */
 const slackMs = 300;
 const recoverMs = 6_000;
+/**
+ * Where timers are later than this all the time, replies on a line come too late and leases lapse:
+ * then it is right that the cell is not back.
+ */
+const busyMs = 30;
 /** What the observer may have missed before a trigger that no command explains. */
 const deafMs = 6_000;
 
@@ -47,10 +52,12 @@ export interface RoundParts {
 export interface Sentence {
   readonly trace: readonly TraceLine[];
   readonly findings: readonly Finding[];
-  /** Findings that the observer's deafness may explain. */
+  /** Findings that the observer's deafness, or a machine that is too slow, may explain. */
   readonly unheard: number;
   readonly runs: number;
-  readonly machineLateMs: number;
+  /** Seconds until the operator had the cell back. */
+  readonly backS: number;
+  readonly late: Lateness;
 }
 
 export class TapReader {
@@ -91,8 +98,7 @@ export async function broughtBack(operator: Operator, limitMs = backMs): Promise
 
 export async function playRound(parts: RoundParts, plan: RoundPlan): Promise<Sentence> {
   const { cell, config, observer, operator, harm, tap } = parts;
-  const lag = monitorEventLoopDelay({ resolution: 10 });
-  lag.enable();
+  await cell.late();
   tap.read();
   tap.lines.begin();
   observer.take();
@@ -108,7 +114,9 @@ export async function playRound(parts: RoundParts, plan: RoundPlan): Promise<Sen
   const say = (name: string, text: string) => {
     findings.push({ judge: name, at: monotonicMs() - fromMs, text });
   };
+  const healingMs = monotonicMs();
   const isBack = await broughtBack(operator);
+  const backS = Math.round((monotonicMs() - healingMs) / 1000);
   if (!isBack) say("back", `not back ${backMs / 1000} s after the faults: ${operator.lacks}`);
   const healedMs = isBack ? monotonicMs() - fromMs : Number.POSITIVE_INFINITY;
   if (isBack) {
@@ -118,19 +126,20 @@ export async function playRound(parts: RoundParts, plan: RoundPlan): Promise<Sen
     await sleep(restMs);
     others.push(...(await lastWords(parts)));
   }
-  lag.disable();
-  const machineLateMs = Math.round(lag.max / 1e6);
+  const late = await cell.late();
   tap.read();
   const endMs = monotonicMs() - fromMs;
-  const facts = forProcesses(judgeFacts(config, { healedMs, endMs }), machineLateMs);
+  const facts = forProcesses(judgeFacts(config, { healedMs, endMs }), late.maxMs);
   const lines = [...cell.nodes, ...operator.presses, ...others].filter((one) => one.at >= fromMs);
   const heard = observer.take();
   const trace = traceOf({ tap: tap.lines, heard, harm, others: lines, facts, fromMs });
   const all = [...judge(trace, facts), ...findings];
   const deaf = observer.deaf.map(([from, to]) => [from - fromMs, to - fromMs] as const);
-  const judged = all.filter((one) => !isUnheard(one, deaf));
+  const isBusy = late.oftenMs > busyMs;
+  const judged = all.filter((one) => !isUnheard(one, deaf) && !(isBusy && one.judge === "back"));
   const runs = new Set(trace.flatMap((line) => (line.kind === "run" ? [line.run] : []))).size;
-  return { trace, findings: judged, unheard: all.length - judged.length, runs, machineLateMs };
+  const unheard = all.length - judged.length;
+  return { trace, findings: judged, unheard, runs, backS, late };
 }
 
 /** The cell does its work; a machine that is late for a moment may stop a run, as it should. */

@@ -59,6 +59,8 @@ test("one round of chaos (seed 5, 15 s of faults): the promises hold, and nothin
   expect(chaos.output).toContain('"violations":0');
   expect(chaos.code, chaos.output).toBe(0);
   expect(chaos.output.trimEnd().split("\n").at(-1)).toMatch(/^CHAOS \{.*"rounds":1,/);
+  const seen = /(\d+) runs, (\d+) lines/.exec(chaos.output);
+  expect([Number(seen?.[1]) > 2, Number(seen?.[2]) > 3000], chaos.output).toEqual([true, true]);
   expect([chaos.started, existsSync(chaos.dir)]).toEqual([[], false]);
 }, 300_000);
 
