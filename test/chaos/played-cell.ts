@@ -272,7 +272,8 @@ export class PlayedCell {
 export function favour(pid: number): void {
   try {
     // Each session is a group of its own to the scheduler, within which alone priorities count.
-    writeFileSync(`/proc/${pid}/autogroup`, "-15");
+    // Not more than this: the kernel's own threads carry the bytes of the terminals.
+    writeFileSync(`/proc/${pid}/autogroup`, "-5");
   } catch {
     // Not here, or not by us.
   }
