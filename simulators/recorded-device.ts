@@ -10,10 +10,10 @@ import { exceptionReply } from "#drivers/pdu.js";
 import { illegalAddress } from "./behaviours/behaviour.js";
 import { FaultBook, type SimReply } from "./fault-book.js";
 import { type FaultName, type FaultValue, isBusFault, numberOf } from "./faults.js";
-import { isBitFunction } from "./image.js";
 import { word16 } from "./mbap.js";
 import type { MotionEvent, SimDevice, SimDeviceView } from "./modbus-device.js";
 import { SimProblem } from "./problem.js";
+import { isWrite, readReply, reads, tableOf, valuesOf, writtenBy } from "./recorded-words.js";
 import type { RecordedUnit } from "./recording.js";
 
 /** Replies to one request, in order; undefined: silence. */
@@ -175,52 +175,4 @@ class RecordedDevice implements SimDevice {
 
 function keyOf(pdu: Uint8Array): string {
   return Buffer.from(pdu).toString("hex");
-}
-
-function reads(fc: number): boolean {
-  return fc >= 1 && fc <= 4;
-}
-
-function isWrite(fc: number): boolean {
-  return fc === 5 || fc === 6 || fc === 15 || fc === 16;
-}
-
-/** Coils are written and read by different functions; so are holding registers. */
-function tableOf(fc: number): string {
-  if (fc === 2 || fc === 4) return fc === 2 ? "inputs" : "inputRegisters";
-  return isBitFunction(fc) ? "coils" : "registers";
-}
-
-function valuesOf(request: Uint8Array, reply: Uint8Array): [string, number][] {
-  const fc = request[0] ?? 0;
-  const address = word16(request, 1);
-  const bits = isBitFunction(fc);
-  return Array.from({ length: word16(request, 3) }, (_, i) => {
-    const bit = ((reply[2 + (i >> 3)] ?? 0) >> (i & 7)) & 1;
-    return [`${tableOf(fc)}/${address + i}`, bits ? bit : word16(reply, 2 + 2 * i)];
-  });
-}
-
-function writtenBy(pdu: Uint8Array): [string, number][] {
-  const fc = pdu[0] ?? 0;
-  const address = word16(pdu, 1);
-  const place = (i: number) => `${tableOf(fc)}/${address + i}`;
-  if (fc === 5) return [[place(0), word16(pdu, 3) === 0 ? 0 : 1]];
-  if (fc === 6) return [[place(0), word16(pdu, 3)]];
-  return Array.from({ length: word16(pdu, 3) }, (_, i) => {
-    const bit = ((pdu[6 + (i >> 3)] ?? 0) >> (i & 7)) & 1;
-    return [place(i), fc === 15 ? bit : word16(pdu, 6 + 2 * i)];
-  });
-}
-
-function readReply(fc: number, values: readonly number[]): Uint8Array {
-  if (!isBitFunction(fc)) {
-    const bytes = values.flatMap((word) => [word >> 8, word & 0xff]);
-    return Uint8Array.of(fc, bytes.length, ...bytes);
-  }
-  const bytes = Array.from({ length: Math.ceil(values.length / 8) }, () => 0);
-  for (const [i, on] of values.entries()) {
-    if (on !== 0) bytes[i >> 3] = (bytes[i >> 3] ?? 0) | (1 << (i & 7));
-  }
-  return Uint8Array.of(fc, bytes.length, ...bytes);
 }

@@ -13,6 +13,10 @@ export interface RecordedExchange {
   readonly request: Uint8Array;
   /** Absent: there was no answer. */
   readonly reply?: Uint8Array;
+  /** When it was asked, ms of the recorder's clock; absent: the file does not say. */
+  readonly tMs?: number;
+  /** The lane that it came on, where the file says. */
+  readonly lane?: string;
 }
 
 export interface RecordedUnit {
@@ -80,7 +84,12 @@ function exchangeOf(line: Line): RecordedExchange | undefined {
   // What never left, or came back broken, says nothing about the device.
   if (outcome !== undefined && outcome !== "reply" && outcome !== "timeout") return undefined;
   const reply = bytesOf(line.reply);
-  return { request, ...(reply === undefined ? {} : { reply }) };
+  return {
+    request,
+    ...(reply !== undefined && { reply }),
+    ...(typeof line.tMs === "number" && { tMs: line.tMs }),
+    ...(typeof line.lane === "string" && { lane: line.lane }),
+  };
 }
 
 function bytesOf(text: unknown): Uint8Array | undefined {

@@ -8,8 +8,12 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { loadCell } from "#kernel/config/cell-file.js";
+import { type RecordedUnit, readRecording } from "../recording.js";
+import { type PlayedRecord, playRecord } from "../world/play-record.js";
+import { timeline } from "../world/timeline.js";
 import { type CampaignOptions, runCampaign, type Totals } from "./campaign.js";
 import { coverageText } from "./coverage-text.js";
+import { edgeParts } from "./edge-parts.js";
 import { readSeedFile, type SeedFile, seedFileText } from "./seed-file.js";
 import type { SeedReport, Setting } from "./seed-worker.js";
 
@@ -21,6 +25,8 @@ export interface SimOptions {
   readonly minutes?: number;
   readonly saga?: readonly string[];
   readonly replay?: string;
+  /** A flight recorder's file, instead of seeds. */
+  readonly record?: string;
   readonly keep?: string;
   readonly threads: number;
   readonly faultsMs?: number;
@@ -45,6 +51,7 @@ const progressMs = 2000;
 export async function simulate(options: SimOptions, say: Say): Promise<number> {
   const cell = cellOf(options.cell, say);
   if (cell === undefined) return 2;
+  if (options.record !== undefined) return replayRecord(cell, options.record, say);
   const unknown = options.saga?.find((name) => !cell.sagas.some((saga) => saga.name === name));
   if (unknown !== undefined) {
     const names = cell.sagas.map(({ name }) => name).join(", ");
@@ -62,6 +69,38 @@ export async function simulate(options: SimOptions, say: Say): Promise<number> {
   if (options.verify === true) say(coverageText(totals.coverage, cell));
   say(`${lastLine(totals, options)}\n`);
   return totals.violations > 0 ? 1 : 0;
+}
+
+/** The drivers see again what they saw on that day, and say what they make of it. */
+async function replayRecord(cell: CellConfig, file: string, say: Say): Promise<number> {
+  let units: readonly RecordedUnit[];
+  try {
+    units = readRecording(file).units;
+  } catch (thrown) {
+    say(`${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
+    return 2;
+  }
+  if (!cell.devices.some(({ setup }) => units.some(({ unit }) => unit === setup.unit))) {
+    say(
+      `${file}: no unit of it is in ${cell.file}; name the cell that was recorded with --cell.\n`,
+    );
+    return 2;
+  }
+  const played = await new Promise<PlayedRecord>((done, failed) => {
+    setTimeout(() => {
+      try {
+        done(playRecord({ cell, parts: edgeParts(cell), units }));
+      } catch (thrown) {
+        failed(thrown);
+      }
+    }, 0);
+  });
+  const linesMax = Number.POSITIVE_INFINITY;
+  for (const line of timeline(played.trace, [], { linesMax })) say(`${line}\n`);
+  if (played.missing.length > 0) say(`not in the recording: ${played.missing.join(", ")}\n`);
+  const { virtualMs } = played;
+  say(`RECORD ${JSON.stringify({ seconds: Math.round(virtualMs / 1000), units: units.length })}\n`);
+  return 0;
 }
 
 function cellOf(file: string, say: Say): CellConfig | undefined {

@@ -138,6 +138,14 @@ export interface Held {
   readonly held: boolean;
 }
 
+/** What a driver says of its axis in words, when one of them changes. */
+export interface Said {
+  readonly kind: "said";
+  readonly at: number;
+  readonly device: string;
+  readonly text: string;
+}
+
 export interface RunLine {
   readonly kind: "run";
   readonly at: number;
@@ -239,6 +247,7 @@ export type TraceLine =
   | FaultLine
   | Pressed
   | Held
+  | Said
   | RunLine
   | CellLine
   | CommandLine

@@ -6,8 +6,10 @@
  * refuses to judge, and it reaches nothing outside: what comes from the edge is handed in.
  */
 import type { CellConfig } from "#kernel/config/cell.js";
+import type { BusRecord } from "#kernel/contract/frame-record.js";
 import type { App, Boot, Breaker, Log, Statement, Store } from "#kernel/ports.js";
 import { buildBus } from "../../services/bus/app.js";
+import type { RecordSink } from "../../services/bus/recorder.js";
 import { buildCoordinator } from "../../services/coordinator/app.js";
 import { buildDriver } from "../../services/driver/app.js";
 import type { SimDevice } from "../device.js";
@@ -34,6 +36,8 @@ export interface WorldParts {
   readonly makeBreaker: (config: { failures: number; resetMs: number; name: string }) => Breaker;
   readonly makeDevice: (device: string) => SimDevice;
   readonly log: (node: string) => Log;
+  /** What the flight recorder of a bus would write. @default nothing is recorded */
+  readonly onRecord?: (bus: string, record: BusRecord) => void;
   /** Every commit of every service, for judges. */
   readonly onCommit?: (service: string, statements: readonly Statement[]) => void;
 }
@@ -224,7 +228,15 @@ export class CellWorld {
       const wire = new MemoryWire(this.clock, this.random, this.fieldFaults, behind, owner);
       this.#wires.set(bus.id, wire);
     }
-    const app = buildBus({ ...common, wires: this.#wires, lanes: this.lanes }, this.config);
+    const { onRecord } = this.parts;
+    const records = new Map<string, RecordSink>(
+      this.config.buses.map(({ id }) => {
+        return [id, { take: (record) => onRecord?.(id, record), close: async () => {} }];
+      }),
+    );
+    const recorded = onRecord === undefined ? {} : { records };
+    const ports = { ...common, ...recorded, wires: this.#wires, lanes: this.lanes };
+    const app = buildBus(ports, this.config);
     this.lanes.listen(owner);
     return app;
   }

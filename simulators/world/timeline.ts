@@ -71,6 +71,8 @@ function wordsOf(line: TraceLine): string {
       return `${line.from} → ${line.device}: ${line.id} ${line.body}`;
     case "intent":
       return `intent ${line.id}: step ${line.step} (${line.part})`;
+    case "said":
+      return `${line.device} says: ${line.text}`;
     case "held":
       return `${line.device} ${line.held ? "holds a part" : "holds nothing"}`;
     case "verdict":

@@ -43,6 +43,7 @@ function serviceOf(owner: string): string {
 export class WorldWatch {
   readonly #parts: WatchParts;
   readonly #cells = { state: "" };
+  readonly #words = new Map<string, string>();
   readonly #grips = new Map<string, boolean>();
   readonly #runs = new Map<string, string>();
 
@@ -101,7 +102,7 @@ export class WorldWatch {
       this.#lease(at, path, payload);
     } else if (path.startsWith("res/stop/")) this.#stopAck(at, payload as StopAck);
     else if (path.startsWith("res/")) this.#verdict(at, from, payload as Response);
-    else if (path.startsWith("state/axis/")) this.#held(at, path.slice(11), payload as StateAxis);
+    else if (path.startsWith("state/axis/")) this.#axis(at, path.slice(11), payload as StateAxis);
     else if (path === "state/run") this.#runStates(at, payload);
     else if (path === "state/cell") {
       const { state } = payload as { state: string };
@@ -154,6 +155,14 @@ export class WorldWatch {
     this.#parts.emit(line);
   }
 
+  #axis(at: number, device: string, state: StateAxis): void {
+    this.#held(at, device, state);
+    const text = wordsOf(state);
+    if (this.#words.get(device) === text) return;
+    this.#words.set(device, text);
+    this.#parts.emit({ at, kind: "said", device, text });
+  }
+
   #held(at: number, device: string, { gripped }: StateAxis): void {
     if (gripped === undefined || this.#grips.get(device) === gripped) return;
     this.#grips.set(device, gripped);
@@ -175,6 +184,15 @@ export class WorldWatch {
     const at = this.#parts.clock.nowMs;
     this.#parts.emit({ at, kind: "event", way, source, by, seq: Number(sequence), id, path });
   }
+}
+
+function wordsOf({ q, state, driveState, homed, enabled, moving, faultCode }: StateAxis): string {
+  const flag = (name: string, value: boolean | undefined) => {
+    return value === undefined ? `${name} unknown` : value ? name : `not ${name}`;
+  };
+  const words = [q, state, driveState ?? "drive unknown", flag("enabled", enabled)];
+  const fault = faultCode === undefined || faultCode === 0 ? [] : [`fault ${faultCode}`];
+  return [...words, flag("homed", homed), flag("moving", moving), ...fault].join(", ");
 }
 
 /** What the last retained state of a device says, beside what is true of it. */

@@ -1,0 +1,77 @@
+/**
+ * A flight recording is played as a seed is: drivers see that day again and say the same of it.
+ *
+ * The idea: a world writes the recording that a bus service would, the recording goes through a file
+ * as the recorder writes it, and other drivers read it at their own pace. It refuses to compare
+ * moments closer than the slower of the two polls.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { BusRecord } from "#kernel/contract/frame-record.js";
+import { linesOf, type TraceLine } from "#simulators/judges/trace.js";
+import { readRecording } from "#simulators/recording.js";
+import type { Fault } from "#simulators/world/fault-plan.js";
+import { type PlayedRecord, playRecord } from "#simulators/world/play-record.js";
+import { demoCell, play, worldParts } from "../fixtures/world-cell.js";
+
+const cell = demoCell();
+
+async function recordedDay(plan: readonly Fault[]) {
+  const records: BusRecord[] = [];
+  const onRecord = (bus: string, record: BusRecord) => {
+    if (bus === "gantry") records.push(record);
+  };
+  const parts = { ...worldParts(cell), onRecord };
+  const { trace } = await play({ seed: 5, cell, parts, plan, work: false, faultsMs: 8000 });
+  const folder = mkdtempSync(join(tmpdir(), "record-"));
+  const file = join(folder, "gantry.jsonl");
+  writeFileSync(file, `${records.map((record) => JSON.stringify(record)).join("\n")}\n{"torn`);
+  const { units } = readRecording(file);
+  rmSync(folder, { recursive: true });
+  const again = await new Promise<PlayedRecord>((resolve) => {
+    setTimeout(() => resolve(playRecord({ cell, parts: worldParts(cell), units })), 0);
+  });
+  return { trace, again, records };
+}
+
+/** What a driver says of the power of its drive and its faults, each once, in order. */
+function said(trace: readonly TraceLine[], device: string): readonly string[] {
+  const words = linesOf(trace, "said")
+    .filter((line) => line.device === device && line.text.startsWith("good"))
+    .map(({ text }) => text.replace(/, (not )?moving.*$/, "").replace("inactive", "active"));
+  return words.filter((word, i) => word !== words[i - 1]);
+}
+
+test("a recording: drivers say of a day with a trip what they said on that day", async () => {
+  const { trace, again, records } = await recordedDay([
+    { atMs: 0, action: { kind: "press", what: "start", saga: "pick-place" } },
+    { atMs: 1500, action: { kind: "device", device: "x", fault: "trip", forMs: 2000 } },
+  ]);
+  expect(records.length).toBeGreaterThan(1000);
+  expect(again.missing).toEqual(["gripper", "conveyor"]);
+  for (const device of ["x", "y", "z"]) {
+    const then = said(trace, device);
+    expect(then.length).toBeGreaterThan(2);
+    // An idle driver reads every 200 ms: what stood for less is seen only by chance.
+    const now = said(again.trace, device);
+    expect(then).toEqual(expect.arrayContaining([...now]));
+    expect(now).toEqual(expect.arrayContaining(then.filter((word) => !/switchedOn/.test(word))));
+  }
+  const tripped = (lines: readonly TraceLine[]) => said(lines, "x").filter((t) => /fault/.test(t));
+  expect(tripped(trace)).not.toEqual([]);
+  expect(tripped(again.trace)).toEqual(tripped(trace));
+  const writes = linesOf(again.trace, "fault").filter(({ text }) => text.startsWith("recorded"));
+  const then = records.filter((one) => one.kind === "frame" && one.lane !== "poll");
+  expect(writes.length).toBeGreaterThan(then.length / 2);
+});
+
+test("a recording: played twice it says the same", async () => {
+  const plan: readonly Fault[] = [
+    { atMs: 0, action: { kind: "press", what: "start", saga: "pick-place" } },
+    { atMs: 900, action: { kind: "device", device: "z", fault: "reboot", value: 300, forMs: 100 } },
+  ];
+  const [one, two] = [await recordedDay(plan), await recordedDay(plan)];
+  expect(two.again.trace).toEqual(one.again.trace);
+});
