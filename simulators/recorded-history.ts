@@ -1,8 +1,8 @@
 /**
  * A device that shows, at each moment, what the recorded one showed at that moment.
  *
- * The idea: every reply of the recording says what some addresses held at its time, so a read at any
- * later time can be answered, whoever asks and however often; where the recorded device was
+ * The idea: every reply of the recording says what some addresses held at its time, so a read at
+ * any later time can be answered, whoever asks and however often; where the recorded device was
  * silent, this one is. What is written to it now changes nothing: that day is over. It refuses
  * addresses that the recording never showed.
  */
