@@ -54,6 +54,12 @@ export class Operator {
     return this.runs.filter((run) => !isEnded(run));
   }
 
+  /** The run that ended last. */
+  get newest(): RunView | undefined {
+    const ended = this.runs.filter(isEnded);
+    return ended.toSorted((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0)).at(-1);
+  }
+
   command(topic: "runCommand" | "cellCommand", verb: string, args: object): string {
     const { newId, link } = this.#parts;
     const command = commandSchema.parse({

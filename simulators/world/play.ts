@@ -184,8 +184,11 @@ class Play {
     const products = names.filter((name) => !first.has(name));
     const again = () => {
       if (this.#resting) return;
+      // What failed may have left an axis without power or home: first things first.
+      const failed = this.#operator.newest?.state !== "completed";
+      const prepare = failed ? random.pick([...first]) : undefined;
       if (!this.#quiet()) this.#operator.tidyUp();
-      else this.#operator.start(random.pick(products) ?? names[0] ?? "");
+      else this.#operator.start(prepare ?? random.pick(products) ?? names[0] ?? "");
       const rest = this.#options.restMs ?? restMs;
       const [least, most] = this.#quiet() ? rest : lookMs;
       clock.schedule(random.between(least, most), again, "operator");

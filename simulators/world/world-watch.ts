@@ -172,9 +172,11 @@ export class WorldWatch {
   #runStates(at: number, payload: unknown): void {
     type Seen = { run: string; saga: string; state: string; endedAt?: number };
     for (const { run, saga, state, endedAt } of (payload as { runs: Seen[] }).runs) {
-      if (this.#runs.get(run) === state) continue;
-      this.#runs.set(run, state);
-      this.#parts.emit({ at, kind: "run", run, saga, state, ended: endedAt !== undefined });
+      const ended = endedAt !== undefined;
+      const now = `${state} ${ended}`;
+      if (this.#runs.get(run) === now) continue;
+      this.#runs.set(run, now);
+      this.#parts.emit({ at, kind: "run", run, saga, state, ended });
     }
   }
 
