@@ -1,9 +1,9 @@
 /**
  * A flight recording is played as a seed is: drivers see that day again and say the same of it.
  *
- * The idea: a world writes the recording that a bus service would, the recording goes through a
- * file as the recorder writes it, and other drivers read it at their own pace. It refuses to compare
- * moments closer than the slower of the two polls.
+ * The idea: a world writes the recording that a bus service would, it goes through a file as the
+ * recorder writes it, and other drivers read it at their own pace. It refuses to compare moments
+ * closer than the slower of the two polls.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
