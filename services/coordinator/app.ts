@@ -18,6 +18,7 @@ import { DriverDesk } from "./driver-desk.js";
 import { EventOutbox } from "./event-outbox.js";
 import { ExclusionDesk } from "./exclusion-desk.js";
 import { HistoryDesk } from "./history-desk.js";
+import { HoldDesk } from "./hold-desk.js";
 import { Journal } from "./journal.js";
 import { JournalArchive } from "./journal-archive.js";
 import type { Entered } from "./latch-book.js";
@@ -72,6 +73,7 @@ class Coordinator implements App {
   readonly #locks: LockDesk;
   readonly #restart: RestartDesk;
   readonly #door: CommandDoor;
+  readonly #holds: HoldDesk;
   readonly #rules: RuleDesk;
   readonly #zones: ZoneDesk;
   readonly #suspends: SuspendDesk;
@@ -128,9 +130,14 @@ class Coordinator implements App {
     const waits = this.#locks.why.bind(this.#locks);
     const asked = { stops: this.#stops, watch: this.#watch, runs, excluded, waits };
     this.#cell = new CellDesk({ ...shared, ...asked });
-    const { book } = this.#latches;
     const { hostBootId } = ports;
+    const { book } = this.#latches;
     this.#restart = new RestartDesk({ ...desks, book, runs, hostBootId });
+    this.#holds = new HoldDesk({
+      ...shared,
+      ...{ cell: this.#cell, runs: this.#runs, latches: this.#latches },
+      ...{ exclusions, drivers: this.#drivers },
+    });
     this.#door = new CommandDoor({
       ...shared,
       ...desks,
@@ -139,6 +146,7 @@ class Coordinator implements App {
       latches: this.#latches,
       locks: this.#locks,
       exclusions,
+      holds: this.#holds,
       isOpen: () => this.#open,
     });
     this.#rules = new RuleDesk({ ...shared, door: this.#door.starts });
@@ -216,6 +224,7 @@ class Coordinator implements App {
       },
       onLease: (device, lease) => this.#doubts.said(device, lease),
       onDriverGone: (device, still) => {
+        this.#holds.driverGone(device);
         const text = "its driver is gone";
         const runs = this.#runs.active.filter(({ saga }) => saga.uses.includes(device));
         // Not seen still: the guardian has stopped it, and a person has to look [PROTOCOL 15].
@@ -236,6 +245,7 @@ class Coordinator implements App {
   }
 
   #onLeaseEnded(device: string, epoch: number | undefined, reason: string): void {
+    this.#holds.leaseEnded(device, epoch, reason);
     const runs = this.#runs.active.filter((run) => {
       const counted = epochOf(run, device);
       return counted !== undefined && (epoch === undefined || epoch === counted);

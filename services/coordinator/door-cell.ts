@@ -13,6 +13,7 @@ import type { CellWatch } from "./cell-watch.js";
 import { type Answer, type Asked, keeping, reasonOf, refusal } from "./door-answer.js";
 import type { EventOutbox } from "./event-outbox.js";
 import type { ExclusionDesk } from "./exclusion-desk.js";
+import type { HoldDesk } from "./hold-desk.js";
 import type { LatchDesk } from "./latch-desk.js";
 import type { RunDesk } from "./run-desk.js";
 import { isWaiting } from "./run-state.js";
@@ -29,6 +30,7 @@ export const cellVerbs = [
   "mode",
   "exclude",
   "include",
+  "jog",
 ] as const;
 
 export interface CellDoorParts {
@@ -40,6 +42,7 @@ export interface CellDoorParts {
   readonly queue: StoreQueue;
   readonly outbox: EventOutbox;
   readonly exclusions: ExclusionDesk;
+  readonly holds: HoldDesk;
 }
 
 export class CellDoor {
@@ -61,6 +64,8 @@ export class CellDoor {
         return this.#exclude(asked);
       case "include":
         return this.#include(asked);
+      case "jog":
+        return this.#parts.holds.press(asked);
       default:
         return this.#park(asked);
     }
@@ -131,7 +136,7 @@ export class CellDoor {
   }
 
   async #mode(asked: Asked): Promise<Answer> {
-    const { cell, queue, runs } = this.#parts;
+    const { cell, queue, runs, holds } = this.#parts;
     const { command } = asked;
     const mode = cellModes.find((known) => known === command.args.mode);
     if (mode === undefined) {
@@ -144,6 +149,11 @@ export class CellDoor {
       const text = `The run ${open.run} is open; the mode changes only when none is.`;
       return refusal("STATE_CONFLICT", text, { run: open.run });
     }
+    const [held] = holds.devices;
+    if (held !== undefined) {
+      const text = `Somebody holds ${held}; the mode changes when the button is let go.`;
+      return refusal("STATE_CONFLICT", text, { device: held });
+    }
     const reason = { code: "MODE", text: `mode ${mode} by ${command.by.user}` };
     if (!cell.feed({ kind: "mode", mode }, reason)) return this.#refused("mode");
     await queue.write([CellDesk.modeStatement(mode), ...keeping(asked, answer)], {
@@ -153,7 +163,7 @@ export class CellDoor {
   }
 
   async #exclude(asked: Asked): Promise<Answer> {
-    const { config, runs, exclusions } = this.#parts;
+    const { config, runs, exclusions, holds } = this.#parts;
     const { command } = asked;
     const device = String(command.args.device);
     if (!config.devices.some((known) => known.id === device && takesCommands(known))) {
@@ -164,6 +174,9 @@ export class CellDoor {
     if (run !== undefined) {
       const text = `The run ${run.run} (${run.saga.name}) has ${device}; end it first.`;
       return refusal("STATE_CONFLICT", text, { run: run.run, device });
+    }
+    if (holds.devices.includes(device)) {
+      return refusal("STATE_CONFLICT", `Somebody holds ${device}; let it go first.`, { device });
     }
     const { user } = command.by;
     const text = reasonOf(command);

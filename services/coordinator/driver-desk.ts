@@ -7,7 +7,7 @@
  * for the runs or nothing.
  */
 import type { Detail, Json, Verdict } from "#drivers/reading.js";
-import type { Command, Response } from "#kernel/contract/payloads.js";
+import type { By, Command, Response } from "#kernel/contract/payloads.js";
 import type { Boot, Log, MessageLink } from "#kernel/ports.js";
 import { acceptMsMax, sendsMax } from "./run-limits.js";
 import type { Flight } from "./run-state.js";
@@ -39,7 +39,22 @@ interface Request {
   readonly verb: string;
   readonly args: { readonly [name: string]: Json };
   readonly lease?: { readonly holder: string; readonly epoch: number };
+  /** A person who asks; absent: this service. */
+  readonly by?: By;
 }
+
+/** A press that a driver is asked to lend its axis for. */
+export interface HoldWish {
+  readonly hold: string;
+  readonly device: string;
+  readonly velocity: number;
+  readonly bypass: readonly string[];
+  readonly holder: string;
+  readonly holderBootId: string;
+}
+export type HoldAnswer =
+  | { readonly ok: true; readonly epoch: number }
+  | { readonly ok: false; readonly code: string; readonly text: string };
 
 export interface DriverNews {
   onAccepted(id: string): void;
@@ -106,6 +121,22 @@ export class DriverDesk {
     return { ok: false, code: "INTERNAL", text: "a lease was granted without an epoch" };
   }
 
+  /**
+   * A lease of kind hold for another service: it lives by the echoes of a person's client. `id` is
+   * the request's; the hold's own is that of the motion's command.
+   */
+  async hold(id: string, wish: HoldWish, by: By): Promise<HoldAnswer> {
+    const { hold, device, velocity, bypass, holder, holderBootId } = wish;
+    const { service: granter, bootId: granterBootId } = this.#boot;
+    const who = { holder, bootId: holderBootId, granter, granterBootId };
+    const args = { kind: "hold", hold, velocity, bypass: [...bypass], ...who };
+    const answer = await this.#request({ id, device, verb: "lease", args, by });
+    if (!answer.ok) return answer;
+    const { epoch } = answer.result;
+    if (typeof epoch === "number") return { ok: true, epoch };
+    return { ok: false, code: "INTERNAL", text: "a hold was lent without an epoch" };
+  }
+
   async release(id: string, device: string, epoch: number): Promise<void> {
     const lease = { holder: this.#boot.service, epoch };
     await this.#request({ id, device, verb: "release-lease", args: {}, lease });
@@ -139,13 +170,13 @@ export class DriverDesk {
   }
 
   #publish(request: Request, ttlMs: number): void {
-    const { id, device, verb, args, lease } = request;
+    const { id, device, verb, args, lease, by } = request;
     const command: Command = {
       v: 1,
       id,
       ts: Date.now(),
       ttlMs,
-      by: { user: this.#boot.service, role: "service" },
+      by: by ?? { user: this.#boot.service, role: "service" },
       replyTo: this.#boot.service,
       ...(lease === undefined ? {} : { lease: { ...lease } }),
       args: { ...args },

@@ -65,13 +65,13 @@ export class RunDesk {
   readonly #runs = new RunBook();
   readonly #byKey = new Map<string, string>();
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
-  readonly #gate: StartGate;
+  readonly gate: StartGate;
   readonly #watchers = new RunWatchers();
   #closed = false;
 
   constructor(parts: RunDeskParts) {
     this.#parts = parts;
-    this.#gate = new StartGate(parts.config);
+    this.gate = new StartGate(parts.config);
   }
 
   /** All that are on the disk. */
@@ -160,7 +160,7 @@ export class RunDesk {
     const committed = this.#commit(run, { event, turn, nowMs, beside: beside(turn.state) });
     if (turn.state !== run && this.#runs.isWritten(id)) this.#parts.onChange(turn.state, run);
     this.#arm(id);
-    this.#gate.sweep((command) => this.#isAwaited(command));
+    this.gate.sweep((command) => this.#isAwaited(command));
     this.look(id);
     return { committed };
   }
@@ -199,7 +199,7 @@ export class RunDesk {
 
   /** A command runs: the next move of its interlock may start. */
   started(command: string): void {
-    this.#gate.leave(command);
+    this.gate.leave(command);
   }
 
   /** No timer and no effect after this. */
@@ -207,7 +207,7 @@ export class RunDesk {
     this.#closed = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    this.#gate.close();
+    this.gate.close();
   }
 
   #isAwaited(command: string): boolean {
@@ -275,9 +275,9 @@ export class RunDesk {
           this.#arm(id);
         };
         // A repeat of what has not left yet would overtake the moves before it.
-        if (effect.intent === undefined && this.#gate.isHeld(flight.id)) return;
+        if (effect.intent === undefined && this.gate.isHeld(flight.id)) return;
         if (effect.intent === undefined) go();
-        else this.#gate.enter(flight, go);
+        else this.gate.enter(flight, go);
         this.#arm(id);
         return;
       }
@@ -338,7 +338,7 @@ export class RunDesk {
     const run = this.#runs.get(id);
     if (run === undefined || this.#closed) return;
     this.#trim(run);
-    const due = dueMs(run, (command) => this.#gate.isHeld(command));
+    const due = dueMs(run, (command) => this.gate.isHeld(command));
     if (due === undefined) return;
     // Rounded up: a timer that fires a fraction early would find nothing due.
     const delayMs = Math.max(1, Math.ceil(due - performance.now()));
@@ -351,7 +351,7 @@ export class RunDesk {
   #tick(id: string): void {
     const run = this.#runs.get(id);
     if (run === undefined) return;
-    const held = awaitedIds(run).filter((command) => this.#gate.isHeld(command));
+    const held = awaitedIds(run).filter((command) => this.gate.isHeld(command));
     this.feed(id, held.length === 0 ? { kind: "tick" } : { kind: "tick", held });
   }
 

@@ -34,6 +34,8 @@ export class StartGate {
   readonly #devices: readonly Mover[];
   readonly #inside = new Map<string, Inside>();
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+  /** Axes in a person's hand: nothing that shares an interlock with them starts. */
+  readonly #occupied = new Map<string, string>();
   #waiting: readonly Waiting[] = [];
 
   constructor({
@@ -85,6 +87,15 @@ export class StartGate {
     this.#next();
   }
 
+  /** A person moves this device by holding a button, under this id. */
+  occupy(id: string, device: string): void {
+    this.#occupied.set(id, device);
+  }
+
+  vacate(id: string): void {
+    if (this.#occupied.delete(id)) this.#next();
+  }
+
   /** Nothing leaves any more. */
   close(): void {
     this.#waiting = [];
@@ -123,6 +134,9 @@ export class StartGate {
   #isNext(waiting: Waiting): boolean {
     const { device } = waiting;
     for (const inside of this.#inside.values()) if (this.#bars(inside, device)) return false;
+    for (const held of this.#occupied.values()) {
+      if (this.#bars({ device: held, started: false }, device)) return false;
+    }
     for (const other of this.#waiting) {
       if (other === waiting) return true;
       if (this.#bars({ device: other.device, started: false }, device)) return false;

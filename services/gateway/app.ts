@@ -23,6 +23,8 @@ import { cellRoutes } from "./cell-routes.js";
 import { CoordinatorRequests } from "./coordinator-requests.js";
 import { Deltas } from "./deltas.js";
 import { historyRoutes } from "./history-routes.js";
+import { type HoldRouteParts, holdRoutes } from "./hold-routes.js";
+import { Holds } from "./holds.js";
 import { type HttpServer, installGuard, type Parts } from "./http.js";
 import { Metrics } from "./metrics.js";
 import { Mirror } from "./mirror.js";
@@ -85,6 +87,7 @@ export function buildGateway(ports: GatewayPorts, config: CellConfig): Gateway {
 
   async function end(reason: string): Promise<void> {
     ports.log.info({ reason }, "gateway ends");
+    parts.holds.close();
     await drain(server);
     parts.deltas.close();
     parts.metrics.registry.clear();
@@ -116,6 +119,7 @@ function buildParts(ports: GatewayPorts, config: CellConfig, draining: () => boo
   });
   const metrics: Metrics = new Metrics({ mirror, config, stream });
   const requests: CoordinatorRequests = new CoordinatorRequests(ports.main, mirror);
+  const holds = new Holds(ports);
   const deltas: Deltas = new Deltas({ mirror, config, stream, ledger });
 
   function snapshot(actor: Actor) {
@@ -134,10 +138,10 @@ function buildParts(ports: GatewayPorts, config: CellConfig, draining: () => boo
   const { log, newId } = ports;
   const operators = ports.operators ?? [];
   const shared = { config, mirror, stream, ledger, requests, metrics, newId, log, operators };
-  return { ...shared, deltas, draining, snapshot };
+  return { ...shared, deltas, holds, boot: ports.boot, draining, snapshot };
 }
 
-function buildServer(ports: GatewayPorts, parts: Parts): HttpServer {
+function buildServer(ports: GatewayPorts, parts: Parts & HoldRouteParts): HttpServer {
   const server: HttpServer = Fastify({
     bodyLimit: requestBytesMax,
     // STOP is served to the last moment; the guard answers everything else.
@@ -175,6 +179,7 @@ function buildServer(ports: GatewayPorts, parts: Parts): HttpServer {
     historyRoutes(typed, parts);
     runRoutes(typed, parts);
     cellRoutes(typed, parts);
+    holdRoutes(typed, parts);
     stopRoutes(typed, parts);
     pageRoutes(typed, ports.page);
   });

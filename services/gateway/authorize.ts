@@ -7,7 +7,7 @@
  */
 import type { By } from "#kernel/contract/payloads.js";
 
-export const actions = ["read", "stop", "run", "reset", "hold", "mode", "exclude"] as const;
+export const actions = ["read", "stop", "run", "reset", "hold", "mode", "exclude", "jog"] as const;
 export type Action = (typeof actions)[number];
 export type Role = "viewer" | "operator";
 export interface Actor extends By {
@@ -16,7 +16,7 @@ export interface Actor extends By {
 
 const rights: { readonly [R in Role]: readonly Action[] } = {
   viewer: ["read", "stop"],
-  operator: ["read", "stop", "run", "reset", "hold", "mode", "exclude"],
+  operator: ["read", "stop", "run", "reset", "hold", "mode", "exclude", "jog"],
 };
 
 export type Permission = { readonly ok: true } | { readonly ok: false; readonly text: string };

@@ -127,7 +127,7 @@ export const errors = {
   NO_WATCHDOG: e(
     422,
     "no",
-    "Velocity and jog need a verified drive watchdog, or an accepted reason without one.",
+    "Velocity and jog need a verified drive watchdog (jog: or a leash), or an accepted reason.",
     "Set the watchdog, or give acceptNoWatchdog with a reason in the cell file.",
   ),
   DEVICE_EXCEPTION: e(

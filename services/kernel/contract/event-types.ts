@@ -12,6 +12,8 @@ export const eventTypes: { readonly [K in EventKind]: readonly string[] } = {
     "command.accepted",
     "command.ended",
     "fault",
+    "hold.granted",
+    "hold.ended",
     "lease.granted",
     "lease.ended",
     "stop.began",

@@ -144,3 +144,21 @@ test("closed: nothing leaves any more", () => {
   vi.advanceTimersByTime(1000);
   expect(left).toEqual(["z"]);
 });
+
+describe("an axis in a person's hand", () => {
+  test.each([
+    ["the same axis", "x", "x", false],
+    ["one that shares its interlock", "x", "y", false],
+    ["the one that the interlock reads", "x", "z", false],
+    ["one of no interlock", "x", "free", true],
+  ])("%s (%s held, then %s) goes at once: %s", (_, held, next, goes) => {
+    const { gate: made, left, ask } = gate(zUp);
+    made.occupy("H1", held);
+    ask(next);
+    expect(left).toEqual(goes ? [next] : []);
+    made.sweep(() => true);
+    expect(left).toEqual(goes ? [next] : []);
+    made.vacate("H1");
+    expect(left).toEqual([next]);
+  });
+});

@@ -23,6 +23,7 @@ const table = {
     hold: false,
     mode: false,
     exclude: false,
+    jog: false,
   },
   operator: {
     read: true,
@@ -32,6 +33,7 @@ const table = {
     hold: true,
     mode: true,
     exclude: true,
+    jog: true,
   },
 } as const;
 

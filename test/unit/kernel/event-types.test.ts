@@ -20,7 +20,13 @@ const coordinator = files("coordinator");
 const madeUp = ["breaker.opened", "breaker.half-open", "breaker.closed", "link.up", "link.down"];
 
 test.each<[keyof typeof eventTypes, readonly string[]]>([
-  ["axis", found(driver, /\.emit\(\s*"axis",\s*"([\w.]+)"/g)],
+  [
+    "axis",
+    [
+      ...found(driver, /\.emit\(\s*"axis",\s*"([\w.]+)"/g),
+      ...found(coordinator, /\.emit\(\s*"axis",\s*device,\s*"([\w.]+)"/g),
+    ],
+  ],
   ["device", [...found(driver, /\.emit\(\s*"device",\s*"([\w.]+)"/g), ...madeUp]],
   [
     "run",
