@@ -7,6 +7,7 @@
  */
 import type { AxisResource } from "#kernel/contract/resources.js";
 import { age, keep, make, mark, number, say, sayWords, show, type Word } from "./dom.js";
+import type { JogControl } from "./jog-control.js";
 import type { Live } from "./live.js";
 
 interface Scale {
@@ -55,16 +56,18 @@ function wordsOf(axis: AxisResource): Word[] {
 export class AxisBars {
   readonly #list: HTMLElement;
   readonly #live: Live;
+  readonly #jog: JogControl;
 
-  constructor(list: HTMLElement, live: Live) {
+  constructor(list: HTMLElement, live: Live, jog: JogControl) {
     this.#list = list;
     this.#live = live;
+    this.#jog = jog;
   }
 
   render(): void {
     keep(this.#list, this.#live.snapshot?.axes ?? [], {
       key: (axis) => axis.axis,
-      make: (axis) => build(axis),
+      make: (axis) => build(axis, this.#jog),
       update: (row, axis) => this.#update(row, axis),
     });
   }
@@ -81,6 +84,7 @@ export class AxisBars {
     say(parts.unit, unit === "percent" ? "%" : unit);
     sayWords(parts.words, [...ageOf(axis, this.#live), ...wordsOf(axis)]);
     drawScale(row, scale, axis.target);
+    this.#jog.update(parts.jog, axis);
   }
 }
 
@@ -106,10 +110,11 @@ interface Parts {
   readonly value: HTMLElement;
   readonly unit: HTMLElement;
   readonly words: HTMLElement;
+  readonly jog: HTMLElement;
 }
 type AxisRow = HTMLElement & { parts: Parts };
 
-function build(axis: AxisResource): AxisRow {
+function build(axis: AxisResource, jog: JogControl): AxisRow {
   const part = (name: string) => make("span", { class: name });
   const fill = part("fill");
   const at = part("at");
@@ -126,6 +131,7 @@ function build(axis: AxisResource): AxisRow {
     value: part("value"),
     unit: part("unit"),
     words: make("p", { class: "words" }),
+    jog: jog.build(axis),
   };
   const ends = make("div", { class: "ends", "aria-hidden": "true" }, [
     parts.min,
@@ -137,6 +143,7 @@ function build(axis: AxisResource): AxisRow {
     make("div", { class: "scale" }, [track, ends]),
     make("p", { class: "reading" }, [parts.value, " ", parts.unit]),
     parts.words,
+    parts.jog,
   ]);
   return Object.assign(row, { parts });
 }

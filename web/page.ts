@@ -8,12 +8,14 @@
 import type { CellResource, DeviceResource } from "#kernel/contract/resources.js";
 import { AxisBars } from "./axis-bars.js";
 import { age, byId, clock, keep, make, mark, say, sayWords, show, type Word } from "./dom.js";
+import { JogControl } from "./jog-control.js";
 import { Live, post } from "./live.js";
 import { RunPanel } from "./run-panel.js";
 import { StopControl } from "./stop-control.js";
 
 const live = new Live(() => render());
-const bars = new AxisBars(byId("axes"), live);
+const jog = new JogControl(live);
+const bars = new AxisBars(byId("axes"), live, jog);
 const run = new RunPanel(live, command);
 const stop = new StopControl(live, () => render());
 
@@ -24,6 +26,12 @@ const cellCommands = [
   { name: "quickStop", text: "Quick stop", path: "/stop", body: { kind: "quickStop" } },
   { name: "abort", text: "Abort", path: "/stop", body: { kind: "abort" } },
 ] as const;
+
+/** Jogging is for Manual, sagas are for Production. */
+function modeOffer(cell: CellResource) {
+  const mode = cell.mode === "Production" ? "Manual" : "Production";
+  return { name: "mode", text: `To ${mode}`, path: "/mode", body: { mode } } as const;
+}
 
 const stateLevels: { readonly [state: string]: "attention" | "alarm" } = {
   unknown: "attention",
@@ -50,6 +58,7 @@ function render(): void {
     renderLatched();
     renderDevices(snapshot.devices);
   }
+  jog.render();
   bars.render();
   run.render();
   stop.render();
@@ -81,11 +90,11 @@ function renderHeader(cell: CellResource): void {
   say(byId("cell-why"), [since, cell.reason.text].filter((part) => part !== "").join(" · "));
   // With stops in force their own Reset names them; one button for it is enough.
   const held = (live.snapshot?.stops.latched.length ?? 0) > 0;
-  const offered = cellCommands.filter((c) => {
+  const offered = [...cellCommands, modeOffer(cell)].filter((c) => {
     return cell.allowed.includes(c.name) && !(c.name === "reset" && held);
   });
   keep(byId("cell-commands"), offered, {
-    key: (offer) => offer.name,
+    key: (offer) => offer.text,
     make: (offer) => {
       const button = make("button", { type: "button", class: "command" }, [offer.text]);
       button.addEventListener("click", () => command(offer.path, offer.body, offer.text));

@@ -133,6 +133,45 @@ export class Api {
     return this.actOnCell("clear");
   }
 
+  /**
+   * Presses the jog button of an axis and hands on each line of the answer, until it ends. An
+   * `onLine` that fails closes the answer, which lets go.
+   */
+  async press(
+    press: { readonly axis: string; readonly hold: string; readonly body: object },
+    onLine: (line: string) => Promise<void>,
+  ): Promise<void> {
+    const path = `${this.base}/axes/${encodeURIComponent(press.axis)}/jog`;
+    const headers = { "content-type": "application/json", "idempotency-key": press.hold };
+    const body = JSON.stringify(press.body);
+    const response = await fetch(path, { method: "POST", headers, body }).catch((thrown) => {
+      throw this.#unreachable(thrown);
+    });
+    if (!response.ok || response.body === null) {
+      const said: unknown = await response.json().catch(() => undefined);
+      throw problemOf(said, `jog: HTTP ${response.status}`);
+    }
+    let rest = "";
+    for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) await onLine(line);
+    }
+  }
+
+  /** Without a nonce the button is let go. */
+  async echo(
+    { axis, hold }: { readonly axis: string; readonly hold: string },
+    nonce: string | undefined,
+  ): Promise<void> {
+    const path = `${this.base}/axes/${encodeURIComponent(axis)}/jog/${encodeURIComponent(hold)}`;
+    const body = JSON.stringify(nonce === undefined ? {} : { nonce });
+    const headers = { "content-type": "application/json" };
+    // The driver's word on it comes with the lines; a hold that has just ended is no failure.
+    const response = await fetch(path, { method: "POST", headers, body });
+    await response.arrayBuffer();
+  }
+
   #get<S extends z.ZodType>(path: string, schema: S): Promise<z.infer<S>> {
     return this.#request(path, {}, schema);
   }

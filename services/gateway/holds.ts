@@ -45,6 +45,11 @@ export class Holds {
   /** Takes over the response of a press that was granted. */
   begin({ hold, axis, epoch }: Pressed, raw: ServerResponse): void {
     const press: Press = { hold, axis, epoch, raw, silence: undefined };
+    // The client has let go before it was granted.
+    if (raw.destroyed || raw.socket === null || raw.socket.destroyed) {
+      this.#say(press, undefined);
+      return;
+    }
     raw.writeHead(200, {
       "content-type": "application/x-ndjson; charset=utf-8",
       "cache-control": "no-store",
@@ -52,10 +57,6 @@ export class Holds {
       "x-accel-buffering": "no",
     });
     raw.socket?.setNoDelay(true);
-    if (raw.destroyed || raw.socket?.destroyed === true) {
-      this.#say(press, undefined);
-      return;
-    }
     this.#open.set(hold, press);
     raw.on("error", () => this.#gone(press));
     raw.on("close", () => this.#gone(press));

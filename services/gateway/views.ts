@@ -69,6 +69,7 @@ function setupOf(device: DeviceConfig, mirror: Mirror) {
     velocityUnit: meta?.velocityUnit ?? (/^(percent)?$/.test(unit) ? unit : `${unit}/s`),
     ...(travel === undefined ? {} : { travel: { min: travel.min, max: travel.max } }),
     ...(velocityMax === undefined ? {} : { velocityMax }),
+    ...(meta?.verbs.includes("jog") === true ? { jog: true } : {}),
   };
 }
 

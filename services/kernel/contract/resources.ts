@@ -51,6 +51,7 @@ export const axisResource = z.object({
   velocityUnit: z.string(),
   travel: z.object({ min: z.number(), max: z.number() }).optional(),
   velocityMax: z.number().optional(),
+  jog: z.boolean().optional().describe("Whether it can be moved by holding a button."),
   state: z.enum([...deviceStates, "unknown"]),
   q,
   staleBecause: z.string().optional(),
