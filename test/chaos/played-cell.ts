@@ -273,7 +273,7 @@ export function favour(pid: number): void {
   try {
     // Each session is a group of its own to the scheduler, within which alone priorities count.
     // Not more than this: the kernel's own threads carry the bytes of the terminals.
-    writeFileSync(`/proc/${pid}/autogroup`, "-5");
+    writeFileSync(`/proc/${pid}/autogroup`, "-10");
   } catch {
     // Not here, or not by us.
   }

@@ -49,6 +49,7 @@ export interface RoundParts {
   readonly harm: Harm;
   readonly tap: TapReader;
 }
+type Say = (name: string, text: string) => void;
 export interface Sentence {
   readonly trace: readonly TraceLine[];
   readonly findings: readonly Finding[];
@@ -111,18 +112,18 @@ export async function playRound(parts: RoundParts, plan: RoundPlan): Promise<Sen
   operator.producing = false;
   await harm.heal();
   const findings: Finding[] = [];
-  const say = (name: string, text: string) => {
+  const say: Say = (name, text) => {
     findings.push({ judge: name, at: monotonicMs() - fromMs, text });
   };
   const healingMs = monotonicMs();
   const isBack = await broughtBack(operator);
   const backS = Math.round((monotonicMs() - healingMs) / 1000);
   if (!isBack) say("back", `not back ${backMs / 1000} s after the faults: ${operator.lacks}`);
-  const healedMs = isBack ? monotonicMs() - fromMs : Number.POSITIVE_INFINITY;
-  if (isBack) {
-    const proof = await proofOf(operator);
-    if (proof !== "completed") say("back", `${proofsMax} runs in the healed cell: ${proof}`);
-    if (!(await broughtBack(operator))) say("back", `not at rest: ${operator.lacks}`);
+  const backAtMs = monotonicMs() - fromMs;
+  const rests = isBack && (await provesItself(operator, say));
+  // A cell that does not come to rest has no end to be judged by.
+  const healedMs = rests ? backAtMs : Number.POSITIVE_INFINITY;
+  if (rests) {
     await sleep(restMs);
     others.push(...(await lastWords(parts)));
   }
@@ -150,6 +151,15 @@ async function proofOf(operator: Operator): Promise<string> {
     if (last === "completed" || !(await broughtBack(operator))) return last;
   }
   return last;
+}
+
+/** One more run, and rest after it; false: it does not come to rest. */
+async function provesItself(operator: Operator, say: Say): Promise<boolean> {
+  const proof = await proofOf(operator);
+  if (proof !== "completed") say("back", `${proofsMax} runs in the healed cell: ${proof}`);
+  const rests = await broughtBack(operator);
+  if (!rests) say("back", `not at rest: ${operator.lacks}`);
+  return rests;
 }
 
 /** Bounds of the product, and what a loaded machine adds. */
