@@ -97,22 +97,25 @@ async function oneRound(parts: RoundParts, round: number, disk: boolean): Promis
   say(`round ${round}, ${broker} broker: ${plan.faults.length} faults in ${seconds} s …`);
   const played = await playRound(parts, plan);
   if (cell.broken !== undefined) throw new Error(cell.broken);
-  const { trace, findings, unheard, runs, backS, late } = played;
+  const { trace, findings, excused, runs, backS, late } = played;
   totals.rounds += 1;
   totals.runs += runs;
   totals.kills = harm.kills;
   totals.violations += findings.length;
-  const more =
-    unheard === 0 ? "" : `, ${unheard} not judged: the observer was deaf, or the machine too slow`;
   const state = findings.length === 0 ? "ok" : `${findings.length} VIOLATIONS`;
   const tookS = Math.round((monotonicMs() - startedMs) / 1000);
   say(
     `  ${state} after ${tookS} s: back in ${backS} s, ${runs} runs, ${trace.length} lines, ` +
-      `machine late by ${late.oftenMs} ms, once ${late.maxMs} ms${more}`,
+      `machine late by ${late.oftenMs} ms, once ${late.maxMs} ms`,
   );
+  const from = trace[0]?.at ?? 0;
+  for (const finding of excused) {
+    say(
+      `  not judged, the observer was deaf or the machine too slow: ${findingText(finding, from)}`,
+    );
+  }
   if (findings.length === 0) return;
   const file = keepTrace(kept, `round-${round}`, trace);
-  const from = trace[0]?.at ?? 0;
   for (const finding of findings) say(`  ${findingText(finding, from)}`);
   const [first] = findings;
   if (first !== undefined) for (const line of storyOf(trace, first)) say(line);

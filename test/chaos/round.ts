@@ -54,7 +54,7 @@ export interface Sentence {
   readonly trace: readonly TraceLine[];
   readonly findings: readonly Finding[];
   /** Findings that the observer's deafness, or a machine that is too slow, may explain. */
-  readonly unheard: number;
+  readonly excused: readonly Finding[];
   readonly runs: number;
   /** Seconds until the operator had the cell back. */
   readonly backS: number;
@@ -137,10 +137,10 @@ export async function playRound(parts: RoundParts, plan: RoundPlan): Promise<Sen
   const all = [...judge(trace, facts), ...findings];
   const deaf = observer.deaf.map(([from, to]) => [from - fromMs, to - fromMs] as const);
   const isBusy = late.oftenMs > busyMs;
-  const judged = all.filter((one) => !isUnheard(one, deaf) && !(isBusy && one.judge === "back"));
+  const isExcused = (one: Finding) => isUnheard(one, deaf) || (isBusy && one.judge === "back");
+  const judged = all.filter((one) => !isExcused(one));
   const runs = new Set(trace.flatMap((line) => (line.kind === "run" ? [line.run] : []))).size;
-  const unheard = all.length - judged.length;
-  return { trace, findings: judged, unheard, runs, backS, late };
+  return { trace, findings: judged, excused: all.filter(isExcused), runs, backS, late };
 }
 
 /** The cell does its work; a machine that is late for a moment may stop a run, as it should. */
