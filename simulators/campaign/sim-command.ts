@@ -39,11 +39,11 @@ type Say = (text: string) => void;
 
 const seedsUsual = 100;
 /** Somebody's own sagas: short worlds that are busy all the time. */
-const verifying: Setting = {
+export const verifying: Setting = {
   recipes: true,
   faultsMs: 40_000,
-  faults: 4,
-  presses: 4,
+  faults: 8,
+  presses: 12,
   restMs: [200, 4000],
 };
 const progressMs = 2000;

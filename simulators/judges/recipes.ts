@@ -37,7 +37,6 @@ class Reading {
   readonly #asked = new Map<string, Asked>();
   readonly #positions = new Map<string, number>();
   readonly #illUntil = new Map<string, number>();
-  readonly #held = new Set<string>();
   /** What a run has gripped: device → the step that did. */
   readonly #taken = new Map<string, Map<string, string>>();
   readonly #found: Found[] = [];
@@ -61,10 +60,6 @@ class Reading {
         for (const device of [line.device, ...(line.reach?.devices ?? [])]) {
           if (device !== undefined) this.#illUntil.set(device, line.at + illMs);
         }
-        return;
-      case "held":
-        if (line.held) this.#held.add(line.device);
-        else this.#held.delete(line.device);
         return;
       case "intent":
         this.#asked.set(line.id, line);
@@ -118,7 +113,7 @@ class Reading {
     this.#sagaOf.set(run, saga);
     if (state !== "madeSafe") return;
     for (const [device, step] of this.#taken.get(run) ?? []) {
-      if (!this.#held.has(device) || (this.#illUntil.get(device) ?? 0) >= at) continue;
+      if ((this.#illUntil.get(device) ?? 0) >= at) continue;
       const text = `the run ${run} was made safe, and ${device} still holds what ${saga}/${step} gripped: the step has no makeSafe`;
       this.#found.push({ at, device, text });
     }
