@@ -25,8 +25,8 @@ export const disarmed: Judge = {
     const found: Found[] = armed.map(({ at, text }) => ({ at, text: `armed: ${text}` }));
     for (const device of facts.devices) {
       const over = lastEnd(periods.get(device.id) ?? []);
-      const from = Math.max(over, facts.healedMs);
-      const still = outages.deadline(device, "bus", from, facts.standstillMs);
+      const late = outages.deadline(device, "bus", over, facts.standstillMs);
+      const still = Math.max(late, facts.healedMs);
       const motion = (motions.get(device.id) ?? []).findLast((one) => !one.settles);
       if (motion === undefined || motion.to <= still || still > facts.endMs) continue;
       const text = `${device.id} moves, and nobody has had it on loan for long`;
