@@ -14,6 +14,8 @@ import type { StoreQueue } from "./store-queue.js";
 
 /** Events kept while nobody takes them. */
 export const outboxMax = 10_000;
+/** Commands of the same decision go first, and have the processor on their way. */
+const leadMs = 10;
 /** Pause before a refused event is published again. */
 const againMs = 1000;
 
@@ -25,6 +27,7 @@ export class EventOutbox {
   readonly #source: string;
   #ready: CloudEvent[] = [];
   #publishing = false;
+  #later = false;
   #open = false;
 
   constructor(
@@ -62,11 +65,24 @@ export class EventOutbox {
   emit(kind: EventKind, id: string, type: string, data: Detail): void {
     const event = this.make(kind, id, type, data);
     const stored = this.#queue.write([this.statement(event)], { durable: false });
-    void stored.then(() => this.publish([event]));
+    void stored.then(() => {
+      this.#add([event]);
+      this.#wake();
+    });
   }
 
-  /** The decision is on the disk: the events may go. */
+  /** The decision is on the disk: the events may go, behind its commands. */
   publish(events: readonly CloudEvent[]): void {
+    this.#add(events);
+    if (this.#later || this.#ready.length === 0) return;
+    this.#later = true;
+    setTimeout(() => {
+      this.#later = false;
+      this.#wake();
+    }, leadMs);
+  }
+
+  #add(events: readonly CloudEvent[]): void {
     this.#ready.push(...events);
     const over = this.#ready.length - outboxMax;
     if (over > 0) {
@@ -74,7 +90,6 @@ export class EventOutbox {
       this.#log.warn({ mark: "outbox.overflow", lost: lost.length }, "Events were dropped.");
       void this.#forget(lost);
     }
-    this.#wake();
   }
 
   #wake(): void {

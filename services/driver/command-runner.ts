@@ -212,7 +212,8 @@ export class CommandRunner {
     if (step === undefined) return;
     this.#state = step.state;
     for (const effect of step.effects) this.#run(effect);
-    this.#parts.onChange();
+    // Told with its first frame, and not before it.
+    if (step.state.at !== "starting") this.#parts.onChange();
   }
 
   #run(effect: PipelineEffect): void {

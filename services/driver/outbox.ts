@@ -12,6 +12,10 @@ import { textOf } from "#kernel/errors.js";
 import type { Log, MessageLink, NewId } from "#kernel/ports.js";
 import { type Journal, type OutboxEntry, outboxMax } from "./journal.js";
 
+/** What follows an answer that its sender has already: it leaves behind the next command. */
+const patient: ReadonlySet<string> = new Set(["command.accepted", "command.ended"]);
+const patienceMs = 10;
+
 export interface OutboxPorts {
   readonly link: MessageLink;
   readonly journal: Journal;
@@ -25,6 +29,7 @@ export class Outbox {
   readonly #ports: OutboxPorts;
   #waiting: OutboxEntry[] = [];
   #sending = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ports: OutboxPorts) {
     this.#ports = ports;
@@ -54,7 +59,14 @@ export class Outbox {
         // Full or failing disk: the event still leaves, only a restart would lose it.
         log.warn({ event: entry.id, error: textOf(thrown) }, "event not stored");
       })
-      .then(() => this.#send());
+      .then(() => {
+        if (!patient.has(type)) return this.#send();
+        this.#timer ??= setTimeout(() => {
+          this.#timer = undefined;
+          void this.#send();
+        }, patienceMs);
+        return undefined;
+      });
   }
 
   async #send(): Promise<void> {

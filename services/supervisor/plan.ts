@@ -53,7 +53,7 @@ function heap(oldSpaceMb: number, youngMb = 1): readonly string[] {
 /** Who handles what all drivers do is interrupted by a collection less often. */
 const busyYoungMb = 4;
 
-/** What a stop runs stays compiled, however long ago the last one was. */
+/** What a stop or a command runs stays compiled, however long ago the last one was. */
 const keepCode = "--no-flush-bytecode";
 
 export function planCell(config: CellConfig, options: PlanOptions = {}): readonly ChildSpec[] {
@@ -87,6 +87,8 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
       essential: false,
     }),
   );
+  const busy = (service: string, ranks: readonly [number, number]) =>
+    child(service, service, ranks, { nodeFlags: [keepCode, ...heap(96, busyYoungMb)] });
   const bus = (service: string, more: readonly string[]) =>
     child(service, "bus", [1, 3], {
       args: [...where, ...more],
@@ -99,11 +101,11 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
     ...config.buses.filter(isLine).map(({ id }) => bus(`bus-${id}`, ["--bus", id])),
   ];
   return [
-    ...(config.broker.kind === "embedded" ? [child("broker", "broker", [1, 5])] : []),
+    ...(config.broker.kind === "embedded" ? [busy("broker", [1, 5])] : []),
     ...(config.simulation === true ? [simulator(child, config, options)] : []),
     ...buses,
     ...drivers,
-    child("coordinator", "coordinator", [2, 1]),
+    busy("coordinator", [2, 1]),
     child("gateway", "gateway", [2, 1], {
       nodeFlags: [keepCode, ...heap(128, busyYoungMb)],
     }),
