@@ -2,10 +2,10 @@
  * What is said about the cell and its runs, and how often.
  *
  * The idea: many changes of one turn are said once. state/cell leaves at once, and only when
- * something in it has changed; state/run, which grows with the runs, leaves when the commands of
- * the change have had time to reach their devices, and then at a pace, so that two hundred runs do
- * not keep the bus busy with their records.
- * What is true last is always said. It refuses to hide a run that has not ended.
+ * something in it has changed, its runs before it; else state/run, which grows with the runs,
+ * leaves when the commands of the change have had time to reach their devices, and at a pace, so
+ * that two hundred runs do not keep the bus busy with their records. What is true last is always
+ * said. It refuses to hide a run that has not ended.
  */
 import type { Ms } from "#drivers/reading.js";
 import type { Payload } from "#kernel/contract/topics.js";
@@ -71,9 +71,13 @@ export class CellPublisher {
     queueMicrotask(() => {
       this.#asked = false;
       if (!this.#begun) return;
-      this.#sayCell();
-      if (this.#atOnce) this.#sayRuns();
+      const now = this.#parts.cell();
+      const text = JSON.stringify(now);
+      const changed = text !== this.#saidCell;
+      // Who reads that the cell is held or complete looks at its runs next: they are there before.
+      if (changed || this.#atOnce) this.#sayRuns();
       else this.#runsSoon();
+      if (changed) this.#sayCell(now, text);
       this.#atOnce = false;
     });
   }
@@ -81,7 +85,9 @@ export class CellPublisher {
   /** Says what is true last and was held back by the pace. */
   close(): void {
     if (this.#begun && (this.#asked || this.#pace !== undefined)) {
-      this.#sayCell();
+      const now = this.#parts.cell();
+      const text = JSON.stringify(now);
+      if (text !== this.#saidCell) this.#sayCell(now, text);
       this.#sayRuns();
     }
     this.#begun = false;
@@ -119,12 +125,9 @@ export class CellPublisher {
     return { v: 1 as const, ts: Date.now(), seq: this.#seq, bootId };
   }
 
-  #sayCell(): void {
-    const { main, cell } = this.#parts;
+  #sayCell(now: CellSaid, text: string): void {
+    const { main } = this.#parts;
     if (!main.connected) return;
-    const now = cell();
-    const text = JSON.stringify(now);
-    if (text === this.#saidCell) return;
     this.#saidCell = text;
     // Lost with the connection: the next connect says it again.
     main.publish("stateCell", {}, { ...this.#head(), ...now }).catch(() => undefined);

@@ -132,6 +132,20 @@ test("a change right before it leaves is waited for with its commands, within th
   expect(bench.at("stateRun")).toEqual(["0 a", "226 d", "450 e6", "506 e13", "562 e19"]);
 });
 
+test("with a change of the cell its runs are said at once, before it", async () => {
+  const bench = begun();
+  await pass(200);
+  bench.state = "Held";
+  bench.change("b");
+  await pass(20);
+  bench.state = "Unholding";
+  bench.change("c");
+  await pass(1000);
+  expect(bench.at("stateCell")).toEqual(["0 Idle", "200 Held", "220 Unholding"]);
+  expect(bench.at("stateRun")).toEqual(["0 a", "200 b", "220 c"]);
+  expect(bench.said.map(({ key }) => key).slice(-2)).toEqual(["stateRun", "stateCell"]);
+});
+
 test("many changes of one turn are said once, with the last of them", async () => {
   const bench = begun();
   await pass(200);
@@ -140,7 +154,7 @@ test("many changes of one turn are said once, with the last of them", async () =
   expect(bench.at("stateRun")).toEqual(["0 a", "210 d"]);
 });
 
-test("the state of the cell leaves at once, also while the runs are held back, and only when it changed", async () => {
+test("the state of the cell leaves at once, its runs with it, and only when it changed", async () => {
   const bench = begun();
   await pass(10);
   bench.state = "Execute";
@@ -152,7 +166,7 @@ test("the state of the cell leaves at once, also while the runs are held back, a
   bench.change("d");
   await pass(1000);
   expect(bench.at("stateCell")).toEqual(["0 Idle", "10 Execute", "30 Aborting"]);
-  expect(bench.at("stateRun")).toEqual(["0 a", "50 d"]);
+  expect(bench.at("stateRun")).toEqual(["0 a", "10 b", "30 d"]);
   const seqs = bench.said.map(({ seq }) => seq);
   expect(seqs).toEqual(seqs.map((_, i) => i + 1));
 });
