@@ -26,6 +26,8 @@ const payloadBytesMax = 1_048_576;
 
 export interface BrokerPorts {
   readonly log: Log;
+  /** Of this start of the broker. @default a random one */
+  readonly id?: string;
   /** Opens the address of the cell's broker. @throws PORT_IN_USE */
   listen(onSocket: (socket: Connection) => void): Promise<{ close(): Promise<void> }>;
 }
@@ -40,8 +42,9 @@ class Broker implements App {
   }
 
   async start(): Promise<void> {
-    const { log } = this.#ports;
+    const { log, id } = this.#ports;
     const aedes = await Aedes.createBroker({
+      ...(id === undefined ? {} : { id }),
       concurrency,
       queueLimit: earlyPacketsMax,
       connectTimeout: connectMaxMs,

@@ -14,9 +14,9 @@ import type { BusLink, UnitTiming } from "../config/cell.js";
 import { ServocellError } from "../errors.js";
 import type { ExchangeHow, Log, Wire, WireResult } from "../ports.js";
 import { claimLine } from "./line-claims.js";
-import type { FromLine, LineSetup, ToLine } from "./line-worker.js";
 import { AwayLog, NoiseLog } from "./rtu-log.js";
 import type { RtuExchange } from "./rtu-master.js";
+import type { FromLine, LineSetup, ToLine } from "./serial-line.js";
 
 /** Requests that may wait behind the one on the line. */
 export const lineQueueMax = 4;
@@ -24,15 +24,35 @@ export const lineQueueMax = 4;
 const closeMaxMs: Ms = 3000;
 const workerLimits = { maxOldGenerationSizeMb: 48, maxYoungGenerationSizeMb: 4, stackSizeMb: 1 };
 
+/** Where the line runs: a thread, or what stands for one. */
+export interface LineThread {
+  tell(message: ToLine): void;
+  /** Ends it at once. */
+  end(): void;
+}
+
+/** What a thread says: a message, why it failed, and that it is over. */
+export interface LineEars {
+  heard(message: FromLine): void;
+  failed(why: string): void;
+  over(): void;
+}
+
+export type StartLine = (setup: LineSetup, ears: LineEars) => LineThread;
+
 export interface LineWireOptions {
   readonly link: Extract<BusLink, { kind: "serial" }>;
   readonly units: readonly UnitTiming[];
   readonly log: Log;
+  /** @default a thread of its own */
+  readonly start?: StartLine;
+  /** Takes the line; returns what gives it back. @default one owner a line in this process */
+  readonly claim?: (path: string) => () => void;
 }
 
 /** Opens at once and again for ever. @throws VALIDATION_FAILED when the line has an owner. */
 export function openLineWire(options: LineWireOptions): Wire {
-  return new LineWire(options, claimLine(options.link.path));
+  return new LineWire(options, (options.claim ?? claimLine)(options.link.path));
 }
 
 interface Asked {
@@ -41,7 +61,7 @@ interface Asked {
 }
 
 class LineWire implements Wire {
-  readonly #worker: Worker;
+  readonly #thread: LineThread;
   readonly #ended: Promise<void>;
   readonly #listeners: ((connected: boolean) => void)[] = [];
   readonly #waiting: Asked[] = [];
@@ -52,28 +72,27 @@ class LineWire implements Wire {
   #closed = false;
   #ids = 0;
 
-  constructor({ link, units, log }: LineWireOptions, release: () => void) {
+  constructor({ link, units, log, start }: LineWireOptions, release: () => void) {
     const { path, baud, format } = link;
-    const setup: LineSetup = { link, units };
     this.#away = new AwayLog(log, { path, baud, format }, "the serial line");
     this.#noise = new NoiseLog(log, { path });
-    this.#worker = new Worker(workerUrl(), {
-      workerData: setup,
-      resourceLimits: workerLimits,
-      execArgv: [],
-    });
-    this.#worker.on("message", (message: FromLine) => this.#heard(message));
-    this.#worker.on("error", (error) => {
-      log.error({ path, why: error.message }, "the thread of the serial line failed");
-    });
+    let end: () => void = () => undefined;
     this.#ended = new Promise((resolve) => {
-      this.#worker.on("exit", () => {
-        this.#down();
-        release();
-        resolve();
-        if (!this.#closed) throw new ServocellError("INTERNAL", deadThread(path), { path });
-      });
+      end = resolve;
     });
+    this.#thread = (start ?? startThread)(
+      { link, units },
+      {
+        heard: (message) => this.#heard(message),
+        failed: (why) => log.error({ path, why }, "the thread of the serial line failed"),
+        over: () => {
+          this.#down();
+          release();
+          end();
+          if (!this.#closed) throw new ServocellError("INTERNAL", deadThread(path), { path });
+        },
+      },
+    );
   }
 
   get connected(): boolean {
@@ -108,13 +127,13 @@ class LineWire implements Wire {
       this.#tell({ kind: "close" });
       this.#closed = true;
     }
-    const limit = setTimeout(() => void this.#worker.terminate(), closeMaxMs);
+    const limit = setTimeout(() => this.#thread.end(), closeMaxMs);
     await this.#ended;
     clearTimeout(limit);
   }
 
   #tell(message: ToLine): void {
-    if (!this.#closed) this.#worker.postMessage(message);
+    if (!this.#closed) this.#thread.tell(message);
   }
 
   #next(): void {
@@ -177,6 +196,21 @@ class LineWire implements Wire {
  */
 function deadThread(path: string): string {
   return `The thread of the serial line ${path} has ended; the process has to start anew.`;
+}
+
+function startThread(setup: LineSetup, ears: LineEars): LineThread {
+  const worker = new Worker(workerUrl(), {
+    workerData: setup,
+    resourceLimits: workerLimits,
+    execArgv: [],
+  });
+  worker.on("message", (message: FromLine) => ears.heard(message));
+  worker.on("error", (error) => ears.failed(error.message));
+  worker.on("exit", () => ears.over());
+  return {
+    tell: (message) => worker.postMessage(message),
+    end: () => void worker.terminate(),
+  };
 }
 
 function workerUrl(): URL {

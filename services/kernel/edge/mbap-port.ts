@@ -9,31 +9,30 @@
  * that it was told to expect.
  */
 import { EventEmitter } from "node:events";
-import { connect, type Socket } from "node:net";
+import { type ByteSocket, type OpenSocket, openSocket, type SocketAddress } from "./byte-socket.js";
 import { encodeMbap, type MbapFrame, MbapReader } from "./mbap.js";
 import { rtuFrame } from "./rtu-frame.js";
 
 /** Longest wait for a TCP connection. */
 export const connectMsMax = 2000;
-const keepAliveDelayMs = 1000;
 const crcBytes = 2;
 
 /** A TCP endpoint, or a local socket that speaks the same frames (a lane of the bus service). */
-export type MbapAddress =
-  | { readonly host: string; readonly port: number }
-  | { readonly path: string };
+export type MbapAddress = SocketAddress;
 
 export interface MbapPortOptions {
   readonly address: MbapAddress;
   /** Whether the library may have this frame; false: it answers nothing that is open. */
   readonly accept: (frame: MbapFrame) => boolean;
+  /** @default a TCP connection */
+  readonly open?: OpenSocket | undefined;
 }
 
 /** One connection; never used again after it has closed. */
 export class MbapPort extends EventEmitter {
   readonly #options: MbapPortOptions;
   readonly #reader = new MbapReader();
-  #socket: Socket | undefined;
+  #socket: ByteSocket | undefined;
   #expected: { readonly unit: number; readonly pdu: Uint8Array } | undefined;
   #why = "closed by the other side";
   /** Read by modbus-serial: the connection stands. */
@@ -54,12 +53,8 @@ export class MbapPort extends EventEmitter {
   }
 
   open(done: (error?: Error) => void): void {
-    const socket = connect({
-      ...this.#options.address,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveDelayMs,
-    });
+    const { address, open = openSocket } = this.#options;
+    const socket = open(address);
     this.#socket = socket;
     const timer = setTimeout(() => this.#drop(`no connection in ${connectMsMax} ms`), connectMsMax);
     socket.on("connect", () => {

@@ -11,6 +11,7 @@ import modbusSerial from "modbus-serial";
 import { exceptionNeverSent, exceptionNoValidReply, matchReply } from "#drivers/pdu.js";
 import type { Ms } from "#drivers/reading.js";
 import type { Log, Wire, WireResult } from "#kernel/ports.js";
+import type { OpenSocket } from "./byte-socket.js";
 import type { MbapFrame } from "./mbap.js";
 import { type MbapAddress, MbapPort } from "./mbap-port.js";
 import { type FrameCalls, sendByFunction } from "./modbus-calls.js";
@@ -24,7 +25,11 @@ const deafRequests = 3;
 /** While an endpoint stays away it is said again after this time. */
 const remindMs: Ms = 60_000;
 
-export type ModbusWireOptions = MbapAddress & { readonly log: Log };
+export type ModbusWireOptions = MbapAddress & {
+  readonly log: Log;
+  /** @default a TCP connection */
+  readonly open?: OpenSocket;
+};
 
 /** What is used of modbus-serial; `_transactions` is its private table, see `#finish`. */
 interface Library extends FrameCalls {
@@ -68,7 +73,7 @@ class ModbusWire implements Wire {
 
   constructor(options: ModbusWireOptions) {
     this.#options = options;
-    const { log: _log, ...address } = options;
+    const { log: _log, open: _open, ...address } = options;
     this.#address = address;
     this.#connect();
   }
@@ -126,7 +131,7 @@ class ModbusWire implements Wire {
   #connect(): void {
     this.#retry = undefined;
     const accept = (frame: MbapFrame) => this.#accept(port, frame);
-    const port = new MbapPort({ address: this.#address, accept });
+    const port = new MbapPort({ address: this.#address, accept, open: this.#options.open });
     const library = new modbusSerial.default(port) as unknown as Library;
     // In this mode the library hands over the raw frames beside its own reading of them.
     library.isDebugEnabled = true;

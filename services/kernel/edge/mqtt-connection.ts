@@ -6,6 +6,7 @@
  * its handlers have settled. It refuses to reconnect: mqtt-link.ts does.
  */
 import { connect as connectTcp } from "node:net";
+import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import { writeToStream } from "mqtt-packet";
@@ -31,8 +32,13 @@ export interface LastWords {
   readonly payload: string;
 }
 
+/** The stream under a connection; destroyed by its user. */
+export type OpenStream = (url: URL) => Duplex;
+
 export interface ConnectionOptions {
   readonly url: URL;
+  /** @default TCP, or TLS where the URL says so */
+  readonly open?: OpenStream | undefined;
   readonly clientId: string;
   readonly clean: boolean;
   readonly keepaliveS: number;
@@ -47,7 +53,7 @@ export interface ConnectionEvents {
   late(topic: string): void;
 }
 
-function openStream(url: URL) {
+function openStream(url: URL): Duplex {
   const secure = url.protocol === "mqtts:";
   const port = Number(url.port === "" ? (secure ? 8883 : 1883) : url.port);
   const host = url.hostname.replace(/^\[|\]$/g, "");
@@ -90,7 +96,10 @@ export class MqttConnection {
 
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.#events = events;
-    this.#client = new mqtt.MqttClient(() => openStream(options.url), optionsFor(options));
+    this.#client = new mqtt.MqttClient(
+      () => (options.open ?? openStream)(options.url),
+      optionsFor(options),
+    );
     this.#client.handleMessage = (packet, done) => {
       const payload =
         typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;

@@ -18,7 +18,7 @@ import { ServocellError, textOf } from "../errors.js";
 import type { Boot, Log, Message, MessageLink, NewId } from "../ports.js";
 import { type RouterCounters, TopicRouter } from "../topic-router.js";
 import { createNewId } from "./ids.js";
-import { MqttConnection } from "./mqtt-connection.js";
+import { MqttConnection, type OpenStream } from "./mqtt-connection.js";
 
 const backoffMinMs = 50;
 const backoffMaxMs = 1000;
@@ -49,6 +49,8 @@ export interface MqttLinkOptions {
   readonly keepaliveS?: number;
   readonly newId?: NewId;
   readonly log: Log;
+  /** @default TCP, or TLS where the URL says so */
+  readonly open?: OpenStream | undefined;
 }
 
 export interface LinkCounters extends RouterCounters {
@@ -190,6 +192,7 @@ class Link implements MqttLink {
     const connection: MqttConnection = new MqttConnection(
       {
         url: this.#url,
+        open: this.#options.open,
         clientId,
         clean: session !== "persistent",
         keepaliveS: keepaliveS ?? 10,

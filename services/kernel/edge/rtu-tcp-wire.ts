@@ -5,10 +5,10 @@
  * silence is kept here but the quiet time after a failure. A bridge that brings nothing while
  * requests time out is taken for half open. It refuses a second request while one is out.
  */
-import { connect, type Socket } from "node:net";
 import type { Ms } from "#drivers/reading.js";
 import type { UnitTiming } from "../config/cell.js";
 import type { ExchangeHow, Log, Wire, WireResult } from "../ports.js";
+import { type ByteSocket, type OpenSocket, openSocket } from "./byte-socket.js";
 import { lineQueueMax } from "./line-wire.js";
 import { backoffMsMax, backoffMsMin } from "./modbus-wire.js";
 import { RtuEncoder } from "./rtu-encoder.js";
@@ -16,7 +16,6 @@ import { AwayLog, NoiseLog } from "./rtu-log.js";
 import { type RtuExchange, RtuMaster } from "./rtu-master.js";
 
 const connectMsMax: Ms = 2000;
-const keepAliveDelayMs: Ms = 1000;
 /** A bridge adds its own delay to a late reply. */
 const quietMs: Ms = 20;
 /** A bridge that brings nothing for so long while requests time out is taken for dead. */
@@ -28,6 +27,8 @@ export interface RtuOverTcpOptions {
   readonly port: number;
   readonly units: readonly UnitTiming[];
   readonly log: Log;
+  /** @default a TCP connection */
+  readonly open?: OpenSocket;
 }
 
 /** Connects at once and again for ever. */
@@ -42,7 +43,7 @@ class RtuOverTcpWire implements Wire {
   readonly #listeners: ((connected: boolean) => void)[] = [];
   readonly #waiting: { readonly request: RtuExchange; settle(result: WireResult): void }[] = [];
   readonly #away: AwayLog;
-  #socket: Socket | undefined;
+  #socket: ByteSocket | undefined;
   #connected = false;
   #closed = false;
   #backoffMs: Ms = backoffMsMin;
@@ -139,14 +140,8 @@ class RtuOverTcpWire implements Wire {
 
   #connect(): void {
     this.#retry = undefined;
-    const { host, port } = this.#options;
-    const socket = connect({
-      host,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveDelayMs,
-    });
+    const { host, port, open = openSocket } = this.#options;
+    const socket = open({ host, port });
     this.#socket = socket;
     let why = "closed by the other side";
     const timer = setTimeout(() => {
