@@ -23,7 +23,13 @@ const actionSchema = z.discriminatedUnion("kind", [
     delayMaxMs: ms,
   }),
   z.strictObject({ kind: z.literal("brokerLoss"), forMs: ms }),
-  z.strictObject({ kind: z.literal("linkLoss"), node: name, forMs: ms }),
+  z.strictObject({
+    kind: z.literal("linkLoss"),
+    node: name,
+    forMs: ms,
+    how: z.enum(["reset", "halfOpen"]).optional(),
+  }),
+  z.strictObject({ kind: z.literal("bytes"), forMs: ms, rate: z.number().min(0).max(1) }),
   z.strictObject({
     kind: z.literal("field"),
     forMs: ms,

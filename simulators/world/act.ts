@@ -6,6 +6,7 @@
  * plan and in the world's own delays.
  */
 import type { TraceLine } from "../judges/trace.js";
+import { byteFaultsAt, noByteFaults } from "./byte-faults.js";
 import type { CellWorld } from "./cell-world.js";
 import { type Fault, type FaultAction, faultText, type Moment } from "./fault-plan.js";
 import type { Operator } from "./operator.js";
@@ -62,6 +63,7 @@ export class Act {
     const world = this.#world;
     Object.assign(world.messageFaults, calm);
     Object.assign(world.fieldFaults, calmField);
+    Object.assign(world.byteFaults, noByteFaults);
     for (const name of world.names) {
       Object.assign(world.disk(name).faults, { full: false, commitMs: 0 });
       world.resume(name);
@@ -117,7 +119,7 @@ export class Act {
   /** Devices whose frames may get lost, late or refused by it. */
   #unreached(action: FaultAction): readonly string[] {
     const { plants, config } = this.#world;
-    if (action.kind === "field") return plants.ids;
+    if (action.kind === "field" || action.kind === "bytes") return plants.ids;
     if (action.kind === "fieldCut") {
       return config.devices.flatMap(({ id, bus }) => (bus === action.bus ? [id] : []));
     }
@@ -138,7 +140,11 @@ export class Act {
         this.#brokerLoss(action);
         return;
       case "linkLoss":
-        world.broker.cutLink(world.nodes.get(action.node)?.owner ?? "", action.forMs);
+        world.broker.cutLink(
+          world.nodes.get(action.node)?.owner ?? "",
+          action.forMs,
+          action.how ?? "reset",
+        );
         return;
       case "field": {
         const { loseRequest, loseReply, delayMaxMs } = action;
@@ -146,6 +152,10 @@ export class Act {
         this.#later(action.forMs, () => Object.assign(world.fieldFaults, calmField));
         return;
       }
+      case "bytes":
+        Object.assign(world.byteFaults, byteFaultsAt(action.rate));
+        this.#later(action.forMs, () => Object.assign(world.byteFaults, noByteFaults));
+        return;
       case "fieldCut":
         world.wire(action.bus)?.cut(action.forMs);
         return;

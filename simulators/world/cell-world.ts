@@ -5,15 +5,27 @@
  * broker and built again on the same disk. The world keeps a trace of what happens, for judges. It
  * refuses to judge, and it reaches nothing outside: what comes from the edge is handed in.
  */
-import type { CellConfig } from "#kernel/config/cell.js";
+import type { BusConfig, CellConfig } from "#kernel/config/cell.js";
 import type { BusRecord } from "#kernel/contract/frame-record.js";
-import type { App, Boot, Breaker, Log, Statement, Store } from "#kernel/ports.js";
+import type {
+  App,
+  Boot,
+  Breaker,
+  Log,
+  MessageLink,
+  NewId,
+  Statement,
+  Store,
+  Wire,
+} from "#kernel/ports.js";
 import { buildBus } from "../../services/bus/app.js";
 import type { RecordSink } from "../../services/bus/recorder.js";
 import { buildCoordinator } from "../../services/coordinator/app.js";
 import { buildDriver } from "../../services/driver/app.js";
 import type { SimDevice } from "../device.js";
 import type { FaultLine, TraceLine } from "../judges/trace.js";
+import { type ByteFaults, noByteFaults } from "./byte-faults.js";
+import { type BytePipe, BytePipes } from "./byte-pipe.js";
 import {
   type FieldFaults,
   MemoryField,
@@ -21,11 +33,13 @@ import {
   MemoryWire,
   type WireDevice,
 } from "./field-bus.js";
-import { MemoryBroker, type MemoryLink, type MessageFaults } from "./message-bus.js";
+import { MemoryBroker, type MessageFaults } from "./message-bus.js";
 import { SeededRandom } from "./seeded-random.js";
 import { SeededStore } from "./seeded-store.js";
 import { MemoryStopSockets } from "./stop-sockets.js";
 import { VirtualClock } from "./virtual-clock.js";
+import type { WorldBroker } from "./world-broker.js";
+import { installWorld } from "./world-globals.js";
 import { WorldPlants } from "./world-plants.js";
 import { WorldWatch } from "./world-watch.js";
 
@@ -40,6 +54,28 @@ export interface WorldParts {
   readonly onRecord?: (bus: string, record: BusRecord) => void;
   /** Every commit of every service, for judges. */
   readonly onCommit?: (service: string, statements: readonly Statement[]) => void;
+  /** A wire of the product on the bytes of a bus. @default PDUs in memory */
+  readonly makeWire?: (bus: BusConfig, pipe: BytePipe, log: Log) => Wire;
+  /** @default a broker in memory */
+  readonly makeBroker?: (kit: BrokerKit) => WorldBroker;
+  /** A service was killed: its store is what that left on the disk. @default as it was */
+  readonly reopenStore?: (service: string) => void;
+}
+
+/** What a broker is made from. */
+export interface BrokerKit {
+  readonly clock: VirtualClock;
+  readonly random: SeededRandom;
+  readonly faults: MessageFaults;
+  readonly config: CellConfig;
+  readonly newId: NewId;
+  readonly log: (node: string) => Log;
+}
+
+/** The way to the devices of a bus, for faults. */
+export interface FieldWay {
+  cut(forMs: number): void;
+  mend(): void;
 }
 
 /** What a supervisor takes to start a service again, ms. */
@@ -51,7 +87,7 @@ interface Node {
 }
 
 interface Common {
-  readonly main: MemoryLink;
+  readonly main: MessageLink;
   readonly log: Log;
   readonly boot: Boot;
   readonly newId: () => string;
@@ -63,7 +99,10 @@ export class CellWorld {
   readonly trace: TraceLine[] = [];
   readonly messageFaults: MessageFaults = { drop: 0, repeat: 0, delayMaxMs: 2 };
   readonly fieldFaults: FieldFaults = { loseRequest: 0, loseReply: 0, delayMaxMs: 3 };
-  readonly broker: MemoryBroker;
+  /** Only where the wires are of bytes. */
+  readonly byteFaults: ByteFaults = { ...noByteFaults };
+  readonly pipes: BytePipes;
+  readonly broker: WorldBroker;
   readonly stopSockets: MemoryStopSockets;
   readonly lanes: MemoryLanes;
   readonly plants: WorldPlants;
@@ -73,7 +112,8 @@ export class CellWorld {
   readonly #watch: WorldWatch;
   readonly #stores = new Map<string, SeededStore>();
   readonly #fields = new Map<string, MemoryField>();
-  readonly #wires = new Map<string, MemoryWire>();
+  readonly #wires = new Map<string, Wire>();
+  readonly #ways = new Map<string, FieldWay>();
   readonly #starting = new Set<string>();
   #boots = 0;
   #ids = 0;
@@ -85,7 +125,9 @@ export class CellWorld {
     readonly parts: WorldParts,
   ) {
     this.random = new SeededRandom(seed);
-    this.broker = new MemoryBroker(this.clock, this.random, this.messageFaults);
+    const { clock, random, fieldFaults } = this;
+    this.broker = this.#makeBroker();
+    this.pipes = new BytePipes({ clock, random, fieldFaults, faults: this.byteFaults });
     this.stopSockets = new MemoryStopSockets(this.clock, this.random);
     this.lanes = new MemoryLanes(this.clock, this.random);
     const { makeDevice } = parts;
@@ -101,6 +143,22 @@ export class CellWorld {
     });
   }
 
+  /** The globals are the world's until what is returned is called. */
+  install(): () => void {
+    const { makeBroker, makeWire } = this.parts;
+    // Only libraries of the edge ask Node for chance.
+    const deep = makeBroker !== undefined || makeWire !== undefined;
+    return installWorld(this.clock, new SeededRandom(deep ? this.random.whole(0, 0xffffff) : 0));
+  }
+
+  #makeBroker(): WorldBroker {
+    const { clock, random, messageFaults: faults, config, newId } = this;
+    const { makeBroker, log } = this.parts;
+    return makeBroker === undefined
+      ? new MemoryBroker(clock, random, faults)
+      : makeBroker({ clock, random, faults, config, newId, log });
+  }
+
   get names(): readonly string[] {
     return ["bus", ...this.config.devices.map((d) => `driver-${d.id}`), "coordinator"];
   }
@@ -110,7 +168,7 @@ export class CellWorld {
     this.onLine(line);
   };
 
-  newId = (): string => {
+  readonly newId = (): string => {
     this.#ids += 1;
     return `W${String(this.#ids).padStart(10, "0")}`;
   };
@@ -140,7 +198,11 @@ export class CellWorld {
     this.emit({ at: this.clock.nowMs, kind: "killed", node: node.owner });
     this.clock.kill(node.owner);
     this.stopSockets.cut(node.owner);
-    if (name === "bus") this.lanes.cut();
+    if (name === "bus") {
+      this.lanes.cut();
+      this.pipes.cut(node.owner);
+    }
+    this.parts.reopenStore?.(name);
     const field = this.#fields.get(name);
     if (field !== undefined) {
       this.#fields.delete(name);
@@ -196,8 +258,8 @@ export class CellWorld {
     return this.#store(name);
   }
 
-  wire(bus: string): MemoryWire | undefined {
-    return this.#wires.get(bus);
+  wire(bus: string): FieldWay | undefined {
+    return this.#ways.get(bus);
   }
 
   note(text: string, more: Pick<FaultLine, "what" | "reach" | "device" | "rebooted"> = {}): void {
@@ -225,8 +287,7 @@ export class CellWorld {
       const behind = new Map<number, WireDevice>(
         units.map(({ id, setup }) => [setup.unit, this.plants.wired(id)]),
       );
-      const wire = new MemoryWire(this.clock, this.random, this.fieldFaults, behind, owner);
-      this.#wires.set(bus.id, wire);
+      this.#openWire(bus, behind, owner, common.log);
     }
     const { onRecord } = this.parts;
     const records = new Map<string, RecordSink>(
@@ -241,7 +302,25 @@ export class CellWorld {
     return app;
   }
 
-  #buildDriver(name: string, owner: string, boot: Boot, common: Common & { stop: MemoryLink }) {
+  #openWire(
+    bus: BusConfig,
+    behind: ReadonlyMap<number, WireDevice>,
+    owner: string,
+    log: Log,
+  ): void {
+    const { makeWire } = this.parts;
+    if (makeWire !== undefined) {
+      const pipe = this.pipes.of(bus, behind);
+      this.#ways.set(bus.id, pipe);
+      this.#wires.set(bus.id, makeWire(bus, pipe, log));
+      return;
+    }
+    const wire = new MemoryWire(this.clock, this.random, this.fieldFaults, behind, owner);
+    this.#ways.set(bus.id, wire);
+    this.#wires.set(bus.id, wire);
+  }
+
+  #buildDriver(name: string, owner: string, boot: Boot, common: Common & { stop: MessageLink }) {
     const device = this.config.devices.find((d) => `driver-${d.id}` === name);
     if (device === undefined) throw new RangeError(`no device for ${name}`);
     const field = new MemoryField(this.lanes, owner, device.bus, device.setup.unit, device.id);

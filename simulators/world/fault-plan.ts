@@ -9,6 +9,7 @@
 import type { CellConfig } from "#kernel/config/cell.js";
 import type { FaultName } from "../faults.js";
 import { SeededRandom } from "./seeded-random.js";
+import type { LinkLoss } from "./world-broker.js";
 
 /** Things that a fault may wait for, so that it strikes in the middle of them. */
 export const moments = ["command", "stop", "granted", "moving", "intent", "verdict"] as const;
@@ -39,7 +40,15 @@ export type FaultAction =
       readonly delayMaxMs: number;
     }
   | { readonly kind: "brokerLoss"; readonly forMs: number }
-  | { readonly kind: "linkLoss"; readonly node: string; readonly forMs: number }
+  | {
+      readonly kind: "linkLoss";
+      readonly node: string;
+      readonly forMs: number;
+      /** @default "reset" */
+      readonly how?: LinkLoss;
+    }
+  /** Only where wires are of bytes: every kind of byte-faults.ts, so often in an exchange. */
+  | { readonly kind: "bytes"; readonly forMs: number; readonly rate: number }
   | {
       readonly kind: "field";
       readonly forMs: number;
@@ -91,6 +100,8 @@ export interface PlanFacts {
   readonly buses: readonly string[];
   readonly devices: readonly { readonly id: string; readonly kind: string }[];
   readonly sagas: readonly string[];
+  /** The world goes down to the bytes, and so do its faults. @default false */
+  readonly bytes?: boolean;
 }
 
 export interface PlanOptions {
@@ -210,12 +221,31 @@ const makers: readonly Maker[] = [
   deviceFault,
 ];
 
+const bytesFault: Maker = (_, random) => ({
+  kind: "bytes",
+  forMs: ms(random, 500, 10_000),
+  rate: random.between(0.001, 0.02),
+});
+
+const deepMakers: readonly Maker[] = [
+  ...makers,
+  bytesFault,
+  bytesFault,
+  bytesFault,
+  (facts, random) => ({
+    kind: "linkLoss",
+    node: nodeOf(facts, random),
+    forMs: ms(random, 20, 3000),
+    how: "halfOpen",
+  }),
+];
+
 function nodeOf(facts: PlanFacts, random: SeededRandom): string {
   return random.pick(facts.nodes) ?? "coordinator";
 }
 
 function anyFault(facts: PlanFacts, random: SeededRandom): FaultAction {
-  const make = random.pick(makers) ?? deviceFault;
+  const make = random.pick(facts.bytes === true ? deepMakers : makers) ?? deviceFault;
   return make(facts, random);
 }
 

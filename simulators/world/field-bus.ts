@@ -31,6 +31,8 @@ export interface FieldFaults {
 /** A device as the wire sees it: a request in, a reply out, or silence. */
 export interface WireDevice {
   handle(pdu: Uint8Array, nowMs: number): Uint8Array | undefined;
+  /** A write to all units of a line. */
+  broadcast?(pdu: Uint8Array, nowMs: number): void;
 }
 
 /** One endpoint with several units behind it. */

@@ -19,6 +19,12 @@ import { ServocellError } from "#kernel/errors.js";
 import type { Message, MessageLink } from "#kernel/ports.js";
 import type { SeededRandom } from "./seeded-random.js";
 import type { VirtualClock } from "./virtual-clock.js";
+import type { Keepalive, LinkLoss, Will, WorldBroker } from "./world-broker.js";
+
+/** As the edge's links ask for (cell-link.ts). */
+const keepaliveS: Keepalive = { main: 10, stop: 4 };
+/** Longest wait of a publisher for the broker's word. */
+const acknowledgeMaxMs = 5000;
 
 export interface MessageFaults {
   /** Probability that a QoS 0 message is lost. */
@@ -42,16 +48,13 @@ interface Retained {
   readonly text: string;
 }
 
-export interface Will {
-  readonly service: string;
-  readonly bootId: string;
-}
-
 function matches(want: readonly string[], got: readonly string[]): boolean {
   return want.length === got.length && want.every((w, i) => w === "+" || w === got[i]);
 }
 
-export class MemoryBroker {
+export class MemoryBroker implements WorldBroker {
+  /** Nodes that reach no broker, until when. */
+  readonly #away = new Map<string, number>();
   readonly #links = new Set<MemoryLink>();
   readonly #retained = new Map<string, Retained>();
   /** Everything that was published, for judges. */
@@ -59,6 +62,10 @@ export class MemoryBroker {
   /** Everything that reached a handler, for judges. */
   onDelivered: (to: string, path: string, payload: unknown) => void = () => {};
   up = true;
+  /** Retained messages survive a crash: a broker with persistence. */
+  keepsRetained = false;
+  /** Counts the crashes; a will of before one is forgotten. */
+  #crashes = 0;
 
   constructor(
     readonly clock: VirtualClock,
@@ -70,7 +77,7 @@ export class MemoryBroker {
   open(owner: string, will?: Will): MemoryLink {
     const link = new MemoryLink(this, owner, will);
     this.#links.add(link);
-    this.clock.schedule(this.random.between(0.2, 2), () => this.up && link.rise(), owner);
+    this.#riseIn(link, this.random.between(0.2, 2));
     return link;
   }
 
@@ -78,18 +85,52 @@ export class MemoryBroker {
   cut(owner: string): void {
     for (const link of [...this.#links].filter((l) => l.owner === owner)) {
       this.#links.delete(link);
-      if (link.connected && link.will !== undefined) this.#publishWill(link.will);
+      // Of a half-open connection the broker hears nothing: its will has its own time.
+      if (link.connected && !link.deaf && link.will !== undefined) this.#publishWill(link.will);
       link.die();
     }
   }
 
-  /** The connections of a living node break: its will is published; it is back after a while. */
-  cutLink(owner: string, forMs: number): void {
+  cutLink(owner: string, forMs: number, how: LinkLoss = "reset"): void {
+    this.#away.set(owner, this.clock.nowMs + forMs);
     for (const link of [...this.#links].filter((l) => l.owner === owner && l.connected)) {
+      if (link.deaf) continue;
+      if (how === "halfOpen") {
+        this.#halfOpen(link);
+        continue;
+      }
       if (link.will !== undefined) this.#publishWill(link.will);
       link.fall();
-      this.clock.schedule(forMs, () => this.up && this.#links.has(link) && link.rise(), owner);
+      this.#riseIn(link, forMs);
     }
+  }
+
+  /** Broker and node each wait for one keepalive and a half. */
+  #halfOpen(link: MemoryLink): void {
+    const { session, owner, will } = link;
+    const seconds = will === undefined ? keepaliveS.stop : keepaliveS.main;
+    const noticedMs = 1500 * seconds;
+    const crashes = this.#crashes;
+    link.deaf = true;
+    const broken = () => {
+      if (will !== undefined && this.up && this.#crashes === crashes) this.#publishWill(will);
+    };
+    this.clock.schedule(noticedMs, broken, "world");
+    const noticed = () => {
+      if (link.session !== session) return;
+      link.fall();
+      this.#riseIn(link, this.random.between(5, 120));
+    };
+    this.clock.schedule(noticedMs + this.random.between(0, 500), noticed, owner);
+  }
+
+  #riseIn(link: MemoryLink, ms: number): void {
+    const back = () => {
+      const awayMs = (this.#away.get(link.owner) ?? 0) - this.clock.nowMs;
+      if (awayMs > 0) this.#riseIn(link, awayMs);
+      else if (this.up && this.#links.has(link)) link.rise();
+    };
+    this.clock.schedule(ms, back, link.owner);
   }
 
   /** An orderly disconnect: no will. */
@@ -101,16 +142,14 @@ export class MemoryBroker {
   /** The broker dies: all connections break, retained messages are gone, no will is sent. */
   crash(): void {
     this.up = false;
-    this.#retained.clear();
-    for (const link of this.#links) link.fall();
+    this.#crashes += 1;
+    if (!this.keepsRetained) this.#retained.clear();
+    for (const link of this.#links) if (!link.deaf) link.fall();
   }
 
   restart(): void {
     this.up = true;
-    for (const link of this.#links) {
-      const back = () => this.up && link.rise();
-      this.clock.schedule(this.random.between(5, 120), back, link.owner);
-    }
+    for (const link of this.#links) this.#riseIn(link, this.random.between(5, 120));
   }
 
   #publishWill(will: Will): void {
@@ -138,7 +177,7 @@ export class MemoryBroker {
     if (spec.retain) this.#retained.set(path, { key, path, text });
     const levels = path.split("/");
     for (const link of this.#links) {
-      if (!link.connected) continue;
+      if (!link.connected || link.deaf) continue;
       for (const subscription of link.subscriptions) {
         if (subscription.key !== key || !matches(subscription.filter, levels)) continue;
         if (spec.qos === 0 && this.random.chance(this.faults.drop)) continue;
@@ -164,7 +203,7 @@ export class MemoryBroker {
     link.lastDueMs.set(sender, due);
     const session = link.session;
     const hand = () => {
-      if (!link.connected || link.session !== session) return;
+      if (!link.connected || link.deaf || link.session !== session) return;
       const levels = topicLevels(subscription.key, path);
       if (levels === undefined) return;
       const payload = topics[subscription.key].schema.parse(JSON.parse(text));
@@ -193,7 +232,10 @@ export class MemoryBroker {
 
 export class MemoryLink implements MessageLink {
   connected = false;
+  /** Half open: nothing passes any more, and the node does not know it yet. */
+  deaf = false;
   session = 0;
+  readonly #unacknowledged = new Set<() => void>();
   readonly subscriptions: Subscription[] = [];
   readonly lastDueMs = new Map<MemoryLink | undefined, number>();
   readonly #listeners: ((connected: boolean) => void)[] = [];
@@ -216,6 +258,8 @@ export class MemoryLink implements MessageLink {
   fall(): void {
     if (!this.connected) return;
     this.connected = false;
+    this.deaf = false;
+    for (const lost of [...this.#unacknowledged]) lost();
     const tell = () => {
       for (const listener of this.#listeners) listener(false);
     };
@@ -237,8 +281,28 @@ export class MemoryLink implements MessageLink {
     }
     const checked = topics[key].schema.parse(payload);
     const path = topicPath(key, levels);
-    this.broker.accept(this.owner, key, path, JSON.stringify(checked), this);
-    if (topics[key].qos === 1) await this.broker.clock.wait(this.broker.random.between(0.1, 1));
+    const { deaf } = this;
+    if (!deaf) this.broker.accept(this.owner, key, path, JSON.stringify(checked), this);
+    if (topics[key].qos === 1) {
+      const ms = deaf ? acknowledgeMaxMs : this.broker.random.between(0.1, 1);
+      await this.#acknowledged(ms, deaf);
+    }
+  }
+
+  /** Settles with the broker's word, or when none can come any more. */
+  #acknowledged(ms: number, never: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const lost = () => {
+        if (!this.#unacknowledged.delete(lost)) return;
+        reject(new ServocellError("OFFLINE", "nobody knows whether the broker has it"));
+      };
+      this.#unacknowledged.add(lost);
+      const word = () => {
+        if (never) lost();
+        else if (this.#unacknowledged.delete(lost)) resolve();
+      };
+      this.broker.clock.schedule(ms, word, this.owner);
+    });
   }
 
   subscribe<K extends TopicKey>(

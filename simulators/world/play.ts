@@ -74,7 +74,7 @@ const settleMs = 4000;
 
 export function playWorld(options: PlayOptions): Outcome {
   const world = new CellWorld(options.seed, options.cell, options.parts);
-  const restore = world.clock.install();
+  const restore = world.install();
   const listen = takeRejections((thrown) => world.crashed(world.clock.owner, thrown));
   try {
     return new Play(world, options).run();
@@ -150,7 +150,7 @@ class Play {
     if (plan !== undefined) return plan;
     const { faultsMs = usual.faultsMs, faults = usual.faults } = this.#options;
     const presses = this.#options.presses ?? usual.presses;
-    const facts = planFacts(cell);
+    const facts = { ...planFacts(cell), bytes: this.#options.parts.makeWire !== undefined };
     const named = sagas === undefined ? facts : { ...facts, sagas };
     return planFaults(named, { seed, forMs: faultsMs, faults, presses });
   }

@@ -72,6 +72,7 @@ export class VirtualClock {
   #nowUs = 0;
   #seq = 0;
   #owner = "world";
+  #running = false;
   readonly #heap = new Heap();
   /** Wall clock at the start, epoch ms; jumps add to it. */
   wallOffsetMs = 1_700_000_000_000;
@@ -105,7 +106,10 @@ export class VirtualClock {
     const previous = this.#owner;
     this.#owner = owner;
     try {
-      return work();
+      const result = work();
+      // Between two events nobody else would run what it has put on promises and nextTick.
+      if (!this.#running) drain();
+      return result;
     } finally {
       this.#owner = previous;
     }
@@ -151,7 +155,9 @@ export class VirtualClock {
       this.#heap.pop();
       if (next.dead || this.#killed.has(next.owner)) continue;
       this.#nowUs = next.atUs;
+      this.#running = true;
       this.#play(next);
+      this.#running = false;
     }
     if (!done()) this.#nowUs = Math.max(this.#nowUs, untilUs);
   }
@@ -210,6 +216,7 @@ export class VirtualClock {
 
 /** What setTimeout returns in the world; keeps the methods that libraries call. */
 class Timer {
+  readonly #arm: () => () => void;
   #cancel: () => void;
   #ended = false;
 
@@ -219,10 +226,19 @@ class Timer {
     const waitMs = Math.max(1, ms);
     const fire = () => {
       if (this.#ended) return;
-      if (again) this.#cancel = clock.schedule(waitMs, fire, owner);
+      if (again) this.#cancel = this.#arm();
       run();
     };
-    this.#cancel = clock.schedule(waitMs, fire, owner);
+    this.#arm = () => clock.schedule(waitMs, fire, owner);
+    this.#cancel = this.#arm();
+  }
+
+  /** Starts to wait again, also after it has fired. */
+  refresh(): this {
+    if (this.#ended) return this;
+    this.#cancel();
+    this.#cancel = this.#arm();
+    return this;
   }
 
   clear(): void {

@@ -13,9 +13,9 @@ import type {
 } from "#kernel/contract/payloads.js";
 import type { Statement } from "#kernel/ports.js";
 import type { TraceLine, VerdictLine } from "../judges/trace.js";
-import type { MemoryBroker } from "./message-bus.js";
 import type { MemoryStopSockets } from "./stop-sockets.js";
 import type { VirtualClock } from "./virtual-clock.js";
+import type { WorldBroker } from "./world-broker.js";
 import type { WorldPlants } from "./world-plants.js";
 
 /** Requests to a driver that ask for no motion and are in no journal. */
@@ -26,7 +26,7 @@ const commands = /^cmd\/axis\/([^/]+)\/([^/]+)$/;
 
 export interface WatchParts {
   readonly clock: VirtualClock;
-  readonly broker: MemoryBroker;
+  readonly broker: WorldBroker;
   readonly stopSockets: MemoryStopSockets;
   readonly plants: WorldPlants;
   readonly devices: ReadonlySet<string>;

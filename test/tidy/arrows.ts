@@ -94,7 +94,7 @@ export const rooms: readonly Room[] = [
     name: "campaign",
     holds: /^simulators\/campaign\//,
     rooms: ["world", "simulators", "kernel", "edge", "drivers", "loader", "service"],
-    packages: ["commander", "zod"],
+    packages: ["commander", "zod", "yaml"],
     node: "all",
   },
   {
@@ -102,7 +102,7 @@ export const rooms: readonly Room[] = [
     holds: /^simulators\/world\//,
     rooms: ["simulators", "kernel", "drivers", "loader", "service"],
     packages: ["better-sqlite3"],
-    node: ["node:timers", "node:timers/promises", "node:module", "node:util"],
+    node: ["node:timers", "node:timers/promises", "node:module", "node:util", "node:stream"],
   },
   {
     name: "simulators",

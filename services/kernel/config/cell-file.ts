@@ -76,7 +76,7 @@ export function loadCell(
 }
 
 /** Several devices of one model: its profile is read and checked once. */
-function remembered(load: LoadProfile): LoadProfile {
+export function remembered(load: LoadProfile): LoadProfile {
   const known = new Map<string, ReturnType<LoadProfile>>();
   return (id, folders) => {
     const profile = known.get(id) ?? load(id, folders);
@@ -85,7 +85,7 @@ function remembered(load: LoadProfile): LoadProfile {
   };
 }
 
-function readText(file: string): { readonly text: string } | { readonly why: string } {
+export function readText(file: string): { readonly text: string } | { readonly why: string } {
   try {
     return { text: readFileSync(file, "utf8") };
   } catch (error) {

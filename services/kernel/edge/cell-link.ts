@@ -4,6 +4,8 @@
  * The idea: every main opens them alike: `main` carries the will, `stop` carries stops, beats
  * and permits and never waits for storage [PROTOCOL 5]. It refuses to decide who needs which.
  */
+
+import type { Log } from "../ports.js";
 import type { OpenStream } from "./mqtt-connection.js";
 import { type MqttLink, openMqttLink } from "./mqtt-link.js";
 import type { ServiceContext } from "./process.js";
@@ -13,7 +15,7 @@ const stopKeepaliveS = 4;
 
 /** `open` stands for the network where there is none. */
 export function openCellLink(
-  context: Pick<ServiceContext, "config" | "boot" | "newId" | "log">,
+  context: Pick<ServiceContext, "config" | "boot" | "newId"> & { readonly log: Log },
   which: "main" | "stop",
   open?: OpenStream,
 ): MqttLink {

@@ -1,26 +1,29 @@
 /**
- * A store in memory with the behaviour of the file store, for worlds and tests.
+ * A store without a thread, with the behaviour of the file store, for worlds and tests.
  *
  * The idea: the same SQL runs on the same engine, synchronously, and the answer comes with the
- * next microtask; no thread, no disk, no real time. It refuses to survive its process, but a
- * crash in the world keeps it: close it only when the world ends.
+ * next microtask: no thread, no real time, and in memory no disk. One in memory refuses to survive
+ * its process, but a crash in the world keeps it: close it only when the world ends.
  */
 import Database from "better-sqlite3";
 import { ServocellError } from "../errors.js";
 import type { Row, Statement, Store } from "../ports.js";
 import { SqliteConnection, storeFailure } from "./sqlite-batch.js";
+import { openDatabase } from "./sqlite-open.js";
 
-class MemoryStore implements Store {
+class SynchronousStore implements Store {
   readonly #connection: SqliteConnection;
+  readonly #file: string;
   #closed = false;
   #nextId = 0;
 
-  constructor(schema: readonly string[]) {
-    this.#connection = new SqliteConnection(new Database(":memory:"), "memory");
+  constructor(schema: readonly string[], file: string, open: () => Database.Database) {
+    this.#file = file;
     try {
+      this.#connection = new SqliteConnection(open(), file);
       this.#connection.migrate(schema);
     } catch (thrown) {
-      const { code, text, sqlite } = storeFailure(thrown, "memory");
+      const { code, text, sqlite } = storeFailure(thrown, file);
       throw new ServocellError(code, text, { sqlite }, thrown);
     }
   }
@@ -31,7 +34,7 @@ class MemoryStore implements Store {
     const request = { id: this.#nextId, statements, durable: how.durable };
     const [outcome] = this.#connection.run([request]);
     if (outcome?.ok) return outcome.rows;
-    const { code, text, sqlite } = outcome ?? storeFailure(new Error("no outcome"), "memory");
+    const { code, text, sqlite } = outcome ?? storeFailure(new Error("no outcome"), this.#file);
     throw new ServocellError(code, text, { sqlite });
   }
 
@@ -44,5 +47,10 @@ class MemoryStore implements Store {
 
 /** @throws STORE_FAILED when the schema is faulty. */
 export function openMemoryStore(schema: readonly string[]): Store {
-  return new MemoryStore(schema);
+  return new SynchronousStore(schema, "memory", () => new Database(":memory:"));
+}
+
+/** The same on a file. @throws STORE_LOCKED, STORE_FAILED */
+export function openSynchronousStore(schema: readonly string[], file: string): Store {
+  return new SynchronousStore(schema, file, () => openDatabase(file));
 }

@@ -6,7 +6,6 @@
  * a file that another process holds.
  */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import Database from "better-sqlite3";
 import {
   SqliteConnection,
   type StoreOutcome,
@@ -14,6 +13,7 @@ import {
   storeFailure,
 } from "./sqlite-batch.js";
 import { makeRoom } from "./sqlite-log.js";
+import { openDatabase } from "./sqlite-open.js";
 import { RequestReader } from "./sqlite-wire.js";
 
 export interface StoreSetup {
@@ -35,27 +35,6 @@ const groupMax = 256;
  */
 const tidyAfter = 200;
 const quietMs = 200;
-/** How long an ending predecessor may still hold the file. */
-const lockWaitMs = 250;
-
-function openDatabase(file: string): Database.Database {
-  const db = new Database(file, { timeout: lockWaitMs });
-  try {
-    // Before anything else: then WAL keeps its index in memory and nobody else can join.
-    db.pragma("locking_mode = EXCLUSIVE");
-    db.pragma("journal_mode = WAL");
-    // 1000 pages: checkpoints stay short and the log some 4 MB; the file is cut back to 8 MB.
-    db.pragma("wal_autocheckpoint = 1000");
-    db.pragma("journal_size_limit = 8388608");
-    db.pragma("cache_size = -512");
-    db.exec("BEGIN IMMEDIATE; COMMIT");
-    return db;
-  } catch (thrown) {
-    db.close();
-    throw thrown;
-  }
-}
-
 function serve(port: NonNullable<typeof parentPort>, setup: StoreSetup): void {
   const say = (message: FromStore) => port.postMessage(message);
   let connection: SqliteConnection;
