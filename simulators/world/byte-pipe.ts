@@ -61,5 +61,4 @@ export class BytePipes {
     this.network.cut(owner);
     for (const pipe of this.all) if (pipe.kind === "serial") pipe.release(owner);
   }
-
 }

@@ -47,7 +47,10 @@ function planOf(depth: Depth): readonly Fault[] {
   ];
   return [
     { atMs: 100, action: start },
-    { atMs: 1500, action: { kind: "messages", forMs: 3000, drop: 0.1, repeat: 0.2, delayMaxMs: 15 } },
+    {
+      atMs: 1500,
+      action: { kind: "messages", forMs: 3000, drop: 0.1, repeat: 0.2, delayMaxMs: 15 },
+    },
     { atMs: 2500, action: { kind: "linkLoss", node: "driver-y", forMs: 300 } },
     { atMs: 3000, action: { kind: "kill", node: "driver-x", backMs: 400 } },
     { atMs: 4000, action: { kind: "linkLoss", node: "driver-z", forMs: 500, how: "halfOpen" } },
@@ -60,7 +63,11 @@ function planOf(depth: Depth): readonly Fault[] {
 /** In a macrotask of its own, so that promises drain inside the clock. */
 function play(depth: Depth): Promise<{ outcome: Outcome; seen: Seen }> {
   const cell = cellOf(depth);
-  const parts = edgeParts(cell, shown ? (line) => process.stderr.write(`${line}\n`) : undefined, depth);
+  const parts = edgeParts(
+    cell,
+    shown ? (line) => process.stderr.write(`${line}\n`) : undefined,
+    depth,
+  );
   const worlds: CellWorld[] = [];
   const prepare = (world: CellWorld) => worlds.push(world);
   const plan = planOf(depth);
@@ -98,19 +105,23 @@ test.each<[string, Depth]>([
   ["RTU on a line and on a bridge, files", { bytes: "rtu", mqtt: "memory", store: "file" }],
   ["Modbus TCP on sockets", { bytes: "tcp", mqtt: "memory", store: "memory" }],
   ["mqtt.js and aedes", { bytes: "none", mqtt: "real", store: "memory" }],
-])("deep: %s, with faults, is judged as any world and replays exactly", async (_name, depth) => {
-  const { outcome, seen } = await play(depth);
-  const { trace, findings, counts } = outcome;
-  const [worst] = findings;
-  const told = worst === undefined ? [] : timeline(trace, findings, { untilMs: worst.at + 200 });
-  const said = findings.map(({ judge, text }) => `${judge}: ${text}`);
-  expect(said.slice(0, 5), `seed ${seed}\n${told.join("\n")}`).toEqual([]);
-  expect(counts.motions).toBeGreaterThan(0);
-  // The far end reads what the driver side has framed by its own code.
-  expect(seen.refused).toBe(0);
-  if (depth.bytes !== "none") {
-    expect(seen.replies).toBeGreaterThan(300);
-    expect(seen.faults).toBeGreaterThan(10);
-  }
-  expect(hashOf((await play(depth)).outcome)).toBe(hashOf(outcome));
-}, 300_000);
+])(
+  "deep: %s, with faults, is judged as any world and replays exactly",
+  async (_name, depth) => {
+    const { outcome, seen } = await play(depth);
+    const { trace, findings, counts } = outcome;
+    const [worst] = findings;
+    const told = worst === undefined ? [] : timeline(trace, findings, { untilMs: worst.at + 200 });
+    const said = findings.map(({ judge, text }) => `${judge}: ${text}`);
+    expect(said.slice(0, 5), `seed ${seed}\n${told.join("\n")}`).toEqual([]);
+    expect(counts.motions).toBeGreaterThan(0);
+    // The far end reads what the driver side has framed by its own code.
+    expect(seen.refused).toBe(0);
+    if (depth.bytes !== "none") {
+      expect(seen.replies).toBeGreaterThan(300);
+      expect(seen.faults).toBeGreaterThan(10);
+    }
+    expect(hashOf((await play(depth)).outcome)).toBe(hashOf(outcome));
+  },
+  300_000,
+);
