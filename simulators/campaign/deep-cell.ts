@@ -10,7 +10,7 @@ import type { Checked } from "#drivers/device-model.js";
 import { loadProfile, profileIds } from "#drivers/profile-loader.js";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { type CellOptions, parseCell, readText } from "#kernel/config/cell-file.js";
-import type { Depth } from "./edge-parts.js";
+import type { Depth } from "./deep-parts.js";
 
 /** Bits a second of the lines of an RTU world: the fastest that its drives take. */
 const baud = 115_200;

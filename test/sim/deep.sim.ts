@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { deepCell } from "#simulators/campaign/deep-cell.js";
-import { type Depth, edgeParts } from "#simulators/campaign/edge-parts.js";
+import { type Depth, deepParts } from "#simulators/campaign/deep-parts.js";
 import type { CellWorld } from "#simulators/world/cell-world.js";
 import type { Fault } from "#simulators/world/fault-plan.js";
 import { type Outcome, playWorld } from "#simulators/world/play.js";
@@ -63,11 +63,8 @@ function planOf(depth: Depth): readonly Fault[] {
 /** In a macrotask of its own, so that promises drain inside the clock. */
 function play(depth: Depth): Promise<{ outcome: Outcome; seen: Seen }> {
   const cell = cellOf(depth);
-  const parts = edgeParts(
-    cell,
-    shown ? (line) => process.stderr.write(`${line}\n`) : undefined,
-    depth,
-  );
+  const say = shown ? (line: string) => process.stderr.write(`${line}\n`) : undefined;
+  const parts = deepParts(cell, depth, say);
   const worlds: CellWorld[] = [];
   const prepare = (world: CellWorld) => worlds.push(world);
   const plan = planOf(depth);
