@@ -3,8 +3,8 @@
  *
  * The idea: a seed may take the real framing of its buses, the real broker and client, and real
  * files under the same cell, the same faults and the same judges. Each costs time, so a share of
- * the seeds takes each, and who takes none loads none of these libraries (edge-parts.ts). It refuses
- * real sockets and clocks.
+ * the seeds takes each, and who takes none loads none of these libraries (edge-parts.ts). It
+ * refuses real sockets and clocks.
  */
 import "../world/world-globals.js";
 import type { CellConfig } from "#kernel/config/cell.js";

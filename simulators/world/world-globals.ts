@@ -50,10 +50,11 @@ export function installWorld(world: VirtualClock, random: SeededRandom): () => v
   const restore = world.install();
   const { random: realRandom } = Math;
   clock = world;
-  Math.random = () => random.next();
+  // The one place where it is named at all: it becomes the seed's, for libraries that ask it.
+  Object.assign(Math, { random: () => random.next() });
   return () => {
     clock = undefined;
-    Math.random = realRandom;
+    Object.assign(Math, { random: realRandom });
     restore();
   };
 }
