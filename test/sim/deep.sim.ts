@@ -3,7 +3,8 @@
  *
  * The idea: the same faults, people and judges as in protocol.sim.ts, with framing, broker, client
  * and SQLite being the product's own, and with faults that only bytes can have. Each depth is
- * played twice with one seed and has to leave the same trace. It refuses real sockets, ports and time.
+ * played twice with one seed and has to leave the same trace. It refuses real sockets, ports and
+ * time.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
