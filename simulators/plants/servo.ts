@@ -72,11 +72,25 @@ export function stepServo(
   const parts = Math.max(1, Math.ceil(options.dtMs / stepMsMax));
   const h = options.dtMs / parts / 1000;
   if (h <= 0) return from;
+  const slice = { h, stuck: options.stuck ?? false };
   let motion = from;
   for (let part = 0; part < parts; part += 1) {
-    motion = stepOnce(plant, motion, command, { h, stuck: options.stuck ?? false });
+    const next = stepOnce(plant, motion, command, slice);
+    // What one part leaves as it was, all the others would, too.
+    if (same(next, motion)) return motion;
+    motion = next;
   }
   return motion;
+}
+
+function same(a: ServoMotion, b: ServoMotion): boolean {
+  return (
+    a.demand === b.demand &&
+    a.demandVelocity === b.demandVelocity &&
+    a.position === b.position &&
+    a.velocity === b.velocity &&
+    a.limited === b.limited
+  );
 }
 
 interface Slice {

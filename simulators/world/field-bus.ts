@@ -69,10 +69,15 @@ export class MemoryWire implements Wire {
         this.onFrame(unit, pdu, reached);
         const reply = reached ? device?.handle(pdu, this.clock.nowMs) : undefined;
         if (reply === undefined || !answered) return;
-        this.clock.schedule(back, () => resolve({ kind: "reply", pdu: reply }), asker);
+        const settle = () => {
+          giveUp();
+          resolve({ kind: "reply", pdu: reply });
+        };
+        this.clock.schedule(back, settle, asker);
       };
       this.clock.schedule(out, arrive, "world");
-      this.clock.schedule(how.timeoutMs, () => resolve({ kind: "noReply", why: "timeout" }));
+      const late = () => resolve({ kind: "noReply", why: "timeout" });
+      const giveUp = this.clock.schedule(how.timeoutMs, late);
     });
   }
 
@@ -248,7 +253,9 @@ export class MemoryField implements FieldLink {
     const sentAtMs = this.lanes.clock.nowMs;
     return new Promise((resolve) => {
       const settle = (exchange: Exchange) => {
-        if (this.#open.delete(settle)) resolve(exchange);
+        if (!this.#open.delete(settle)) return;
+        giveUp();
+        resolve(exchange);
       };
       this.#open.add(settle);
       const answer = (reply: Uint8Array) => {
@@ -259,7 +266,7 @@ export class MemoryField implements FieldLink {
       const { bus, unit, client } = this;
       this.lanes.ask({ bus, lane, client, unit, pdu, answer });
       const late = () => settle({ kind: "unknown", why: "timeout" });
-      this.lanes.clock.schedule(2000, late, this.owner);
+      const giveUp = this.lanes.clock.schedule(2000, late, this.owner);
     });
   }
 

@@ -3,8 +3,9 @@
  *
  * The idea: it keeps MQTT's promises and no more. Messages of one sender to one receiver keep their
  * order; QoS 0 may be lost, QoS 1 may come twice; a killed node's will is published; a broker that
- * dies takes the retained messages along. Payloads cross as JSON text and are checked against the
- * contract, so a world sees what a real broker would. It refuses to deliver to a dead node.
+ * dies takes the retained messages along. A payload crosses as JSON text and is checked against
+ * the contract once, so a world sees what a real broker would; all receivers are handed the same
+ * frozen object, so none can change what another sees. It refuses to deliver to a dead node.
  */
 import {
   type Payload,
@@ -42,10 +43,29 @@ interface Subscription {
   readonly handler: (message: Message<TopicKey>) => void | Promise<void>;
 }
 
-interface Retained {
+/** What crosses: read and checked once, frozen to its depth. */
+interface Crossing {
   readonly key: TopicKey;
   readonly path: string;
-  readonly text: string;
+  /** The path, cut. */
+  readonly cut: readonly string[];
+  readonly levels: { readonly [name: string]: string };
+  readonly payload: unknown;
+}
+
+/** @throws ZodError for a payload that does not fit its schema. */
+function crossing<K extends TopicKey>(key: K, levels: TopicParams<K>, payload: unknown): Crossing {
+  const path = topicPath(key, levels);
+  const read = topicLevels(key, path);
+  if (read === undefined) throw new RangeError(`${path} is no topic of ${key}`);
+  const body = topics[key].schema.parse(JSON.parse(JSON.stringify(payload)));
+  return { key, path, cut: path.split("/"), levels: Object.freeze(read), payload: frozen(body) };
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  for (const inner of Object.values(value)) frozen(inner);
+  return Object.freeze(value);
 }
 
 function matches(want: readonly string[], got: readonly string[]): boolean {
@@ -56,7 +76,7 @@ export class MemoryBroker implements WorldBroker {
   /** Nodes that reach no broker, until when. */
   readonly #away = new Map<string, number>();
   readonly #links = new Set<MemoryLink>();
-  readonly #retained = new Map<string, Retained>();
+  readonly #retained = new Map<string, Crossing>();
   /** Everything that was published, for judges. */
   onPublished: (from: string, path: string, payload: unknown) => void = () => {};
   /** Everything that reached a handler, for judges. */
@@ -160,30 +180,29 @@ export class MemoryBroker implements WorldBroker {
       bootId: will.bootId,
       version: "0",
     };
-    const path = topicPath("avail", { service: will.service });
-    this.accept("broker", "avail", path, JSON.stringify(payload), undefined);
+    this.accept("broker", "avail", { service: will.service }, payload, undefined);
   }
 
   /** Takes a message and plans its deliveries. */
-  accept(
+  accept<K extends TopicKey>(
     from: string,
-    key: TopicKey,
-    path: string,
-    text: string,
+    key: K,
+    levels: TopicParams<K>,
+    payload: unknown,
     sender: MemoryLink | undefined,
   ): void {
     const spec = topics[key];
-    this.onPublished(from, path, JSON.parse(text));
-    if (spec.retain) this.#retained.set(path, { key, path, text });
-    const levels = path.split("/");
+    const message = crossing(key, levels, payload);
+    this.onPublished(from, message.path, message.payload);
+    if (spec.retain) this.#retained.set(message.path, message);
     for (const link of this.#links) {
       if (!link.connected || link.deaf) continue;
       for (const subscription of link.subscriptions) {
-        if (subscription.key !== key || !matches(subscription.filter, levels)) continue;
+        if (subscription.key !== key || !matches(subscription.filter, message.cut)) continue;
         if (spec.qos === 0 && this.random.chance(this.faults.drop)) continue;
-        this.#deliver(sender, link, subscription, path, text, false);
+        this.#deliver(sender, link, subscription, message, false);
         if (spec.qos === 1 && this.random.chance(this.faults.repeat)) {
-          this.#deliver(sender, link, subscription, path, text, false);
+          this.#deliver(sender, link, subscription, message, false);
         }
       }
     }
@@ -193,8 +212,7 @@ export class MemoryBroker implements WorldBroker {
     sender: MemoryLink | undefined,
     link: MemoryLink,
     subscription: Subscription,
-    path: string,
-    text: string,
+    { path, levels, payload }: Crossing,
     retained: boolean,
   ): void {
     const delay = this.random.between(0.1, this.faults.delayMaxMs);
@@ -204,9 +222,6 @@ export class MemoryBroker implements WorldBroker {
     const session = link.session;
     const hand = () => {
       if (!link.connected || link.deaf || link.session !== session) return;
-      const levels = topicLevels(subscription.key, path);
-      if (levels === undefined) return;
-      const payload = topics[subscription.key].schema.parse(JSON.parse(text));
       this.onDelivered(link.owner, path, payload);
       void subscription.handler({ levels, payload, retained } as unknown as Message<TopicKey>);
     };
@@ -216,15 +231,15 @@ export class MemoryBroker implements WorldBroker {
   /** What is retained on a topic, for judges. */
   retained(path: string): unknown {
     const kept = this.#retained.get(path);
-    return kept === undefined ? undefined : JSON.parse(kept.text);
+    return kept === undefined ? undefined : kept.payload;
   }
 
   /** What a new subscription gets at once. */
   sendRetained(link: MemoryLink, subscription: Subscription): void {
     for (const kept of this.#retained.values()) {
       const wanted = kept.key === subscription.key;
-      if (wanted && matches(subscription.filter, kept.path.split("/"))) {
-        this.#deliver(undefined, link, subscription, kept.path, kept.text, true);
+      if (wanted && matches(subscription.filter, kept.cut)) {
+        this.#deliver(undefined, link, subscription, kept, true);
       }
     }
   }
@@ -279,10 +294,8 @@ export class MemoryLink implements MessageLink {
     if (!this.connected) {
       throw new ServocellError("OFFLINE", `${this.owner} has no connection to the broker`);
     }
-    const checked = topics[key].schema.parse(payload);
-    const path = topicPath(key, levels);
     const { deaf } = this;
-    if (!deaf) this.broker.accept(this.owner, key, path, JSON.stringify(checked), this);
+    if (!deaf) this.broker.accept(this.owner, key, levels, payload, this);
     if (topics[key].qos === 1) {
       const ms = deaf ? acknowledgeMaxMs : this.broker.random.between(0.1, 1);
       await this.#acknowledged(ms, deaf);

@@ -13,13 +13,15 @@ interface Due {
   readonly seq: number;
   readonly owner: string;
   readonly run: () => void;
-  dead: boolean;
+  /** Where it stands in the heap; -1: not any more. */
+  place: number;
 }
 
 /** Node's own way to run what is queued on promises and nextTick; drains both. */
 const drain = (process as unknown as { _tickCallback(): void })._tickCallback.bind(process);
+const settled = Promise.resolve();
 
-/** A binary heap ordered by time, then by the order of scheduling. */
+/** A binary heap ordered by time, then by the order of scheduling; any item can be taken out. */
 class Heap {
   readonly #items: Due[] = [];
 
@@ -28,38 +30,57 @@ class Heap {
   }
 
   push(item: Due): void {
+    this.#items.push(item);
+    this.#rise(item, this.#items.length - 1);
+  }
+
+  /** Takes an item out; one that is not in it any more is left alone. */
+  take(item: Due): void {
+    const { place } = item;
+    if (place < 0) return;
+    item.place = -1;
+    const last = this.#items.pop();
+    if (last === undefined || last === item) return;
+    const above = this.#items[(place - 1) >> 1];
+    if (place > 0 && above !== undefined && before(last, above)) this.#rise(last, place);
+    else this.#sink(last, place);
+  }
+
+  #rise(item: Due, from: number): void {
     const items = this.#items;
-    let i = items.length;
-    items.push(item);
+    let i = from;
     while (i > 0) {
       const up = (i - 1) >> 1;
       const above = items[up];
       if (above === undefined || before(above, item)) break;
       items[i] = above;
+      above.place = i;
       i = up;
     }
     items[i] = item;
+    item.place = i;
   }
 
-  pop(): Due | undefined {
+  #sink(item: Due, from: number): void {
     const items = this.#items;
-    const top = items[0];
-    const last = items.pop();
-    if (top === undefined || last === undefined || items.length === 0) return top;
-    let i = 0;
+    const count = items.length;
+    let i = from;
     for (;;) {
       let down = 2 * i + 1;
-      const left = items[down];
-      if (left === undefined) break;
-      const right = items[down + 1];
-      if (right !== undefined && before(right, left)) down += 1;
-      const child = items[down];
-      if (child === undefined || before(last, child)) break;
+      if (down >= count) break;
+      let child = items[down];
+      const right = down + 1 < count ? items[down + 1] : undefined;
+      if (child !== undefined && right !== undefined && before(right, child)) {
+        down += 1;
+        child = right;
+      }
+      if (child === undefined || before(item, child)) break;
       items[i] = child;
+      child.place = i;
       i = down;
     }
-    items[i] = last;
-    return top;
+    items[i] = item;
+    item.place = i;
   }
 }
 
@@ -89,11 +110,9 @@ export class VirtualClock {
   schedule(delayMs: number, run: () => void, owner: string = this.#owner): () => void {
     const delayUs = Math.max(0, Math.round(Number.isFinite(delayMs) ? delayMs * 1000 : 0));
     this.#seq += 1;
-    const due: Due = { atUs: this.#nowUs + delayUs, seq: this.#seq, owner, run, dead: false };
+    const due: Due = { atUs: this.#nowUs + delayUs, seq: this.#seq, owner, run, place: -1 };
     this.#heap.push(due);
-    return () => {
-      due.dead = true;
-    };
+    return () => this.#heap.take(due);
   }
 
   /** A promise that settles after `delayMs` of virtual time; never, if its owner is killed. */
@@ -152,8 +171,8 @@ export class VirtualClock {
     while (!done()) {
       const next = this.#heap.first;
       if (next === undefined || next.atUs > untilUs) break;
-      this.#heap.pop();
-      if (next.dead || this.#killed.has(next.owner)) continue;
+      this.#heap.take(next);
+      if (this.#killed.size > 0 && this.#killed.has(next.owner)) continue;
       this.#nowUs = next.atUs;
       this.#running = true;
       this.#play(next);
@@ -193,6 +212,7 @@ export class VirtualClock {
       clearInterval: globalThis.clearInterval,
       dateNow: Date.now,
       performanceNow: performance.now,
+      queueMicrotask: globalThis.queueMicrotask,
     };
     const globals = globalThis as unknown as { [name: string]: unknown };
     globals.setTimeout = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
@@ -201,6 +221,8 @@ export class VirtualClock {
       new Timer(this, ms, () => run(...args), true);
     globals.clearTimeout = (timer: unknown) => timer instanceof Timer && timer.clear();
     globals.clearInterval = (timer: unknown) => timer instanceof Timer && timer.clear();
+    // The same queue in the same order, without the async resource that Node makes for each.
+    globals.queueMicrotask = (run: () => void) => void settled.then(run);
     Date.now = () => Math.floor(this.wallOffsetMs + this.nowMs);
     performance.now = () => this.nowMs;
     return () => {
@@ -208,6 +230,7 @@ export class VirtualClock {
       globals.setInterval = saved.setInterval;
       globals.clearTimeout = saved.clearTimeout;
       globals.clearInterval = saved.clearInterval;
+      globals.queueMicrotask = saved.queueMicrotask;
       Date.now = saved.dateNow;
       performance.now = saved.performanceNow;
     };
