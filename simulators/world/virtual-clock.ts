@@ -167,7 +167,7 @@ export class VirtualClock {
 
   /** Runs events until virtual `untilMs`, or until `done` says so. */
   run(untilMs: number, done: () => boolean = () => false): void {
-    const untilUs = untilMs * 1000;
+    const untilUs = Math.round(untilMs * 1000);
     while (!done()) {
       const next = this.#heap.first;
       if (next === undefined || next.atUs > untilUs) break;
