@@ -62,8 +62,8 @@ export function rangeOf(point: Pick<PointSpec, "type" | "bits">): { min: bigint;
 function arranged(words: readonly number[], order: Order): readonly number[] {
   const byteSwapped = order === "BADC" || order === "DCBA";
   const wordSwapped = (order === "CDAB" || order === "DCBA") && words.length > 1;
-  const bytes = byteSwapped ? words.map((w) => ((w & 0xff) << 8) | (w >> 8)) : [...words];
-  return wordSwapped ? bytes.reverse() : bytes;
+  const bytes = byteSwapped ? words.map((w) => ((w & 0xff) << 8) | (w >> 8)) : words;
+  return wordSwapped ? bytes.toReversed() : bytes;
 }
 
 function isSigned(type: PointType): boolean {
@@ -78,25 +78,41 @@ export function decodeRaw(
 ): number | undefined {
   const needed = Math.max(1, typeBytes[point.type] / 2);
   if (words.length < needed) return undefined;
-  const list = arranged(words.slice(0, needed), order);
-  let value = list.reduce((sum, w) => sum * 0x1_0000n + BigInt(w), 0n);
+  const list = arranged(words.length === needed ? words : words.slice(0, needed), order);
+  const number = needed > 2 ? decodeWide(point, list) : decodeNarrow(point, list);
+  if (number === undefined || !Number.isSafeInteger(number)) return undefined;
+  return point.invalid?.includes(number) === true ? undefined : number;
+}
+
+type Narrow = Pick<PointSpec, "type" | "byte" | "bits" | "mask">;
+
+/** Up to two words, most significant first: numbers hold them exactly, and are quick. */
+function decodeNarrow(point: Narrow, [first = 0, second]: readonly number[]): number | undefined {
+  let value = second === undefined ? first : first * 0x1_0000 + second;
   if (point.type === "u8" || point.type === "i8") {
-    value = point.byte === "high" ? value >> 8n : value & 0xffn;
+    value = point.byte === "high" ? value >> 8 : value & 0xff;
   }
+  if (point.bits !== undefined) {
+    value = Math.floor(value / 2 ** point.bits.from) % 2 ** point.bits.width;
+  }
+  if (point.mask !== undefined) value = (value & point.mask) >>> 0;
+  if (point.type === "bool") return value === 0 ? 0 : 1;
+  if (point.type === "bcd16") {
+    const digits = value.toString(16);
+    return /^\d+$/.test(digits) ? Number(digits) : undefined;
+  }
+  const range = 2 ** (8 * typeBytes[point.type]);
+  return isSigned(point.type) && value >= range / 2 ? value - range : value;
+}
+
+function decodeWide(point: Narrow, list: readonly number[]): number {
+  let value = list.reduce((sum, w) => sum * 0x1_0000n + BigInt(w), 0n);
   if (point.bits !== undefined) {
     value = (value >> BigInt(point.bits.from)) & (2n ** BigInt(point.bits.width) - 1n);
   }
   if (point.mask !== undefined) value &= BigInt(point.mask);
-  if (point.type === "bool") value = value === 0n ? 0n : 1n;
-  if (point.type === "bcd16") {
-    const digits = value.toString(16);
-    if (!/^\d+$/.test(digits)) return undefined;
-    value = BigInt(digits);
-  }
   if (isSigned(point.type)) value = BigInt.asIntN(8 * typeBytes[point.type], value);
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) return undefined;
-  return point.invalid?.includes(number) === true ? undefined : number;
+  return Number(value);
 }
 
 /**
@@ -147,8 +163,17 @@ export function toRaw(user: number, scaling: Scaling): Encoded<number> {
   return { ok: true, value: raw };
 }
 
+const exactMost = 2 ** 53 - 1;
+
 /** Raw → user units. */
 export function fromRaw(raw: number, scaling: Scaling): number {
+  const { scale, offset } = scaling;
+  const d = Number(offset.d) * Number(scale.n);
+  const n = (raw * Number(offset.d) - Number(offset.n)) * Number(scale.d);
+  // Whole numbers that a number holds exactly: their quotient is the nearest number, too.
+  if (scaling.inverse !== true && Math.abs(n) <= exactMost && Math.abs(d) <= exactMost) {
+    return n === 0 ? 0 : n / d;
+  }
   const scaled = subtract(rational(BigInt(raw)), scaling.offset);
   if (scaling.inverse !== true) return toNumber(divide(scaled, scaling.scale));
   // A ramp of no time is without bound.

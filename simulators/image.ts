@@ -45,6 +45,8 @@ export class RegisterImage {
   readonly #writable: Layout;
   #memory = new Map<number, number>();
   #coilMemory = new Map<number, number>();
+  /** What points hold, worked out since the last change. */
+  readonly #held = new Map<string, number>();
   /** Settings of the device that this profile can read but not write. */
   #settings: Readonly<Record<string, number>> = {};
 
@@ -65,12 +67,22 @@ export class RegisterImage {
   reset(defaults: Readonly<Record<string, number>>): void {
     this.#memory = new Map();
     this.#coilMemory = new Map();
+    this.#held.clear();
     this.#settings = defaults;
     for (const [name, value] of Object.entries(defaults)) this.put(name, value);
   }
 
   /** What a point holds: its last write, or its default; 0 where there is neither. */
   written(name: string): number {
+    let value = this.#held.get(name);
+    if (value === undefined) {
+      value = this.#worth(name);
+      this.#held.set(name, value);
+    }
+    return value;
+  }
+
+  #worth(name: string): number {
     const point = this.#points[name];
     if (point?.write === undefined) return this.#settings[name] ?? 0;
     if (point.type === "bool") return this.#coilMemory.get(point.write.address) ?? 0;
@@ -114,6 +126,7 @@ export class RegisterImage {
       before.set(address + i, memory.get(address + i) ?? 0);
     }
     for (const [i, word] of words.entries()) memory.set(address + i, word);
+    this.#held.clear();
     return { coils, before, points: [...points] };
   }
 
@@ -135,6 +148,7 @@ export class RegisterImage {
   undo(trace: WriteTrace): void {
     const memory = trace.coils ? this.#coilMemory : this.#memory;
     for (const [address, word] of trace.before) memory.set(address, word);
+    this.#held.clear();
   }
 
   /** FC23 reads what FC03 does [MODBUS 6.17]. */
@@ -147,7 +161,7 @@ export class RegisterImage {
   #shown(part: Part, own: Readonly<Record<string, number>>): number {
     const value = own[part.name] ?? this.written(part.name);
     if (part.point.type === "bool") return value === 0 ? 0 : 1;
-    return encode(part.point, this.#orderOf(part.point), value)[part.index] ?? 0;
+    return wordAt(part.point, this.#orderOf(part.point), value, part.index);
   }
 
   /** Puts a number where a point lies, beside what else lies there. */
@@ -155,6 +169,7 @@ export class RegisterImage {
     const point = this.#points[name];
     if (point?.write === undefined) return;
     const address = point.write.address;
+    this.#held.clear();
     if (point.type === "bool") {
       this.#coilMemory.set(address, value === 0 ? 0 : 1);
       return;
@@ -162,9 +177,8 @@ export class RegisterImage {
     const others = this.#wordsAt(address, wordsOf(point)).map(
       (word, i) => word & ~maskOf(point, i),
     );
-    const words = encode(point, this.#orderOf(point), value);
-    for (const [i, word] of words.entries()) {
-      this.#memory.set(address + i, (others[i] ?? 0) | word);
+    for (const [i, other] of others.entries()) {
+      this.#memory.set(address + i, other | wordAt(point, this.#orderOf(point), value, i));
     }
   }
 
@@ -231,27 +245,31 @@ function swapped(word: number): number {
 }
 
 /** Most significant word first, or as the order says: CDAB words, BADC bytes, DCBA both. */
-function arranged(words: readonly number[], order: string): number[] {
-  const byWord = order === "CDAB" || order === "DCBA" ? words.toReversed() : [...words];
-  return order === "BADC" || order === "DCBA" ? byWord.map(swapped) : byWord;
+function isReversed(order: string): boolean {
+  return order === "CDAB" || order === "DCBA";
 }
 
-function encode(point: PointSpec, order: string, value: number): number[] {
+function inOrder(word: number, order: string): number {
+  return order === "BADC" || order === "DCBA" ? swapped(word) : word;
+}
+
+/** The word `index` of a number as it goes over the wire; 0 behind its last. */
+function wordAt(point: PointSpec, order: string, value: number, index: number): number {
   const bits = bitsOf[point.type];
-  const whole = BigInt.asUintN(64, BigInt(Math.trunc(value)));
+  const count = wordsOf(point);
+  if (index >= count) return 0;
   if (point.type === "bits" && point.bits !== undefined) {
-    const field = Number(whole) & ((1 << point.bits.width) - 1);
-    return [field << point.bits.from];
+    return (value & ((1 << point.bits.width) - 1)) << point.bits.from;
   }
-  if (bits === 8) {
-    const byte = Number(whole & 0xffn);
-    return [point.byte === "high" ? byte << 8 : byte];
-  }
-  if (point.type === "bcd16") return [Number.parseInt(String(Math.trunc(value)), 16) & 0xffff];
-  const words = Array.from({ length: bits / 16 }, (_, i) => {
-    return Number((whole >> BigInt(bits - 16 * (i + 1))) & 0xffffn);
-  });
-  return arranged(words, order);
+  if (bits === 8) return point.byte === "high" ? (value & 0xff) << 8 : value & 0xff;
+  if (point.type === "bcd16") return Number.parseInt(String(Math.trunc(value)), 16) & 0xffff;
+  const place = isReversed(order) ? index : count - 1 - index;
+  // Up to 32 bits the operators of numbers do; they take what is above away.
+  const word =
+    bits <= 32
+      ? (value >>> (16 * place)) & 0xffff
+      : Number((BigInt(Math.trunc(value)) >> BigInt(16 * place)) & 0xffffn);
+  return inOrder(word, order);
 }
 
 function decode(point: PointSpec, order: string, words: readonly number[]): number {
@@ -260,10 +278,20 @@ function decode(point: PointSpec, order: string, words: readonly number[]): numb
     return (first >> point.bits.from) & ((1 << point.bits.width) - 1);
   }
   const bits = bitsOf[point.type];
-  const signed = point.type.startsWith("i");
   if (point.type === "bcd16") return Number.parseInt(first.toString(16), 10);
-  let whole = 0n;
-  if (bits === 8) whole = BigInt(point.byte === "high" ? first >> 8 : first & 0xff);
-  else for (const word of arranged(words, order)) whole = (whole << 16n) | BigInt(word);
-  return Number(signed ? BigInt.asIntN(bits, whole) : whole);
+  if (bits === 8) return signedBy(point, point.byte === "high" ? first >> 8 : first & 0xff);
+  const list = isReversed(order) ? words.toReversed() : words;
+  if (bits > 48) {
+    let whole = 0n;
+    for (const word of list) whole = (whole << 16n) | BigInt(inOrder(word, order));
+    return Number(point.type.startsWith("i") ? BigInt.asIntN(bits, whole) : whole);
+  }
+  let whole = 0;
+  for (const word of list) whole = whole * 0x1_0000 + inOrder(word, order);
+  return signedBy(point, whole);
+}
+
+function signedBy(point: PointSpec, whole: number): number {
+  const bits = bitsOf[point.type];
+  return point.type.startsWith("i") && whole >= 2 ** (bits - 1) ? whole - 2 ** bits : whole;
 }

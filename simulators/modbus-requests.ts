@@ -74,8 +74,19 @@ function read(fc: number, pdu: Uint8Array, tables: DeviceTables): Uint8Array | n
   if (count < 1 || count > most) return illegalValue;
   const words = tables.read(fc, word16(pdu, 1), count);
   if (words === undefined) return illegalAddress;
-  const bytes = bits ? packed(words) : words.flatMap((word) => [word >> 8, word & 0xff]);
-  return Uint8Array.of(fc, bytes.length, ...bytes);
+  if (bits) {
+    const bytes = packed(words);
+    return Uint8Array.of(fc, bytes.length, ...bytes);
+  }
+  const reply = new Uint8Array(2 + 2 * words.length);
+  reply[0] = fc;
+  reply[1] = 2 * words.length;
+  for (let i = 0; i < words.length; i += 1) {
+    const word = words[i] ?? 0;
+    reply[2 + 2 * i] = word >> 8;
+    reply[3 + 2 * i] = word;
+  }
+  return reply;
 }
 
 /** The first bit is the lowest of the first byte [MODBUS 6.1]. */

@@ -74,19 +74,42 @@ export type TopicFilter<K extends TopicKey> = Partial<TopicParams<K>>;
 /** Fills the levels; a missing level becomes `+`. */
 export function topicPath<K extends TopicKey>(key: K, levels: TopicFilter<K>): string {
   const given = levels as { readonly [name: string]: string | undefined };
-  return topics[key].pattern.replace(/\{(\w+)\}/g, (_, name: string) => given[name] ?? "+");
+  let path = "";
+  for (const { name, text } of partsOf(key)) {
+    path += path === "" ? "" : "/";
+    path += name === undefined ? text : (given[name] ?? "+");
+  }
+  return path;
+}
+
+/** The levels of a pattern; `name` of a variable one. */
+interface Part {
+  readonly text: string;
+  readonly name?: string;
+}
+
+const partsByKey = new Map<TopicKey, readonly Part[]>();
+
+function partsOf(key: TopicKey): readonly Part[] {
+  const known = partsByKey.get(key);
+  if (known !== undefined) return known;
+  const parts = topics[key].pattern.split("/").map((text) => {
+    return text.startsWith("{") ? { text, name: text.slice(1, -1) } : { text };
+  });
+  partsByKey.set(key, parts);
+  return parts;
 }
 
 /** Reads the levels back from a concrete topic; undefined when it is another topic. */
 export function topicLevels<K extends TopicKey>(key: K, path: string): TopicParams<K> | undefined {
-  const want = topics[key].pattern.split("/");
+  const want = partsOf(key);
   const got = path.split("/");
   if (want.length !== got.length) return undefined;
   const levels: { [name: string]: string } = {};
-  for (const [i, level] of want.entries()) {
+  for (const [i, { text, name }] of want.entries()) {
     const value = got[i] ?? "";
-    if (level.startsWith("{")) levels[level.slice(1, -1)] = value;
-    else if (level !== value) return undefined;
+    if (name !== undefined) levels[name] = value;
+    else if (text !== value) return undefined;
   }
   return levels as TopicParams<K>;
 }
