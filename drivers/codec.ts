@@ -169,11 +169,11 @@ const exactMost = 2 ** 53 - 1;
 export function fromRaw(raw: number, scaling: Scaling): number {
   const { scale, offset } = scaling;
   const d = Number(offset.d) * Number(scale.n);
-  const n = (raw * Number(offset.d) - Number(offset.n)) * Number(scale.d);
+  const whole = raw * Number(offset.d);
+  const n = (whole - Number(offset.n)) * Number(scale.d);
   // Whole numbers that a number holds exactly: their quotient is the nearest number, too.
-  if (scaling.inverse !== true && Math.abs(n) <= exactMost && Math.abs(d) <= exactMost) {
-    return n === 0 ? 0 : n / d;
-  }
+  const exact = Math.abs(whole) <= exactMost && Math.abs(n) <= exactMost && d <= exactMost;
+  if (scaling.inverse !== true && exact && d > 0) return n === 0 ? 0 : n / d;
   const scaled = subtract(rational(BigInt(raw)), scaling.offset);
   if (scaling.inverse !== true) return toNumber(divide(scaled, scaling.scale));
   // A ramp of no time is without bound.

@@ -64,9 +64,20 @@ export function stateOf(profile: Profile, look: Lookup): DriveState | undefined 
   return pairs.find(({ mask, value }) => (word & mask) === value)?.state ?? "unknown";
 }
 
-function every(answers: readonly (boolean | undefined)[]): boolean | undefined {
-  if (answers.includes(false)) return false;
-  return answers.includes(undefined) ? undefined : true;
+/** False as soon as one is `no`; undefined when one is missing; else true. */
+function none(
+  tests: readonly Test[],
+  no: boolean,
+  look: Lookup,
+  values: OperandValues,
+): boolean | undefined {
+  let missing = false;
+  for (const test of tests) {
+    const answer = test.ask(look, values);
+    if (answer === no) return false;
+    if (answer === undefined) missing = true;
+  }
+  return missing ? undefined : true;
 }
 
 function not(answer: boolean | undefined): boolean | undefined {
@@ -83,13 +94,11 @@ export function compileCondition(condition: Condition, context: ConditionContext
   const { profile } = context;
   if (condition.all !== undefined) {
     const tests = condition.all.map((one) => compileCondition(one, context));
-    return joined(tests, (look, values) => every(tests.map((one) => one.ask(look, values))));
+    return joined(tests, (look, values) => none(tests, false, look, values));
   }
   if (condition.any !== undefined) {
     const tests = condition.any.map((one) => compileCondition(one, context));
-    return joined(tests, (look, values) =>
-      not(every(tests.map((one) => not(one.ask(look, values))))),
-    );
+    return joined(tests, (look, values) => not(none(tests, true, look, values)));
   }
   if (condition.not !== undefined) {
     const test = compileCondition(condition.not, context);

@@ -4,7 +4,7 @@
  * The idea: a meaning is as good as its worst reading, and carries the oldest time among them; a
  * flag that the profile does not have is a reason like any other. It refuses to guess.
  */
-import type { ConditionContext, Test } from "./condition.js";
+import type { ConditionContext, Lookup, Test } from "./condition.js";
 import { compileCondition, noOperands, stateOf } from "./condition.js";
 import type { DeviceView, PointTable } from "./device-model.js";
 import type { Profile } from "./profile.js";
@@ -17,7 +17,7 @@ function pointReading(points: PointTable, name: string | undefined): Reading<num
   return points.get(name) ?? { ok: false, reason: "never-read", atMs: 0 };
 }
 
-function lookup(points: PointTable) {
+function lookup(points: PointTable): Lookup {
   return (name: string) => {
     const reading = points.get(name);
     return reading?.ok === true ? reading.value : undefined;
@@ -25,7 +25,11 @@ function lookup(points: PointTable) {
 }
 
 /** The answer of a test over readings: the first bad one decides, else the oldest time counts. */
-function ask(test: Test | undefined, points: PointTable): Reading<boolean> {
+function ask(
+  test: Test | undefined,
+  points: PointTable,
+  look: Lookup = lookup(points),
+): Reading<boolean> {
   if (test === undefined) return notInProfile;
   let atMs = Number.POSITIVE_INFINITY;
   for (const name of test.points) {
@@ -33,7 +37,7 @@ function ask(test: Test | undefined, points: PointTable): Reading<boolean> {
     if (!reading.ok) return reading;
     atMs = Math.min(atMs, reading.atMs);
   }
-  const value = test.ask(lookup(points), noOperands);
+  const value = test.ask(look, noOperands);
   return value === undefined
     ? { ok: false, reason: "invalid-value", atMs }
     : { ok: true, value, atMs };
@@ -86,9 +90,10 @@ export function compileMeaning(context: ConditionContext): Meaning {
   const signals = signalNames(profile);
   return {
     view: (points) => {
-      const flag = (name: string) => ask(flags.get(name), points);
+      const look = lookup(points);
+      const flag = (name: string) => ask(flags.get(name), points, look);
       const word = pointReading(points, status.state.point);
-      const state = stateOf(profile, lookup(points)) ?? "unknown";
+      const state = stateOf(profile, look) ?? "unknown";
       return {
         state: word.ok ? { ok: true, value: state, atMs: word.atMs } : word,
         enabled: flag("enabled"),

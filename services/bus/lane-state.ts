@@ -196,8 +196,20 @@ export function wakeAt(state: LanesState, nowMs: Ms): Ms | undefined {
 }
 
 /** When a waiting request is answered without having been sent (again). */
-export function dueAt(state: LanesState, request: Request): Ms {
+export function dueAt({ link }: Pick<LanesState, "link">, request: Request): Ms {
   const dueMs = request.sinceMs + (request.left ? answerMsMax : unsentMsMax);
-  if (state.link.up || request.lane !== "poll") return dueMs;
-  return Math.min(dueMs, Math.max(request.sinceMs, state.link.sinceMs + linkGraceMs));
+  if (link.up || request.lane !== "poll") return dueMs;
+  return Math.min(dueMs, Math.max(request.sinceMs, link.sinceMs + linkGraceMs));
+}
+
+/** Another map that differs in one entry; undefined takes it out. */
+export function changed<V>(
+  map: ReadonlyMap<number, V>,
+  key: number,
+  value: V | undefined,
+): ReadonlyMap<number, V> {
+  const other = new Map(map);
+  if (value === undefined) other.delete(key);
+  else other.set(key, value);
+  return other;
 }

@@ -1,9 +1,9 @@
 /**
  * The state of the lane scheduler while one input is worked on.
  *
- * The idea: a copy of the state with the verbs of lanes.machine.ts (refuse, repeat, dispatch),
- * which collects effects as it goes; what it began with stays as it was. It refuses to decide
- * what an input means.
+ * The idea: the state with the verbs of lanes.machine.ts (refuse, repeat, dispatch), which collects
+ * effects as it goes; it copies what it changes, and what it began with stays as it was. It
+ * refuses to decide what an input means.
  */
 import {
   exceptionNeverSent,
@@ -24,13 +24,13 @@ import {
   probeIntervalMs,
   probeShare,
   queuedProbeShare,
-  type Silence,
 } from "./lane-silence.js";
 import {
   type Axis,
   answerMsMax,
   busyPauseMs,
   busyRetryMax,
+  changed,
   dueAt,
   firstByteMsDefault,
   type LaneName,
@@ -52,15 +52,15 @@ export class Work {
   readonly nowMs: Ms;
   readonly waiting: Request[];
   readonly inFlight: Request[];
-  readonly silence: Map<number, Silence>;
-  readonly turns: Map<number, number>;
+  silence: LanesState["silence"];
+  #turns: LanesState["turns"];
   readonly #options: LanesOptions;
-  readonly #served: { [L in LaneName]: number };
+  #served: LanesState["served"];
   readonly #effects: LanesEffect[] = [];
   /** Carried out before the others: nobody's answer goes before a stop. */
   readonly #stops: LanesEffect[] = [];
-  readonly #busy: Map<number, Ms>;
-  readonly #axes: Map<number, Axis>;
+  #busy: LanesState["busy"];
+  #axes: LanesState["axes"];
   #window: LanesState["stops"];
   #turn: number;
   #heldBy: Held | undefined;
@@ -71,12 +71,12 @@ export class Work {
     this.nowMs = nowMs;
     this.waiting = [...state.waiting];
     this.inFlight = [...state.inFlight];
-    this.silence = new Map(state.silence);
-    this.turns = new Map(state.turns);
+    this.silence = state.silence;
+    this.#turns = state.turns;
     this.#options = state.options;
-    this.#served = { ...state.served };
-    this.#busy = new Map(state.busy);
-    this.#axes = new Map(state.axes);
+    this.#served = state.served;
+    this.#busy = state.busy;
+    this.#axes = state.axes;
     this.#window = state.stops;
     this.#turn = state.turn;
     this.#heldBy = state.held;
@@ -95,7 +95,7 @@ export class Work {
       waiting: this.waiting,
       inFlight: this.inFlight,
       served: this.#served,
-      turns: this.turns,
+      turns: this.#turns,
       turn: this.#turn,
       silence: this.silence,
       held: this.#heldBy,
@@ -126,11 +126,10 @@ export class Work {
 
   /** A tool that asks without end fills its own queue, never that of a unit's driver. */
   full({ unit, lane, client }: Request): boolean {
-    if (lane !== "poll") {
-      return this.waiting.filter((r) => r.unit === unit && r.lane === lane).length >= queueMax;
-    }
-    if (this.waiting.length >= waitingMax) return true;
-    return this.waiting.filter((r) => r.client === client && r.lane === lane).length >= queueMax;
+    if (lane === "poll" && this.waiting.length >= waitingMax) return true;
+    if (this.waiting.length < queueMax) return false;
+    const own = (r: Request) => (lane === "poll" ? r.client === client : r.unit === unit);
+    return this.waiting.filter((r) => r.lane === lane && own(r)).length >= queueMax;
   }
 
   /** Unit 0 is everybody on a line: written only where all units take that, read never. */
@@ -151,8 +150,7 @@ export class Work {
 
   setAxis(unit: number, axis: Axis | undefined): boolean {
     if (this.#axes.get(unit) === axis) return false;
-    if (axis === undefined) this.#axes.delete(unit);
-    else this.#axes.set(unit, axis);
+    this.#axes = changed(this.#axes, unit, axis);
     return true;
   }
 
@@ -170,7 +168,8 @@ export class Work {
   }
 
   #stopping(): boolean {
-    return [...this.waiting, ...this.inFlight].some((r) => r.lane === "stop");
+    const stops = (r: Request) => r.lane === "stop";
+    return this.waiting.some(stops) || this.inFlight.some(stops);
   }
 
   #hurry(): void {
@@ -179,6 +178,7 @@ export class Work {
 
   /** Takes requests out of the queue without an answer. */
   drop(which: (request: Request) => boolean): readonly Request[] {
+    if (this.waiting.length === 0) return [];
     const gone = this.waiting.filter(which);
     if (gone.length > 0) {
       this.waiting.splice(0, this.waiting.length, ...this.waiting.filter((r) => !which(r)));
@@ -188,9 +188,7 @@ export class Work {
 
   /** Takes requests out of the queue and answers them. */
   refuse(which: (request: Request) => boolean): boolean {
-    const gone = this.drop(which);
-    for (const request of gone) this.answerBad(request);
-    return gone.length > 0;
+    return this.drop(which).map((request) => this.answerBad(request)).length > 0;
   }
 
   setLink(up: boolean): void {
@@ -222,14 +220,11 @@ export class Work {
     }
     const silence = this.silence.get(request.unit);
     if (request.lane === "command" || !silence || !isSilent(silence)) return true;
-    const share = this.line ? probeShare : queuedProbeShare;
-    const intervalMs = probeIntervalMs(
-      this.silence,
-      request.unit,
-      this.#shared ? share : undefined,
-    );
+    const most = this.line ? probeShare : queuedProbeShare;
+    const share = this.#shared ? most : undefined;
+    const intervalMs = probeIntervalMs(this.silence, request.unit, share);
     if (this.nowMs - silence.probedAtMs < intervalMs) return false;
-    this.silence.set(request.unit, { ...silence, probedAtMs: this.nowMs });
+    this.silence = changed(this.silence, request.unit, { ...silence, probedAtMs: this.nowMs });
     return true;
   }
 
@@ -239,9 +234,9 @@ export class Work {
     if (isBehind(this.silence, this.#heldBy, { unit, nowMs: this.nowMs })) return;
     const before = this.silence.get(unit);
     // Who is overtaken by its neighbours' replies keeps no wire from them.
-    const endMs = heldMs === undefined ? this.nowMs : sentAtMs + heldMs;
-    const after = afterTimeout(before, { sentAtMs, nowMs: endMs });
-    this.silence.set(unit, after);
+    const nowMs = heldMs === undefined ? this.nowMs : sentAtMs + heldMs;
+    const after = afterTimeout(before, { sentAtMs, nowMs });
+    this.silence = changed(this.silence, unit, after);
     if (!this.line && this.#shared && heldMs === undefined) {
       const sinceMs = this.#heldBy?.unit === unit ? this.#heldBy.sinceMs : this.nowMs;
       this.#heldBy = { unit, sinceMs, atMs: this.nowMs };
@@ -262,7 +257,8 @@ export class Work {
     if (held === undefined) return;
     const silence = this.silence.get(held.unit);
     if (silence !== undefined && unit !== held.unit) {
-      this.silence.set(held.unit, afterWait(silence, held, { sentAtMs, nowMs: this.nowMs }));
+      const waited = afterWait(silence, held, { sentAtMs, nowMs: this.nowMs });
+      this.silence = changed(this.silence, held.unit, waited);
     }
     this.#heldBy = heard || silence === undefined ? undefined : { ...held, atMs: this.nowMs };
   }
@@ -279,15 +275,16 @@ export class Work {
 
   /** The unit itself has replied; whether that changes anything. */
   heard(unit: number): boolean {
-    const wasBusy = this.#busy.delete(unit);
+    const wasBusy = this.#busy.has(unit);
+    if (wasBusy) this.#busy = changed(this.#busy, unit, undefined);
     const before = this.silence.get(unit);
     if (before === undefined) return wasBusy;
     const after = afterReply(before);
     if (after !== undefined) {
-      this.silence.set(unit, after);
+      this.silence = changed(this.silence, unit, after);
       return true;
     }
-    this.silence.delete(unit);
+    this.silence = changed(this.silence, unit, undefined);
     if (before.good > 0) this.#effects.push({ kind: "unit", unit, up: true });
     return true;
   }
@@ -296,7 +293,7 @@ export class Work {
   askAgain(request: Request): boolean {
     const busy = (request.busy ?? 0) + 1;
     if (!isReadFunction(request.pdu[0] ?? 0) || request.lane === "stop") return false;
-    this.#busy.set(request.unit, this.nowMs + busyPauseMs);
+    this.#busy = changed(this.#busy, request.unit, this.nowMs + busyPauseMs);
     if (busy > busyRetryMax) return false;
     this.waiting.push({ ...request, busy, left: true });
     return true;
@@ -315,8 +312,7 @@ export class Work {
   }
 
   expire(): boolean {
-    const state = this.#state();
-    return this.refuse((r) => this.nowMs >= dueAt(state, r));
+    return this.refuse((r) => this.nowMs >= dueAt(this, r));
   }
 
   /** Hands over all that may go now. */
@@ -350,7 +346,15 @@ export class Work {
     });
   }
 
+  /** A client is gone; whether it had had a turn. */
+  forget(client: number): boolean {
+    const had = this.#turns.has(client);
+    if (had) this.#turns = changed(this.#turns, client, undefined);
+    return had;
+  }
+
   #pick(lane: LaneName): Request | undefined {
+    if (!this.waiting.some((r) => r.lane === lane)) return undefined;
     const order = orderOf(this.#state(), lane);
     return firstOf(this.waiting, order, (r) => r.lane === lane && this.#mayGo(r, lane));
   }
@@ -374,9 +378,9 @@ export class Work {
     const sent = { ...fresh, sends: request.sends + 1, sentAtMs: this.nowMs };
     this.waiting.splice(this.waiting.indexOf(request), 1);
     this.inFlight.push(sent);
-    this.#served[request.lane] = request.unit;
+    this.#served = { ...this.#served, [request.lane]: request.unit };
     this.#turn += 1;
-    this.turns.set(request.client, this.#turn);
+    this.#turns = changed(this.#turns, request.client, this.#turn);
     const leftMs = answerMsMax - (this.nowMs - request.sinceMs);
     const stop = request.lane === "stop";
     const effects = stop ? this.#stops : this.#effects;

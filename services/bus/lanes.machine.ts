@@ -49,7 +49,7 @@ function apply(work: Work, input: LanesInput): boolean {
       work.waited({ unit: input.unit, sentAtMs: 0 }, true);
       return work.heard(input.unit);
     case "clientClosed": {
-      const had = work.turns.delete(input.client);
+      const had = work.forget(input.client);
       // A stop that has left once goes on: its repeats belong to the axis, not to the caller.
       const gone = (r: Request) => r.client === input.client && !(r.left && r.lane === "stop");
       return work.drop(gone).length > 0 || had;
