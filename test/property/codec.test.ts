@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { decodeRaw, encodeRaw, fromRaw, rangeOf, toRaw } from "#drivers/codec.js";
 import { type PointSpec, pointTypes } from "#drivers/profile.js";
 import { orders } from "#drivers/profile-facts.js";
-import { rational } from "#drivers/rational.js";
+import { divide, rational, subtract, toNumber } from "#drivers/rational.js";
 
 type Shape = Pick<PointSpec, "type" | "byte" | "bits">;
 
@@ -84,5 +84,26 @@ it("user units and back: every count of 32 bits survives any gear, pitch and enc
       },
     ),
     { numRuns: 1000 },
+  );
+});
+
+it("raw to user units: the number nearest to the exact fraction, whatever gear and offset", () => {
+  const part = fc.bigInt({ min: -(2n ** 40n), max: 2n ** 40n });
+  const whole = fc.bigInt({ min: 1n, max: 2n ** 40n });
+  fc.assert(
+    fc.property(fc.maxSafeInteger(), whole, whole, part, whole, (raw, n, d, on, od) => {
+      const scaling = { scale: rational(n, d), offset: rational(on, od) };
+      const exact = divide(subtract(rational(BigInt(raw)), scaling.offset), scaling.scale);
+      expect(fromRaw(raw, scaling)).toBe(toNumber(exact));
+    }),
+    { numRuns: 500 },
+  );
+  fc.assert(
+    fc.property(fc.integer(), fc.integer({ min: 1, max: 5000 }), (raw, pitch) => {
+      const scaling = { scale: rational(131_072n, BigInt(pitch)), offset: rational(3n, 7n) };
+      const exact = divide(subtract(rational(BigInt(raw)), scaling.offset), scaling.scale);
+      expect(fromRaw(raw, scaling)).toBe(toNumber(exact));
+    }),
+    { numRuns: 500 },
   );
 });

@@ -173,3 +173,16 @@ test("without power the shaft runs down by friction and the demand is where the 
   expect(trace.at(-1)?.velocity).toBe(0);
   for (const { demand, position } of trace.slice(1)) expect(demand).toBe(position);
 });
+
+test("a long time in one step is what its milliseconds are, to the last bit, also where it rests", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: -20_000, max: 20_000 }), ramps, (target, r) => {
+      const command: ServoCommand = { kind: "position", target, ...r };
+      const ms = 4 * longestMs(Math.abs(target), r);
+      fc.pre(ms <= 10_000);
+      const once = stepServo(plant, servoAt(0), command, { dtMs: ms });
+      expect(once).toEqual(run(command, servoAt(0), { ms }).at(-1));
+    }),
+    { numRuns: 40 },
+  );
+});
