@@ -15,6 +15,8 @@ interface Due {
   readonly run: () => void;
   /** Where it stands in the heap; -1: not any more. */
   place: number;
+  /** Cancelled, maybe while its owner was stalled. */
+  dead: boolean;
 }
 
 /** Node's own way to run what is queued on promises and nextTick; drains both. */
@@ -110,9 +112,13 @@ export class VirtualClock {
   schedule(delayMs: number, run: () => void, owner: string = this.#owner): () => void {
     const delayUs = Math.max(0, Math.round(Number.isFinite(delayMs) ? delayMs * 1000 : 0));
     this.#seq += 1;
-    const due: Due = { atUs: this.#nowUs + delayUs, seq: this.#seq, owner, run, place: -1 };
+    const atUs = this.#nowUs + delayUs;
+    const due: Due = { atUs, seq: this.#seq, owner, run, place: -1, dead: false };
     this.#heap.push(due);
-    return () => this.#heap.take(due);
+    return () => {
+      due.dead = true;
+      this.#heap.take(due);
+    };
   }
 
   /** A promise that settles after `delayMs` of virtual time; never, if its owner is killed. */
@@ -154,6 +160,7 @@ export class VirtualClock {
     const waiting = this.#stalled.get(owner);
     this.#stalled.delete(owner);
     for (const due of waiting ?? []) {
+      if (due.dead) continue;
       due.atUs = Math.max(due.atUs, this.#nowUs);
       this.#heap.push(due);
     }
