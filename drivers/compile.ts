@@ -5,8 +5,8 @@
  * asked. A run of an operation is plain data in the caller's hands. It refuses, by throwing, a
  * setup that `setupProblems` complains about.
  */
-import { decodeRaw, fromRaw } from "./codec.js";
 import { compileCondition } from "./condition.js";
+import { decoderOf } from "./decode-reply.js";
 import {
   judgeCommissioning,
   judgeWatchdog,
@@ -24,8 +24,6 @@ import type {
   OperationState,
   OperationStep,
   PointTable,
-  PointValues,
-  ReadRequest,
   StopClass,
   StopFacts,
   Verb,
@@ -38,14 +36,13 @@ import { starts } from "./no-stop.js";
 import { continues, operationOf, verbsOf, whyNot } from "./offered-verbs.js";
 import { nextOperation } from "./operation.machine.js";
 import { prepare } from "./operation-begin.js";
-import { matchReply } from "./pdu.js";
 import type { OperationSpec, PointType, Profile, StopSpec } from "./profile.js";
 import type { Instruction, Program, Run } from "./program.js";
 import type { CompileContext } from "./program-compile.js";
 import { compileSteps, constantFrames, requestsFor } from "./program-compile.js";
 import { divide, rational, toNumber } from "./rational.js";
 import { planReads, pollGroup } from "./read-plan.js";
-import type { BadReason, Ms } from "./reading.js";
+import type { Ms } from "./reading.js";
 import { namesOf, scalingOf, setupProblems } from "./scaling.js";
 
 export { setupProblems } from "./scaling.js";
@@ -353,52 +350,4 @@ function next(
 function codecsOf({ profile, names }: CompileContext): ReadonlyMap<string, PointCodec> {
   const all = Object.keys(profile.points);
   return new Map(all.map((name) => [name, codecOf(profile, names, name)]));
-}
-
-/** A device that stands still answers with the same bytes: what they mean is kept. */
-function decoderOf(
-  profile: Profile,
-  codecs: ReadonlyMap<string, PointCodec>,
-): DeviceModel["decode"] {
-  const last = new WeakMap<ReadRequest, { reply: Uint8Array; values: PointValues }>();
-  return (request, reply) => {
-    const known = last.get(request);
-    if (known !== undefined && sameBytes(known.reply, reply)) return known.values;
-    const values = decodeReply(profile, codecs, request, reply);
-    if (typeof values !== "string") last.set(request, { reply: reply.slice(), values });
-    return values;
-  };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
-  return true;
-}
-
-function decodeReply(
-  profile: Profile,
-  codecs: ReadonlyMap<string, PointCodec>,
-  request: ReadRequest,
-  reply: Uint8Array,
-): PointValues | BadReason {
-  const matched = matchReply(request.pdu, reply);
-  if (matched.kind === "exception") return "exception";
-  if (matched.kind !== "words" && matched.kind !== "bits") return "malformed";
-  const words = matched.kind === "words" ? matched.words : matched.bits.map(Number);
-  const values = new Map<string, number>();
-  for (const name of request.points) {
-    const codec = codecs.get(name);
-    if (codec?.spec.read === undefined) continue;
-    const order = codec.spec.order ?? profile.transport.order.default;
-    const raw = decodeRaw(
-      codec.spec,
-      words.slice(codec.spec.read.address - request.address),
-      order,
-    );
-    // One value that is none makes the block suspect: better no value than half a picture.
-    if (raw === undefined) return "invalid-value";
-    values.set(name, codec.scaling === undefined ? raw : fromRaw(raw, codec.scaling));
-  }
-  return values;
 }
