@@ -1,8 +1,9 @@
 /**
  * Replies made values: what the points of a planned read hold.
  *
- * The idea: each point is cut out of the block by its own codec, and a reply that equals the last
- * one is not decoded again. It refuses half a picture: one point that is none makes the block suspect.
+ * The idea: each point is cut out of the block by its own codec, and a reply that equals the
+ * last one is not decoded again. It refuses half a picture: one point that is none makes the
+ * block suspect.
  */
 import { decodeRaw, fromRaw } from "./codec.js";
 import type { DeviceModel, PointValues, ReadRequest } from "./device-model.js";
