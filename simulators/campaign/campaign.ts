@@ -47,8 +47,10 @@ export interface Totals {
 
 export interface CampaignResult {
   readonly totals: Totals;
-  /** Failing seeds, the first ones shrunk. */
-  readonly failures: readonly SeedReport[];
+  /** Failing seeds, shrunk, one of each kind of finding. */
+  readonly shrunk: readonly SeedReport[];
+  /** The other failing seeds, as they were. */
+  readonly others: readonly SeedReport[];
 }
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
@@ -92,11 +94,11 @@ class Campaign {
   async run(): Promise<CampaignResult> {
     await Promise.all(this.#workers.map((worker) => this.#drive(worker)));
     this.#totals.realMs = performance.now() - this.#startedMs;
-    return { totals: this.#totals, failures: await this.#shrunk() };
+    return { totals: this.#totals, ...(await this.#shrunk()) };
   }
 
   /** One of each kind of finding is shrunk; the others are told as they are. */
-  async #shrunk(): Promise<readonly SeedReport[]> {
+  async #shrunk(): Promise<Omit<CampaignResult, "totals">> {
     const { shrinkMax = 3, attemptsMax = 120 } = this.#options;
     const failures = this.#failures.toSorted((a, b) => a.seed - b.seed);
     const kinds = new Map(failures.toReversed().map((report) => [kindOf(report), report]));
@@ -110,7 +112,7 @@ class Campaign {
       }
     });
     await Promise.all(work);
-    return [...shrunk, ...failures.filter((report) => !chosen.includes(report))];
+    return { shrunk, others: failures.filter((report) => !chosen.includes(report)) };
   }
 
   async close(): Promise<void> {

@@ -18,7 +18,7 @@ import { edgeParts } from "./edge-parts.js";
 /** What is the same for all seeds of a campaign. */
 export type Setting = Pick<
   PlayOptions,
-  "faultsMs" | "faults" | "presses" | "healMs" | "work" | "sagas" | "recipes" | "restMs"
+  "faultsMs" | "faults" | "presses" | "healMs" | "work" | "sagas" | "recipes" | "restMs" | "starts"
 >;
 
 export interface WorkerData {

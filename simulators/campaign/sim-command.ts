@@ -45,6 +45,7 @@ export const verifying: Setting = {
   faults: 8,
   presses: 12,
   restMs: [200, 4000],
+  starts: false,
 };
 const progressMs = 2000;
 
@@ -62,10 +63,15 @@ export async function simulate(options: SimOptions, say: Say): Promise<number> {
   if (options.replay !== undefined && replay === undefined) return 2;
   const campaign = campaignOf(cell, options, replay);
   say(`${headline(campaign, options)}\n`);
-  const { totals, failures } = await runCampaign({ ...campaign, onSeed: progress(campaign, say) });
-  for (const failure of failures) tell(failure, options, say);
+  const { totals, shrunk, others } = await runCampaign({
+    ...campaign,
+    onSeed: progress(campaign, say),
+  });
+  for (const failure of shrunk) tell(failure, options, say);
+  if (others.length > 0) say(`also failing: ${others.map(({ seed }) => seed).join(", ")}\n`);
   const folder = options.replay === undefined ? options.keep : undefined;
-  if (folder !== undefined) keep({ ...options, keep: folder }, failures, campaign.setting, say);
+  if (folder !== undefined)
+    keep({ ...options, keep: folder }, [...shrunk, ...others], campaign.setting, say);
   if (options.verify === true) say(coverageText(totals.coverage, cell));
   say(`${lastLine(totals, options)}\n`);
   return totals.violations > 0 ? 1 : 0;

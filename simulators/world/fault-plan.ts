@@ -112,6 +112,8 @@ export interface PlanOptions {
   readonly faults: number;
   /** Starts and other presses on average in that time. */
   readonly presses: number;
+  /** Starts are among the presses. @default true */
+  readonly starts?: boolean;
   /** Only these kinds. @default all */
   readonly only?: readonly FaultKind[];
 }
@@ -137,7 +139,7 @@ export function planFaults(facts: PlanFacts, options: PlanOptions): readonly Fau
   }
   const presses = random.whole(Math.ceil(options.presses / 2), Math.ceil(options.presses * 1.5));
   for (let i = 0; i < presses; i += 1) {
-    const action = anyPress(facts, random);
+    const action = anyPress(facts, random, options.starts !== false);
     const worst = action.what === "start" ? 0.1 : 0.7;
     plan.push({ ...moment(random, forMs, worst), action });
   }
@@ -152,14 +154,19 @@ function moment(random: SeededRandom, forMs: number, worst: number): Omit<Fault,
   return { atMs, after: { moment: random.pick(moments) ?? "command", plusMs } };
 }
 
-function anyPress(facts: PlanFacts, random: SeededRandom): FaultAction & { kind: "press" } {
+const otherPresses = pressNames.filter((name) => name !== "start");
+/** Starts among so many presses. */
+const startShare = 7 / 16;
+
+function anyPress(
+  facts: PlanFacts,
+  random: SeededRandom,
+  starts: boolean,
+): FaultAction & { kind: "press" } {
   const kind = "press";
   const saga = random.pick(facts.sagas) ?? "";
-  const choice = random.whole(0, 15);
-  if (choice <= 6) return { kind, what: "start", saga };
-  const names = ["stop", "quickStop", "abort", "reset", "cancel", "makeSafe", "abandon"] as const;
-  const more = ["hold", "unhold", "tidyUp"] as const;
-  return { kind, what: [...names, ...more][choice - 7] ?? "stop" };
+  if (starts && random.chance(startShare)) return { kind, what: "start", saga };
+  return { kind, what: random.pick(otherPresses) ?? "stop" };
 }
 
 type Maker = (facts: PlanFacts, random: SeededRandom) => FaultAction;

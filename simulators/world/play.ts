@@ -32,6 +32,8 @@ export interface PlayOptions {
   readonly healMs?: number;
   /** Instead of the plan of the seed. */
   readonly plan?: readonly Fault[];
+  /** Starts are among the plan's presses. @default true */
+  readonly starts?: boolean;
   /** Starts sagas besides the plan's presses. @default true */
   readonly work?: boolean;
   /** The sagas themselves are judged, too. @default false */
@@ -152,7 +154,8 @@ class Play {
     const presses = this.#options.presses ?? usual.presses;
     const facts = { ...planFacts(cell), bytes: this.#options.parts.makeWire !== undefined };
     const named = sagas === undefined ? facts : { ...facts, sagas };
-    return planFaults(named, { seed, forMs: faultsMs, faults, presses });
+    const starts = this.#options.starts !== false;
+    return planFaults(named, { seed, forMs: faultsMs, faults, presses, starts });
   }
 
   #actOne(plan: readonly Fault[]): void {

@@ -26,10 +26,8 @@ const begun = run(1, "running", false);
 const carry = intent("c", "carry", "makeSafe");
 const interlocked = { ...verdict(30, "c", "refused"), code: "INTERLOCKED" } as TraceLine;
 const taken = { ...verdict(30, "t", "done"), device: "gripper" } as TraceLine;
-const held = (moment: number, value: boolean): TraceLine => {
-  return { at: moment, kind: "held", device: "gripper", held: value };
-};
-const gripped = [begun, intent("t", "take", "run"), taken, held(31, true)];
+const letGo = { ...verdict(50, "l", "done"), device: "gripper" } as TraceLine;
+const gripped = [begun, intent("t", "take", "run"), taken];
 const safe = run(90, "madeSafe", true);
 
 export const recipeCases: readonly Case[] = [
@@ -37,5 +35,10 @@ export const recipeCases: readonly Case[] = [
   ["recipes", "an interlock that holds", [begun, at(5, "z", 60), carry, interlocked], 0],
   ["recipes", "a device was ill", [begun, at(5, "z", 40), reach(6, false), carry, interlocked], 0],
   ["recipes", "a part is forgotten", [...gripped, safe], 1],
-  ["recipes", "the part has been let go", [...gripped, held(50, false), safe], 0],
+  [
+    "recipes",
+    "the part has been let go",
+    [...gripped, intent("l", "take", "makeSafe"), letGo, safe],
+    0,
+  ],
 ];
