@@ -16,6 +16,7 @@ import {
   topics,
 } from "./contract/topics.js";
 import { codeOf, ServocellError, textOf } from "./errors.js";
+import { isTooDeep } from "./json-depth.js";
 import type { Log, Message, NewId } from "./ports.js";
 import {
   axisStopVerbs,
@@ -46,7 +47,7 @@ export interface Arrival {
 
 export interface RouterCounters {
   readonly received: number;
-  /** Did not fit their schema, were no JSON, or too large. */
+  /** Did not fit their schema, were no JSON, too large or nested too deeply. */
   readonly invalid: number;
   readonly retainedCommands: number;
   readonly handlersFailed: number;
@@ -236,7 +237,9 @@ export class TopicRouter {
       return { ok: false };
     }
     if (payload.byteLength > payloadBytesMax) return this.#bad(topic, "it is too large");
-    const json = readJson(new TextDecoder().decode(payload));
+    const text = new TextDecoder().decode(payload);
+    if (isTooDeep(text)) return this.#bad(topic, "it is nested too deeply");
+    const json = readJson(text);
     if (json === undefined) return this.#bad(topic, "it is not JSON");
     const checked = topics[key].schema.safeParse(json);
     if (checked.success) return { ok: true, payload: checked.data };
