@@ -51,6 +51,12 @@ export function bodyOf(kind: string, verb: string, command: Command): string {
   return wishText([kind, verb, command.args]);
 }
 
+/** What an argument names; text or not, it is never asked how it would like to be written. */
+export function nameIn(args: Command["args"], name: string): string {
+  const value = args[name];
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+}
+
 /** A person's reason; undefined: it says nothing, or too much. */
 export function reasonOf(command: Command): string | undefined {
   const { text } = command.args;

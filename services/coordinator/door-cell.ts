@@ -10,7 +10,7 @@ import { cellModes } from "#kernel/config/saga.js";
 import { takesCommands } from "#kernel/config/takes-commands.js";
 import { CellDesk } from "./cell-desk.js";
 import type { CellWatch } from "./cell-watch.js";
-import { type Answer, type Asked, keeping, reasonOf, refusal } from "./door-answer.js";
+import { type Answer, type Asked, keeping, nameIn, reasonOf, refusal } from "./door-answer.js";
 import type { EventOutbox } from "./event-outbox.js";
 import type { ExclusionDesk } from "./exclusion-desk.js";
 import type { HoldDesk } from "./hold-desk.js";
@@ -101,7 +101,7 @@ export class CellDoor {
   async #reset({ command }: Asked): Promise<Answer> {
     const { cell, latches, runs, watch } = this.#parts;
     const given = command.args.stops;
-    const named = Array.isArray(given) ? given.map(String) : [];
+    const named = Array.isArray(given) ? given.filter((id) => typeof id === "string") : [];
     const waiting = runs.open.find(isWaiting);
     if (waiting !== undefined) {
       const text = `The run ${waiting.run} is ${waiting.phase.at}; choose makeSafe or abandon first.`;
@@ -165,7 +165,7 @@ export class CellDoor {
   async #exclude(asked: Asked): Promise<Answer> {
     const { config, runs, exclusions, holds } = this.#parts;
     const { command } = asked;
-    const device = String(command.args.device);
+    const device = nameIn(command.args, "device");
     if (!config.devices.some((known) => known.id === device && takesCommands(known))) {
       return refusal("NOT_FOUND", `There is no device "${device}" that takes commands.`);
     }
@@ -186,7 +186,7 @@ export class CellDoor {
 
   async #include(asked: Asked): Promise<Answer> {
     const { exclusions } = this.#parts;
-    const device = String(asked.command.args.device);
+    const device = nameIn(asked.command.args, "device");
     if (!exclusions.isExcluded(device)) {
       return refusal("STATE_CONFLICT", `${device} is not out of use.`, { device });
     }
@@ -209,6 +209,6 @@ export class CellDoor {
 
   #excluded({ command }: Asked): Answer {
     const excluded = [...this.#parts.exclusions.devices];
-    return { ok: true, result: { device: String(command.args.device), excluded } };
+    return { ok: true, result: { device: nameIn(command.args, "device"), excluded } };
   }
 }

@@ -9,6 +9,7 @@ import {
   type Answer,
   type Asked,
   keeping,
+  nameIn,
   reasonMissing,
   reasonOf,
   refusal,
@@ -37,7 +38,7 @@ export class RunDoor {
 
   async on(asked: Asked): Promise<Answer> {
     const { verb, command } = asked;
-    const id = String(command.args.run);
+    const id = nameIn(command.args, "run");
     const run = this.#runs.find(id);
     if (run === undefined) return refusal("NOT_FOUND", `There is no open run "${id}".`);
     const means = meaningOf(run, asked);
@@ -70,9 +71,9 @@ function meaningOf(run: Run, { verb, command }: Asked): RunNews | Answer {
       return text === undefined ? reasonMissing(verb) : { kind: verb, user, text };
     }
     case "answer":
-      return answerTo(run, String(command.args.step), String(command.args.choice), user);
+      return answerTo(run, nameIn(command.args, "step"), nameIn(command.args, "choice"), user);
     case "signal": {
-      const name = String(command.args.name ?? "");
+      const name = nameIn(command.args, "name");
       if (isAwaited(run, name)) return { kind: "signalled", name, user };
       return refusal("STATE_CONFLICT", `No step of the run waits for the signal "${name}" now.`);
     }

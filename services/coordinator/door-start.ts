@@ -14,7 +14,7 @@ import type { NewId } from "#kernel/ports.js";
 import { wishText } from "#kernel/wish.js";
 import type { CellDesk } from "./cell-desk.js";
 import type { CellWatch } from "./cell-watch.js";
-import { type Answer, type Asked, keeping, refusal } from "./door-answer.js";
+import { type Answer, type Asked, keeping, nameIn, refusal } from "./door-answer.js";
 import type { ExclusionDesk } from "./exclusion-desk.js";
 import type { Journal } from "./journal.js";
 import type { LatchDesk } from "./latch-desk.js";
@@ -48,7 +48,7 @@ export class StartDoor {
     const { args, by } = asked.command;
     const saga = config.sagas.find((known) => known.name === args.saga);
     if (saga === undefined) {
-      return refusal("NOT_FOUND", `There is no saga "${String(args.saga)}" in this cell.`);
+      return refusal("NOT_FOUND", `There is no saga "${nameIn(args, "saga")}" in this cell.`);
     }
     const given = args.run;
     if (given !== undefined && !commandIdSchema.safeParse(given).success) {
@@ -57,7 +57,7 @@ export class StartDoor {
     if (args.wait !== undefined && typeof args.wait !== "boolean") {
       return refusal("VALIDATION_FAILED", "wait is true or false.");
     }
-    const run = given === undefined ? newId() : String(given);
+    const run = given === undefined ? newId() : nameIn(args, "run");
     const before = given === undefined ? undefined : await this.#repeated(run, saga, args.inputs);
     if (before !== undefined) return before;
     const judged = startInputs(saga, args.inputs);

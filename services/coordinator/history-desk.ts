@@ -10,6 +10,7 @@ import type { Command, Response, RunRecord } from "#kernel/contract/payloads.js"
 import { historyRowsMax, type RunHistory } from "#kernel/contract/run-history.js";
 import { codeOf, ServocellError, textOf } from "#kernel/errors.js";
 import type { Boot, Log, MessageLink } from "#kernel/ports.js";
+import { nameIn } from "./door-answer.js";
 import type { Journal, StoredRun } from "./journal.js";
 import type { RunDesk } from "./run-desk.js";
 import { recordOf } from "./run-view.js";
@@ -69,9 +70,9 @@ export class HistoryDesk {
   async #answer(command: Command): Promise<void> {
     // Whoever asked has gone by now.
     if (Date.now() - command.ts > command.ttlMs) return;
-    const run = String(command.args.run ?? "");
-    const after = Number(command.args.after ?? 0);
-    if (!Number.isInteger(after) || after < 0) {
+    const run = nameIn(command.args, "run");
+    const after = command.args.after ?? 0;
+    if (typeof after !== "number" || !Number.isInteger(after) || after < 0) {
       throw new ServocellError("VALIDATION_FAILED", "after is the number of a row, 0 or more.");
     }
     const stored = await this.#parts.journal.stored(run);

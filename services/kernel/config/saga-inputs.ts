@@ -31,7 +31,7 @@ export function startInputs(saga: Pick<SagaDefinition, "inputs">, given: unknown
   const inputs: [string, Value][] = [];
   for (const [name, spec] of Object.entries(specs)) {
     const value = values.has(name) ? inBase(spec, values.get(name)) : spec.default;
-    const odd = value === undefined ? "it has to be given" : inputMisfit(spec, value);
+    const odd = value === undefined ? whyNone(values.get(name)) : inputMisfit(spec, value);
     if (odd !== undefined) problems.push(`the input ${name}: ${odd}`);
     else if (value !== undefined) inputs.push([name, value]);
   }
@@ -40,11 +40,17 @@ export function startInputs(saga: Pick<SagaDefinition, "inputs">, given: unknown
     : { ok: true, inputs: Object.fromEntries(inputs) };
 }
 
-/** A number that comes as text with its unit; everything else as it is. */
-function inBase(spec: InputSpec, value: unknown): Value {
+function whyNone(given: unknown): string {
+  return given === undefined ? "it has to be given" : "it is one value, no list and no mapping";
+}
+
+/** A number that comes as text with its unit; everything else as it is. Undefined: no value. */
+function inBase(spec: InputSpec, value: unknown): Value | undefined {
   if (spec.kind === "number" && typeof value === "string") {
     const number = inUnit(value, spec.unit);
     return typeof number === "number" ? number : value;
   }
-  return typeof value === "number" || typeof value === "boolean" ? value : String(value);
+  const isValue =
+    typeof value === "number" || typeof value === "boolean" || typeof value === "string";
+  return isValue ? value : undefined;
 }

@@ -38,9 +38,11 @@ afterEach(() => {
 
 function stands(stream: Uint8Array, pdu: Uint8Array, codes: readonly number[] = []): boolean {
   const whole = Buffer.from(stream);
-  if (whole.includes(onTheLine(unit, pdu))) return true;
+  if (whole.includes(Buffer.from(onTheLine(unit, pdu)))) return true;
   // An exception under another function byte that the profile names.
-  return codes.some((code) => whole.includes(onTheLine(unit, Uint8Array.of(code, pdu[1] ?? 0))));
+  return codes.some((code) =>
+    whole.includes(Buffer.from(onTheLine(unit, Uint8Array.of(code, pdu[1] ?? 0)))),
+  );
 }
 
 const rtuCase = fc.record({
@@ -104,7 +106,7 @@ outside(
     async ({ asked: { pdu, right }, heard, whole, hurryAt }) => {
       vi.useFakeTimers();
       const { master, results, ask } = lineOf();
-      ask(unit, pdu, 200, 50);
+      ask(unit, Uint8Array.from(pdu), 200, 50);
       const stream: Uint8Array[] = [];
       for (const [i, { afterMs, bytes }] of heard.entries()) {
         await pass(afterMs);
@@ -207,7 +209,9 @@ outside(
       const reader = new RtuStream();
       for (const piece of inPieces(bytes, places)) {
         for (const frame of reader.push(piece)) {
-          expect(Buffer.from(bytes).includes(onTheLine(frame.unit, frame.pdu))).toBe(true);
+          expect(Buffer.from(bytes).includes(Buffer.from(onTheLine(frame.unit, frame.pdu)))).toBe(
+            true,
+          );
         }
       }
     },
