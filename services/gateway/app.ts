@@ -29,7 +29,7 @@ import { type HttpServer, installGuard, type Parts } from "./http.js";
 import { Metrics } from "./metrics.js";
 import { Mirror } from "./mirror.js";
 import { type PageFiles, pageRoutes } from "./page-routes.js";
-import { installProblems } from "./problems.js";
+import { installProblems, sendThrown } from "./problems.js";
 import { readRoutes } from "./read-routes.js";
 import { runRoutes } from "./run-routes.js";
 import { StopLedger } from "./stop-ledger.js";
@@ -146,6 +146,8 @@ function buildServer(ports: GatewayPorts, parts: Parts & HoldRouteParts): HttpSe
     bodyLimit: requestBytesMax,
     // STOP is served to the last moment; the guard answers everything else.
     return503OnClosing: false,
+    // A path that cannot be decoded reaches no route, and so no error handler either.
+    frameworkErrors: (thrown, request, reply) => sendThrown(thrown, request, reply, ports.log),
     routerOptions: { ignoreTrailingSlash: true, caseSensitive: true },
   }).withTypeProvider<ZodTypeProvider>();
   server.setValidatorCompiler(validatorCompiler);

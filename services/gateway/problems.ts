@@ -78,15 +78,22 @@ export function problemFor(thrown: unknown, instance: string): Problem {
   return problemOf("INTERNAL", text, {}, instance);
 }
 
+export function sendThrown(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Log,
+): FastifyReply {
+  const problem = problemFor(thrown, pathOf(request));
+  if (problem.code === "INTERNAL") {
+    log.error({ err: thrown, method: request.method, path: pathOf(request) }, "request failed");
+  }
+  return sendProblem(reply, problem);
+}
+
 /** Error and not-found handlers for the whole server. */
 export function installProblems(server: FastifyInstance, log: Log): void {
-  server.setErrorHandler((thrown, request, reply) => {
-    const problem = problemFor(thrown, pathOf(request));
-    if (problem.code === "INTERNAL") {
-      log.error({ err: thrown, method: request.method, path: pathOf(request) }, "request failed");
-    }
-    return sendProblem(reply, problem);
-  });
+  server.setErrorHandler((thrown, request, reply) => sendThrown(thrown, request, reply, log));
   server.setNotFoundHandler((request, reply) => {
     const path = pathOf(request);
     const text = `There is no ${request.method} ${path}; see /api/v1/openapi.json.`;
