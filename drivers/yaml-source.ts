@@ -8,9 +8,10 @@
  */
 
 import type { Node, Pair, Scalar } from "yaml";
-import { isMap, isScalar, LineCounter, parseDocument, visit } from "yaml";
+import { Composer, isMap, isScalar, LineCounter, Parser, visit } from "yaml";
 import type * as z from "zod";
 import type { Checked, Problem } from "./device-model.js";
+import { excessIn } from "./yaml-excess.js";
 import type { YamlPath, YamlSource } from "./yaml-schema.js";
 import { problemsOfSchema } from "./yaml-schema.js";
 
@@ -95,18 +96,22 @@ export function openYaml(text: string, file: string): YamlOpened {
   if (text.length > textMax) {
     return { ok: false, problems: [here(0, `the file is longer than ${textMax} characters`)] };
   }
-  const doc = parseDocument(text, {
-    version: "1.2",
-    schema: "core",
-    lineCounter: lines,
-    uniqueKeys: true,
-    prettyErrors: false,
-  });
-  const problems = [...doc.errors, ...doc.warnings].map((error) => {
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const excess = excessIn(tokens);
+  if (excess !== undefined) {
+    return { ok: false, problems: [here(excess.offset, excess.message)] };
+  }
+  const options = { version: "1.2", schema: "core", uniqueKeys: true } as const;
+  const [doc, second] = new Composer(options).compose(tokens, true, text.length);
+  if (doc === undefined) return { ok: false, problems: [here(0, "there is no document here")] };
+  const problems: Problem[] = [...doc.errors, ...doc.warnings].map((error) => {
     const more = error.code === "DUPLICATE_KEY" ? { suggestion: "remove one of the two" } : {};
     const said = error.code === "DUPLICATE_KEY" ? "this key stands twice" : error.message;
     return here(error.pos[0], said, more);
   });
+  if (second !== undefined) {
+    problems.push(here(second.range[0], "a second document begins here; a file has one"));
+  }
   visit(doc, {
     Alias: (_, node) => {
       problems.push(here(startOf(node), "anchors and aliases are not used here"));

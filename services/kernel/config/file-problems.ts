@@ -23,6 +23,7 @@ export class FileProblems {
   readonly data: unknown;
   readonly #source: YamlSource;
   readonly #found: Problem[] = [];
+  readonly #places = new Set<string>();
 
   constructor(source: YamlSource) {
     this.#source = source;
@@ -42,13 +43,9 @@ export class FileProblems {
 
   add(problems: readonly Problem[]): void {
     for (const problem of problems) {
-      const twice = this.#found.some(
-        (other) =>
-          other.line === problem.line &&
-          other.column === problem.column &&
-          other.path === problem.path,
-      );
-      if (!twice) this.#found.push(problem);
+      const place = `${problem.line}:${problem.column}:${problem.path}`;
+      if (!this.#places.has(place)) this.#found.push(problem);
+      this.#places.add(place);
     }
   }
 

@@ -149,7 +149,7 @@ outside(
       await askCoordinator(cell, key, verb, command);
     });
   }),
-  { runs: 150 },
+  { runs: 50 },
 );
 
 test.each(toCoordinator)("%s %s as it should be is answered", async (key, verb, args) => {
@@ -225,5 +225,5 @@ outside(
       });
     },
   ),
-  { runs: 150 },
+  { runs: 50 },
 );

@@ -158,7 +158,7 @@ outside(
       expect([path, body, takes(body)]).toEqual([path, body, true]);
     },
   ),
-  { runs: 400 },
+  { runs: 200 },
 );
 
 outside(
@@ -180,7 +180,7 @@ outside(
       expect(asked.sent).toEqual([]);
     },
   ),
-  { runs: 300 },
+  { runs: 150 },
 );
 
 const shown: readonly TopicKey[] = [
@@ -214,7 +214,7 @@ outside(
       await own.end();
     }
   }),
-  { runs: 20 },
+  { runs: 8 },
 );
 
 test.each([

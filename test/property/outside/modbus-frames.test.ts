@@ -87,7 +87,7 @@ outside(
       expect.fail("a right reply behind whole frames of others was not found");
     }
   }),
-  { runs: 3000 },
+  { runs: 1500 },
 );
 
 outside(
@@ -125,7 +125,7 @@ outside(
       if (result?.kind === "reply") expect(stands(Buffer.concat(stream), result.pdu)).toBe(true);
     },
   ),
-  { runs: 300 },
+  { runs: 200 },
 );
 
 const stream = fc
