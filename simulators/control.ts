@@ -77,7 +77,7 @@ function carryOut(message: Readonly<Record<string, unknown>>, simulation: Contro
       return { kind: "state", devices: simulation.state(), lines: simulation.lines() };
     default:
       throw new SimProblem(
-        `"${kind}" is not known; known are fault, clear, unplug, replug and state.`,
+        `"${typeof kind === "string" ? kind : typeof kind}" is not known; known are fault, clear, unplug, replug and state.`,
       );
   }
 }

@@ -34,14 +34,14 @@ export function serveSupervisor(runDir: string, supervisor: Supervisor): Promise
 
 async function answer(socket: Socket, supervisor: Supervisor, line: string): Promise<void> {
   const say = (words: object) => socket.write(`${JSON.stringify(words)}\n`);
-  let asked: Asked;
+  let asked: Asked | null;
   try {
-    asked = JSON.parse(line) as Asked;
+    asked = JSON.parse(line) as Asked | null;
   } catch (thrown) {
     say({ ok: false, text: textOf(thrown) });
     return;
   }
-  const { kind, service, limitMs } = asked;
+  const { kind, service, limitMs } = asked ?? {};
   if (kind !== "replace" || typeof service !== "string") {
     say({ ok: false, text: 'the supervisor takes {"kind":"replace","service":…}' });
     return;

@@ -8,6 +8,7 @@
 import type { Command, Response } from "#kernel/contract/payloads.js";
 import { codeOf, ServocellError, textOf } from "#kernel/errors.js";
 import type { Boot, Log, MessageLink, Row } from "#kernel/ports.js";
+import { storedJson } from "#kernel/stored-json.js";
 import { type Answer, type Asked, answersMax, bodyOf, refusal } from "./door-answer.js";
 import { CellDoor, type CellDoorParts, cellVerbs } from "./door-cell.js";
 import { RunDoor, runVerbs } from "./door-run.js";
@@ -55,7 +56,7 @@ export class CommandDoor {
   /** Answers from before a restart. */
   load(rows: readonly Row[]): void {
     for (const { id, body, answer } of rows.slice(-answersMax)) {
-      const kept = Promise.resolve(JSON.parse(String(answer)) as Answer);
+      const kept = Promise.resolve(storedJson<Answer>(answer, `the answer to ${id}`));
       this.#answers.set(String(id), { body: String(body), answer: kept });
     }
   }

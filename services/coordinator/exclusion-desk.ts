@@ -6,6 +6,7 @@
  */
 import type { ErrorCode } from "#kernel/errors.js";
 import type { Row, Statement } from "#kernel/ports.js";
+import { storedJson } from "#kernel/stored-json.js";
 
 const factName = "excluded";
 
@@ -21,7 +22,7 @@ export class ExclusionDesk {
   load(facts: readonly Row[]): void {
     const row = facts.find(({ name }) => name === factName);
     if (row === undefined) return;
-    this.#excluded = new Map(Object.entries(JSON.parse(String(row.value)) as object));
+    this.#excluded = new Map(Object.entries(storedJson(row.value, "the devices out of use")));
   }
 
   /** Sorted. */

@@ -10,7 +10,8 @@ import type { Ms } from "#drivers/reading.js";
 import type { SagaDefinition } from "#kernel/config/cell.js";
 import type { By } from "#kernel/contract/payloads.js";
 import type { Row } from "#kernel/ports.js";
-import type { NewRun, RunEffect, RunEvent } from "./run-events.js";
+import { storedJson } from "#kernel/stored-json.js";
+import type { NewRun, RunEffect, RunEvent, RunTurn } from "./run-events.js";
 import { begin } from "./run-leasing.js";
 import type { Run } from "./run-state.js";
 import { next } from "./saga.machine.js";
@@ -70,6 +71,17 @@ export function snapshotOf(run: Run): string {
   return JSON.stringify(rest);
 }
 
+/** Undefined: it cannot be read, and the run is read from its beginning. */
+function snapshotIn(row: Row): Run | undefined {
+  try {
+    const run = JSON.parse(String(row.snapshot)) as Run | null;
+    const isRun = run?.run === row.run && typeof run?.phase?.at === "string";
+    return isRun && Array.isArray(run.steps) ? run : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Feeds the rows of one run, page by page. */
 export class Replay {
   #run: Run;
@@ -81,7 +93,7 @@ export class Replay {
   /** `row`: of `runs`, with its snapshot's columns beside it where it has one. */
   constructor(row: Row, saga: SagaDefinition, engine: string) {
     const key = String(row.key);
-    const snapshot = row.engine === engine ? (JSON.parse(String(row.snapshot)) as Run) : undefined;
+    const snapshot = row.engine === engine ? snapshotIn(row) : undefined;
     // Another key: left over from a start of the same name that never reached the disk.
     if (snapshot !== undefined && snapshot.key === key) {
       this.#run = { ...snapshot, saga };
@@ -92,9 +104,9 @@ export class Replay {
         run: String(row.run),
         key,
         saga,
-        by: JSON.parse(String(row.by)) as By,
+        by: storedJson<By>(row.by, `the starter of run ${row.run}`),
         ts: Number(row.started_ts),
-        inputs: JSON.parse(String(row.inputs)) as NonNullable<NewRun["inputs"]>,
+        inputs: storedJson<NonNullable<NewRun["inputs"]>>(row.inputs, `inputs of run ${row.run}`),
         waits: row.waits === 1,
       };
       const first = begin(input, Number(row.started_ms));
@@ -120,6 +132,17 @@ export class Replay {
     return { run: this.#run, seq: this.#seq, snapshotSeq: this.#snapshotSeq, trusted };
   }
 
+  /** Undefined: the machine does not take it, or nobody can read it. */
+  #turnOf(type: string, data: string): RunTurn | undefined {
+    try {
+      const { nowMs, ...body } = JSON.parse(data) as { nowMs: Ms };
+      if (!Number.isFinite(nowMs)) return undefined;
+      return next(this.#run, { ...body, kind: type } as RunEvent, nowMs);
+    } catch {
+      return undefined;
+    }
+  }
+
   #one({ seq, type, data }: Row): void {
     this.#trusted &&= Number(seq) === this.#seq + 1;
     this.#seq = Number(seq);
@@ -130,8 +153,7 @@ export class Replay {
       return;
     }
     this.#trusted &&= this.#expected.length === 0;
-    const { nowMs, ...body } = JSON.parse(String(data)) as { nowMs: Ms };
-    const turn = next(this.#run, { kind: type, ...body } as RunEvent, nowMs);
+    const turn = this.#turnOf(String(type), String(data));
     this.#trusted &&= turn !== undefined;
     if (turn === undefined) return;
     this.#run = turn.state;

@@ -11,7 +11,9 @@ import { createHash } from "node:crypto";
 import type { Ms } from "#drivers/reading.js";
 import type { SagaDefinition } from "#kernel/config/cell.js";
 import type { By, CloudEvent } from "#kernel/contract/payloads.js";
+import { ServocellError } from "#kernel/errors.js";
 import type { Row, Statement } from "#kernel/ports.js";
+import { storedJson } from "#kernel/stored-json.js";
 import { engineVersion, type LoadedRun, Replay, rowsOf, snapshotOf } from "./journal-replay.js";
 import type { NewRun, RunEvent, RunTurn } from "./run-events.js";
 import { isEnded, type Run } from "./run-state.js";
@@ -107,7 +109,7 @@ export class Journal {
       runs: loaded,
       outbox: (outbox ?? []).map((row) => ({
         id: String(row.id),
-        event: JSON.parse(String(row.event)) as CloudEvent,
+        event: storedJson<CloudEvent>(row.event, `the event ${row.id}`),
       })),
       rows: { requests: requests ?? [], latches: latches ?? [], facts: facts ?? [] },
     };
@@ -133,8 +135,8 @@ export class Journal {
       run,
       saga: name,
       version,
-      by: JSON.parse(String(row.by)) as By,
-      inputs: JSON.parse(String(row.inputs)) as StoredRun["inputs"],
+      by: storedJson<By>(row.by, `the starter of run ${run}`),
+      inputs: storedJson<StoredRun["inputs"]>(row.inputs, `the inputs of run ${run}`),
       state: String(row.state),
       startedTs: Number(row.started_ts),
       ...(row.ended_ts === null ? {} : { endedTs: Number(row.ended_ts) }),
@@ -361,5 +363,8 @@ function keyOf(saga: SagaDefinition, text: string): string {
 
 /** Runs from before the table of sagas have the text in their own row. */
 function definitionOf(row: Row): SagaDefinition {
-  return JSON.parse(String(row.definition ?? row.saga)) as SagaDefinition;
+  const text = row.definition ?? row.saga;
+  const saga = storedJson<SagaDefinition>(text, `the saga of run ${row.run}`);
+  if (Array.isArray(saga.steps) && Array.isArray(saga.uses)) return saga;
+  throw new ServocellError("STORE_FAILED", `The saga of run ${row.run} in the database is none.`);
 }

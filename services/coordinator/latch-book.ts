@@ -30,6 +30,22 @@ export interface Said {
   readonly ts: number;
 }
 
+/** A latch whose row cannot be read holds everything until it is named by a reset. */
+function latchIn(row: Row): Latch {
+  const id = String(row.id);
+  try {
+    const latch = JSON.parse(String(row.latch)) as Latch;
+    const by = bySchema.parse(latch.by);
+    const { ts, kind, axes } = latch;
+    const isRight = latch.id === id && typeof ts === "number" && typeof kind === "string";
+    const some = Array.isArray(axes) && axes.every((axis) => typeof axis === "string");
+    if (isRight) return { id, ts, kind, by, ...(some ? { axes } : {}) };
+  } catch {
+    // As below.
+  }
+  return { id, ts: 0, kind: "stop", by: somebody };
+}
+
 const somebody: By = { user: "unknown", role: "unknown" };
 
 export interface Entered {
@@ -46,7 +62,7 @@ export class LatchBook {
   /** What this service knew before its restart. */
   load(rows: readonly Row[]): void {
     for (const row of rows) {
-      const latch = JSON.parse(String(row.latch)) as Latch;
+      const latch = latchIn(row);
       this.#latches.set(latch.id, latch);
     }
   }

@@ -6,6 +6,7 @@
  * the rule says which runs may make themselves safe [PROTOCOL 1]. It refuses to hold up a stop.
  */
 import type { Row } from "#kernel/ports.js";
+import { storedJson } from "#kernel/stored-json.js";
 import type { CellWatch } from "./cell-watch.js";
 import { crashPoint } from "./crash-points.js";
 import type { LatchBook } from "./latch-book.js";
@@ -42,7 +43,7 @@ export class RestartDesk {
 
   load(facts: readonly Row[]): void {
     const row = facts.find(({ name }) => name === "alive");
-    if (row !== undefined) this.#alive = JSON.parse(String(row.value)) as Alive;
+    if (row !== undefined) this.#alive = storedJson<Alive>(row.value, "the sign of life");
   }
 
   rebooted(device: string): void {

@@ -8,7 +8,9 @@
  */
 import type { Verdict } from "#drivers/reading.js";
 import { type CloudEvent, eventSchema, verdictSchema } from "#kernel/contract/payloads.js";
+import { ServocellError } from "#kernel/errors.js";
 import type { Row, Statement, Store } from "#kernel/ports.js";
+import { readJson } from "#kernel/stop-order.js";
 import type { StoredFrame } from "./axis-frame.machine.js";
 
 /** Rows of the inbox, at most. */
@@ -67,7 +69,7 @@ export class Journal {
       ],
       lazily,
     );
-    this.#epoch = Number(facts?.[0]?.value ?? 0);
+    this.#epoch = epochOf(facts?.[0]);
     const entries = (inbox ?? []).map(entryOf);
     for (const entry of entries) this.#inbox.set(entry.id, entry);
     return {
@@ -75,10 +77,7 @@ export class Journal {
       latches: (latches ?? []).map((row) => String(row.id)),
       resets: (resets ?? []).map((row) => String(row.id)),
       inbox: entries,
-      outbox: (outbox ?? []).map((row) => ({
-        id: String(row.id),
-        event: eventSchema.parse(JSON.parse(String(row.event))),
-      })),
+      outbox: (outbox ?? []).flatMap(eventsOf),
       frame: frameOf(frame?.[0]),
     };
   }
@@ -168,6 +167,7 @@ function put(entry: InboxEntry): Statement {
 
 function entryOf(row: Row): InboxEntry {
   const status = row.status === "received" || row.status === "started" ? row.status : "ended";
+  const verdict = typeof row.verdict === "string" ? verdictOf(row.verdict) : undefined;
   return {
     id: String(row.id),
     body: String(row.body),
@@ -175,7 +175,7 @@ function entryOf(row: Row): InboxEntry {
     epoch: Number(row.epoch),
     status,
     at: Number(row.at),
-    ...(typeof row.verdict === "string" ? { verdict: verdictOf(row.verdict) } : {}),
+    ...(verdict === undefined ? {} : { verdict }),
     ...(typeof row.target === "number" ? { target: row.target } : {}),
   };
 }
@@ -183,11 +183,29 @@ function entryOf(row: Row): InboxEntry {
 function frameOf(row: Row | undefined): StoredFrame | undefined {
   if (row === undefined) return undefined;
   const base = { wraps: Number(row.wraps), position: Number(row.position) };
+  if (!Number.isSafeInteger(base.wraps) || !Number.isFinite(base.position)) {
+    return { wraps: 0, position: 0, lost: "what the database keeps of it cannot be read" };
+  }
   return typeof row.lost === "string" ? { ...base, lost: row.lost } : base;
 }
 
-function verdictOf(text: string): Verdict {
-  const verdict = verdictSchema.parse(JSON.parse(text));
+/** A number that may have been handed out before must not be handed out again. */
+function epochOf(row: Row | undefined): number {
+  const epoch = row === undefined ? 0 : row.value;
+  if (typeof epoch === "number" && Number.isSafeInteger(epoch) && epoch >= 0) return epoch;
+  throw new ServocellError("STORE_FAILED", "The epoch in the database of the driver is no number.");
+}
+
+/** An event that cannot be read is lost; the axis needs its driver more. */
+function eventsOf(row: Row): OutboxEntry[] {
+  const event = eventSchema.safeParse(readJson(String(row.event)));
+  return event.success ? [{ id: String(row.id), event: event.data }] : [];
+}
+
+/** Undefined: nobody can read it, so the outcome is not known any more. */
+function verdictOf(text: string): Verdict | undefined {
+  const { data: verdict } = verdictSchema.safeParse(readJson(text));
+  if (verdict === undefined) return undefined;
   if (verdict.verdict === "done") return verdict;
   const { detail, ...rest } = verdict;
   return detail === undefined ? rest : { ...rest, detail };
