@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { loadCell } from "#kernel/config/cell-file.js";
+import { readSagaModule } from "#kernel/edge/saga-module-reader.js";
 import { type RecordedUnit, readRecording } from "../recording.js";
 import { type PlayedRecord, playRecord } from "../world/play-record.js";
 import { timeline } from "../world/timeline.js";
@@ -37,6 +38,8 @@ export interface SimOptions {
 
 type Say = (text: string) => void;
 
+/** A world keeps no files. */
+const nowhere = { dataDir: "/nowhere", runDir: "/nowhere" } as const;
 const seedsUsual = 100;
 /** Somebody's own sagas: short worlds that are busy all the time. */
 export const verifying: Setting = {
@@ -110,7 +113,7 @@ async function replayRecord(cell: CellConfig, file: string, say: Say): Promise<n
 }
 
 function cellOf(file: string, say: Say): CellConfig | undefined {
-  const loaded = loadCell(resolve(file), { dataDir: "/nowhere", runDir: "/nowhere" });
+  const loaded = loadCell(resolve(file), nowhere, readSagaModule);
   if (loaded.ok) return loaded.value;
   for (const { path, line, message } of loaded.problems) {
     say(`${file}:${line}: ${path}: ${message}\n`);

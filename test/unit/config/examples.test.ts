@@ -21,11 +21,23 @@ test("examples: there are at least three cells", () => {
   );
 });
 
-test.each(cells)("examples: %s is read without a word", (file) => {
-  const checked = loadCell(file, { dataDir: "/nowhere", runDir: "/nowhere" }, readSagaModule);
-  const said = checked.ok ? checked.warnings : checked.problems;
-  expect(said.map(problemLine)).toEqual([]);
+/** An example of mistakes; what can be seen without playing is said of it. */
+const planted = "examples/planted-mistake/cell.yaml";
+
+test("examples: of the planted mistakes the check sees the makeSafe that an interlock forbids", () => {
+  const checked = loadCell(planted, { dataDir: "/nowhere", runDir: "/nowhere" });
+  const said = checked.ok ? checked.warnings : [];
+  expect(said.map(({ path }) => path)).toEqual(["steps[2].makeSafe"]);
 });
+
+test.each(cells.filter((file) => file !== planted))(
+  "examples: %s is read without a word",
+  (file) => {
+    const checked = loadCell(file, { dataDir: "/nowhere", runDir: "/nowhere" }, readSagaModule);
+    const said = checked.ok ? checked.warnings : checked.problems;
+    expect(said.map(problemLine)).toEqual([]);
+  },
+);
 
 test.each(folders)("examples: %s says what its files are", (folder) => {
   const readme = readFileSync(`examples/${folder}/README.md`, "utf8");
