@@ -45,7 +45,7 @@ export function playRecord({ cell, parts, units }: RecordOptions): PlayedRecord 
     return recordedHistory({ ...recorded, device: id }, firstMs - leadMs);
   };
   const world = new CellWorld(1, part, { ...parts, makeDevice });
-  const restore = world.clock.install();
+  const restore = world.install();
   try {
     for (const name of world.names) if (name !== "coordinator") world.start(name);
     for (const device of held) tellWrites(world, device.id, byUnit.get(device.setup.unit), firstMs);
