@@ -264,6 +264,8 @@ test("openapi: the document is 3.1 and names every route", async () => {
   expect(Object.keys(body.paths).sort()).toEqual([
     "/api/v1/axes",
     "/api/v1/axes/{axis}",
+    "/api/v1/axes/{axis}/jog",
+    "/api/v1/axes/{axis}/jog/{hold}",
     "/api/v1/axes/{axis}/stop",
     "/api/v1/cell",
     "/api/v1/clear",
