@@ -15,8 +15,8 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const inCi = process.env.CI === "true";
 const wanted = process.argv.slice(2);
-/** Whole cells, and lines whose silences are judged: one file at a time. */
-const alone = /^test\/(hil|e2e|integration\/(line|bus))\//;
+/** Whole cells, lines whose silences are judged, and what takes the machine for itself: singly. */
+const alone = /^test\/((hil|e2e|integration\/(line|bus))\/|chaos\/soak\.)/;
 /** Cells that are judged by what they do and not by how soon: two at a time. */
 const chaos = /^test\/chaos\//;
 /** Sockets and processes that mostly wait: two files at a time. */
@@ -69,7 +69,7 @@ function runGroup(name, files, flags) {
 
 const oneByOne = chosen.filter((path) => alone.test(path));
 const twoByTwo = chosen.filter((path) => pairs.test(path) && !alone.test(path));
-const inChaos = chosen.filter((path) => chaos.test(path));
+const inChaos = chosen.filter((path) => chaos.test(path) && !alone.test(path));
 const apart = [alone, pairs, chaos];
 const together = chosen.filter((path) => !apart.some((kind) => kind.test(path)));
 const groups = [
