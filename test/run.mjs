@@ -17,7 +17,7 @@ const inCi = process.env.CI === "true";
 const wanted = process.argv.slice(2);
 /** Whole cells, lines whose silences are judged, and what takes the machine for itself: singly. */
 const alone = /^test\/((hil|e2e|integration\/(line|bus))\/|chaos\/soak\.)/;
-/** Cells that are judged by what they do and not by how soon: two at a time. */
+/** Whole cells under attack: one at a time, or permits grow old on two cores. */
 const chaos = /^test\/chaos\//;
 /** Sockets and processes that mostly wait: two files at a time. */
 const pairs = /^test\/integration\//;
@@ -75,7 +75,7 @@ const together = chosen.filter((path) => !apart.some((kind) => kind.test(path)))
 const groups = [
   runGroup("together", together, ["--no-isolate", "--maxWorkers=2"]),
   runGroup("two-by-two", twoByTwo, ["--maxWorkers=2"]),
-  runGroup("chaos", inChaos, ["--maxWorkers=2"]),
+  runGroup("chaos", inChaos, ["--no-file-parallelism"]),
   runGroup("one-by-one", oneByOne, ["--no-file-parallelism"]),
 ];
 const sum = (field) => groups.reduce((total, group) => total + group[field], 0);
