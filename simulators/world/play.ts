@@ -9,7 +9,7 @@
 import type { CellConfig } from "#kernel/config/cell.js";
 import { judge } from "../judges/all.js";
 import type { Finding, JudgeFacts } from "../judges/judge.js";
-import type { TraceLine } from "../judges/trace.js";
+import { linesOf, type TraceLine } from "../judges/trace.js";
 import { Act } from "./act.js";
 import { CellWorld, type WorldParts } from "./cell-world.js";
 import { type Fault, planFacts, planFaults } from "./fault-plan.js";
@@ -135,7 +135,7 @@ class Play {
     });
     const { seed } = this.#options;
     const counts = countsOf(trace, clock.nowMs);
-    const findings = [...judge(trace, facts), ...this.#unhealed()];
+    const findings = [...judge(trace, facts), ...crashesOf(trace), ...this.#unhealed()];
     return {
       seed,
       plan,
@@ -262,6 +262,13 @@ class Play {
     });
     clock.run(clock.nowMs + 5);
   }
+}
+
+/** A service may end itself only where another has taken its place. */
+function crashesOf(trace: readonly TraceLine[]): readonly Finding[] {
+  return linesOf(trace, "crashed").flatMap(({ at, node, code, text }) => {
+    return code === "STORE_FENCED" ? [] : [{ judge: "crash", at, text: `${node}: ${text}` }];
+  });
 }
 
 function countsOf(trace: readonly TraceLine[], endMs: number): PlayCounts {
