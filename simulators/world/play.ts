@@ -7,6 +7,7 @@
  * from a fresh macrotask: promises are drained inside. It refuses real time and real I/O.
  */
 import type { CellConfig } from "#kernel/config/cell.js";
+import type { StateAxis } from "#kernel/contract/payloads.js";
 import { judge } from "../judges/all.js";
 import type { Finding, JudgeFacts } from "../judges/judge.js";
 import { linesOf, type TraceLine } from "../judges/trace.js";
@@ -232,11 +233,11 @@ class Play {
     const { broker, plants, clock, config, emit } = this.#world;
     const at = clock.nowMs;
     for (const device of plants.ids) {
-      const said = broker.retained(`state/axis/${device}`);
-      const truth = plants.truth(device);
-      const { position: _, ...placeless } = (said ?? {}) as { position?: number };
-      emit(lastState(at, device, (plants.hasPlace(device) ? said : placeless) as never, truth));
-      const { lease, latched } = (said ?? {}) as { lease?: object; latched?: readonly string[] };
+      const said = broker.retained(`state/axis/${device}`) as StateAxis | undefined;
+      const { position: _, ...placeless } = said ?? {};
+      const known = plants.hasPlace(device) ? said : placeless;
+      emit(lastState(at, device, known, plants.truth(device)));
+      const { lease, latched } = said ?? {};
       if (lease !== undefined) {
         emit({ at, kind: "leftOver", what: "lease", text: `${device}: ${JSON.stringify(lease)}` });
       }

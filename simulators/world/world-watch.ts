@@ -201,7 +201,7 @@ function wordsOf({ q, state, driveState, homed, enabled, moving, faultCode }: St
 export function lastState(
   at: number,
   device: string,
-  said: StateAxis | undefined,
+  said: Partial<StateAxis> | undefined,
   truth: { readonly position: number; readonly moving: boolean },
 ): TraceLine {
   return {
