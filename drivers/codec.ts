@@ -70,15 +70,17 @@ function isSigned(type: PointType): boolean {
   return type.startsWith("i");
 }
 
-/** The raw number in these words (as many as the type needs), or undefined if it has none. */
+/** The raw number in the words from `at` on, as many as it needs; undefined if it has none. */
 export function decodeRaw(
   point: Pick<PointSpec, "type" | "byte" | "bits" | "mask" | "invalid">,
   words: readonly number[],
   order: Order,
+  at = 0,
 ): number | undefined {
   const needed = Math.max(1, typeBytes[point.type] / 2);
-  if (words.length < needed) return undefined;
-  const list = arranged(words.length === needed ? words : words.slice(0, needed), order);
+  if (words.length < at + needed) return undefined;
+  const whole = at === 0 && words.length === needed;
+  const list = arranged(whole ? words : words.slice(at, at + needed), order);
   const number = needed > 2 ? decodeWide(point, list) : decodeNarrow(point, list);
   if (number === undefined || !Number.isSafeInteger(number)) return undefined;
   return point.invalid?.includes(number) === true ? undefined : number;

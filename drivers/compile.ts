@@ -47,8 +47,25 @@ import { namesOf, scalingOf, setupProblems } from "./scaling.js";
 
 export { setupProblems } from "./scaling.js";
 
-/** @throws RangeError when the setup does not fit the profile; ask `setupProblems` before. */
+/**
+ * Compiled once for each setup that cannot change any more: drivers, the plan of their bus and
+ * checks ask for the same one. @throws RangeError when the setup does not fit the profile; ask
+ * `setupProblems` before.
+ */
 export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel {
+  const known = compiled.get(setup);
+  if (known?.profile === profile) return known.model;
+  const model = Object.freeze(compile(profile, setup));
+  if (Object.isFrozen(profile) && Object.isFrozen(setup)) compiled.set(setup, { profile, model });
+  return model;
+}
+
+const compiled = new WeakMap<
+  DeviceSetup,
+  { readonly profile: Profile; readonly model: DeviceModel }
+>();
+
+function compile(profile: Profile, setup: DeviceSetup): DeviceModel {
   const problems = setupProblems(profile, setup);
   if (problems.length > 0) throw new RangeError(`${setup.device}: ${problems.join("; ")}`);
   const context = contextOf(profile, setup);
@@ -90,6 +107,7 @@ export function compileDevice(profile: Profile, setup: DeviceSetup): DeviceModel
     view: meaning.view,
     identityMatches: meaning.identityMatches,
     rebooted: meaning.rebooted,
+    rebootPoints: meaning.rebootPoints,
     begin: (request) => {
       const operation = verbs.has(request.verb) ? operationOf(profile, request.verb) : undefined;
       if (operation === undefined) return unsupported(profile, setup, request.verb);

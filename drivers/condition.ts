@@ -61,7 +61,8 @@ export function stateOf(profile: Profile, look: Lookup): DriveState | undefined 
   const { point, pairs } = profile.status.state;
   const word = look(point);
   if (word === undefined) return undefined;
-  return pairs.find(({ mask, value }) => (word & mask) === value)?.state ?? "unknown";
+  for (const { mask, value, state } of pairs) if ((word & mask) === value) return state;
+  return "unknown";
 }
 
 /** False as soon as one is `no`; undefined when one is missing; else true. */

@@ -48,11 +48,7 @@ function decodeReply(
     const codec = codecs.get(name);
     if (codec?.spec.read === undefined) continue;
     const order = codec.spec.order ?? profile.transport.order.default;
-    const raw = decodeRaw(
-      codec.spec,
-      words.slice(codec.spec.read.address - request.address),
-      order,
-    );
+    const raw = decodeRaw(codec.spec, words, order, codec.spec.read.address - request.address);
     // One value that is none makes the block suspect: better no value than half a picture.
     if (raw === undefined) return "invalid-value";
     values.set(name, codec.scaling === undefined ? raw : fromRaw(raw, codec.scaling));

@@ -257,7 +257,7 @@ export interface DeviceModel {
   readonly pollSlow: readonly ReadRequest[];
   /** Everything, shadow registers and identity included: the first read after boot. */
   readonly pollFull: readonly ReadRequest[];
-  /** Splits a reply into values. The PDU has already matched the request (see pdu.ts). */
+  /** Matches a reply with its request (see pdu.ts) and splits it into values. */
   decode(request: ReadRequest, reply: Uint8Array): PointValues | BadReason;
   /** What the readings mean now. */
   view(points: PointTable): DeviceView;
@@ -265,6 +265,8 @@ export interface DeviceModel {
   identityMatches(points: PointTable): { readonly ok: boolean; readonly text: string };
   /** Whether a change between two readings shows that the drive has rebooted. */
   rebooted(before: PointTable, after: PointTable): boolean;
+  /** The points that `rebooted` looks at. @default any of them */
+  readonly rebootPoints?: readonly string[];
   /** Begins an operation; `refused` when the profile or the arguments do not allow it. */
   begin(request: OperationRequest): Begun;
   /**

@@ -8,6 +8,7 @@ import type { ConditionContext, Lookup, Test } from "./condition.js";
 import { compileCondition, noOperands, stateOf } from "./condition.js";
 import type { DeviceView, PointTable } from "./device-model.js";
 import type { Profile } from "./profile.js";
+import { conditionsIn } from "./profile-walk.js";
 import type { Reading } from "./reading.js";
 
 const notInProfile: Reading<never> = { ok: false, reason: "not-in-profile", atMs: 0 };
@@ -54,30 +55,61 @@ export function signalNames({ kind, points }: Profile): readonly string[] {
     .map(([name]) => name);
 }
 
-function signalReadings(names: readonly string[], points: PointTable): Pick<DeviceView, "signals"> {
-  if (names.length === 0) return {};
+function signalReadings(names: readonly string[], points: PointTable) {
   const entries = names.map((name) => {
     const reading = pointReading(points, name);
     return [name, reading.ok ? { ...reading, value: reading.value !== 0 } : reading] as const;
   });
-  return { signals: Object.fromEntries(entries) };
+  return Object.fromEntries(entries);
+}
+
+/** Points that a field of a device is read from, through the flags that a flag asks. */
+export function pointsOfField(profile: Profile, field: string): readonly string[] {
+  const { status } = profile;
+  if (signalNames(profile).includes(field)) return [field];
+  if (field === "position" || field === "velocity" || field === "faultCode") {
+    const point = status[field];
+    return point === undefined ? [] : [point];
+  }
+  const { when } = status.flags[field] ?? {};
+  if (when === undefined) return [];
+  return conditionsIn(when, []).flatMap(({ value: { point, flag, state } }) => [
+    ...(point === undefined ? [] : [point]),
+    ...(flag === undefined ? [] : pointsOfField(profile, flag)),
+    ...(state === undefined ? [] : [status.state.point]),
+  ]);
 }
 
 export interface Meaning {
   view(points: PointTable): DeviceView;
   identityMatches(points: PointTable): { readonly ok: boolean; readonly text: string };
   rebooted(before: PointTable, after: PointTable): boolean;
+  readonly rebootPoints: readonly string[];
+}
+
+function flagTests(context: ConditionContext) {
+  const { flags } = context.profile.status;
+  const test = (name: string) => {
+    const flag = flags[name];
+    return flag === undefined ? undefined : compileCondition(flag.when, context);
+  };
+  return {
+    enabled: test("enabled"),
+    homed: test("homed"),
+    moving: test("moving"),
+    inTarget: test("inTarget"),
+    fault: test("fault"),
+    warning: test("warning"),
+    remote: test("remote"),
+    limit: test("limit"),
+    gripped: test("gripped"),
+  };
 }
 
 export function compileMeaning(context: ConditionContext): Meaning {
   const { profile } = context;
   const { status, identity } = profile;
-  const flags = new Map(
-    Object.entries(status.flags).map(([name, flag]) => [
-      name,
-      compileCondition(flag.when, context),
-    ]),
-  );
+  const flags = flagTests(context);
   const evidence = Array.isArray(status.rebootEvidence) ? status.rebootEvidence : [];
   const reboots = evidence.map((one) => ({
     before: compileCondition(one.before, context),
@@ -91,25 +123,24 @@ export function compileMeaning(context: ConditionContext): Meaning {
   return {
     view: (points) => {
       const look = lookup(points);
-      const flag = (name: string) => ask(flags.get(name), points, look);
       const word = pointReading(points, status.state.point);
       const state = stateOf(profile, look) ?? "unknown";
-      return {
+      const view: DeviceView = {
         state: word.ok ? { ok: true, value: state, atMs: word.atMs } : word,
-        enabled: flag("enabled"),
-        homed: flag("homed"),
-        moving: flag("moving"),
-        inTarget: flag("inTarget"),
-        fault: flag("fault"),
-        warning: flag("warning"),
-        remote: flag("remote"),
-        limit: flag("limit"),
-        gripped: flag("gripped"),
+        enabled: ask(flags.enabled, points, look),
+        homed: ask(flags.homed, points, look),
+        moving: ask(flags.moving, points, look),
+        inTarget: ask(flags.inTarget, points, look),
+        fault: ask(flags.fault, points, look),
+        warning: ask(flags.warning, points, look),
+        remote: ask(flags.remote, points, look),
+        limit: ask(flags.limit, points, look),
+        gripped: ask(flags.gripped, points, look),
         position: pointReading(points, status.position),
         velocity: pointReading(points, status.velocity),
         faultCode: pointReading(points, status.faultCode),
-        ...signalReadings(signals, points),
       };
+      return signals.length === 0 ? view : { ...view, signals: signalReadings(signals, points) };
     },
     identityMatches: (points) => {
       const order = orderMatches(profile, points);
@@ -122,6 +153,9 @@ export function compileMeaning(context: ConditionContext): Meaning {
       }
       return { ok: true, text: probes.map(({ text }) => text).join("; ") };
     },
+    rebootPoints: [
+      ...new Set(reboots.flatMap(({ before, after }) => [...before.points, ...after.points])),
+    ],
     rebooted: (before, after) => {
       return reboots.some((one) => {
         const was = ask(one.before, before);

@@ -134,14 +134,16 @@ function matchRead(fc: number, request: Uint8Array, reply: Uint8Array): MatchedR
     return { kind: "malformed", why: `${bytes} data bytes expected, ${got}` };
   }
   if (fc <= 2) {
-    const bits = Array.from({ length: count }, (_, i) => {
-      return (((reply[2 + (i >> 3)] ?? 0) >> (i & 7)) & 1) === 1;
-    });
+    const bits: boolean[] = [];
+    for (let i = 0; i < count; i += 1) {
+      bits.push((((reply[2 + (i >> 3)] ?? 0) >> (i & 7)) & 1) === 1);
+    }
     return { kind: "bits", bits };
   }
-  const words = Array.from({ length: count }, (_, i) => {
-    return ((reply[2 + 2 * i] ?? 0) << 8) | (reply[3 + 2 * i] ?? 0);
-  });
+  const words: number[] = [];
+  for (let i = 0; i < count; i += 1) {
+    words.push(((reply[2 + 2 * i] ?? 0) << 8) | (reply[3 + 2 * i] ?? 0));
+  }
   return { kind: "words", words };
 }
 

@@ -67,6 +67,11 @@ export class FaultBook {
     this.#faults.set(name, value);
   }
 
+  end(name: DeviceFaultName): void {
+    if (name === "silent") this.#faults.delete("drop");
+    else this.#faults.delete(name === "following-error" ? "stuck" : name);
+  }
+
   clear(): void {
     this.#faults.clear();
   }

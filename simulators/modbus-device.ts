@@ -78,6 +78,8 @@ export interface SimDevice {
   readonly position: number;
   /** @throws SimProblem for a value that the fault cannot use. */
   setFault(name: FaultName, value: FaultValue | undefined, nowMs: number): void;
+  /** This fault is over; the others go on. */
+  endFault(name: FaultName): void;
   clearFaults(): void;
   view(): SimDeviceView;
   onMotion(listener: (event: MotionEvent) => void): void;
@@ -87,6 +89,9 @@ export interface SimDevice {
 export function modbusDevice<S>(parts: SimDeviceParts<S>): SimDevice {
   return new Device(parts);
 }
+
+/** Faults for which a device may report a fault of its own. */
+const causes: ReadonlySet<FaultName> = new Set<FaultName>(["trip", "stuck", "following-error"]);
 
 class Device<S> implements SimDevice {
   readonly id: string;
@@ -185,6 +190,12 @@ class Device<S> implements SimDevice {
     if (name === "reboot") this.#reboot(nowMs, numberOf(name, value, rebootSilenceMs));
     else if (name === "trip") this.#trip(value);
     else this.#faults.set(name, value);
+  }
+
+  endFault(name: FaultName): void {
+    if (isBusFault(name)) return;
+    this.#faults.end(name);
+    if (causes.has(name)) this.#state = this.#behaviour.released(this.#state);
   }
 
   clearFaults(): void {

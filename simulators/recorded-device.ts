@@ -11,8 +11,9 @@ import { illegalAddress } from "./behaviours/behaviour.js";
 import { FaultBook, type SimReply } from "./fault-book.js";
 import { type FaultName, type FaultValue, isBusFault, numberOf } from "./faults.js";
 import { word16 } from "./mbap.js";
-import type { MotionEvent, SimDevice, SimDeviceView } from "./modbus-device.js";
+import type { SimDevice, SimDeviceView } from "./modbus-device.js";
 import { SimProblem } from "./problem.js";
+import { RecordedUnitDevice } from "./recorded-unit.js";
 import { isWrite, readReply, reads, tableOf, valuesOf, writtenBy } from "./recorded-words.js";
 import type { RecordedUnit } from "./recording.js";
 
@@ -28,15 +29,7 @@ export function recordedDevice(recorded: RecordedUnit): SimDevice {
   return new RecordedDevice(recorded);
 }
 
-class RecordedDevice implements SimDevice {
-  readonly id: string;
-  readonly unit: number;
-  readonly replyDelayMs = 0;
-  readonly turnaroundMs = undefined;
-  readonly busy = false;
-  readonly moving = false;
-  readonly position = 0;
-  readonly #profile: string;
+class RecordedDevice extends RecordedUnitDevice {
   readonly #faults = new FaultBook();
   readonly #sequences = new Map<string, Sequence>();
   /** Exceptions of writes, by function and address, whatever was written. */
@@ -46,11 +39,9 @@ class RecordedDevice implements SimDevice {
   readonly #written = new Map<string, number>();
   #silentUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ device, unit, profile, exchanges }: RecordedUnit) {
-    this.id = device;
-    this.unit = unit;
-    this.#profile = profile;
-    for (const { request, reply } of exchanges) {
+  constructor(recorded: RecordedUnit) {
+    super(recorded);
+    for (const { request, reply } of recorded.exchanges) {
       const key = keyOf(request);
       const sequence = this.#sequences.get(key);
       if (sequence === undefined) this.#sequences.set(key, { replies: [reply], at: 0 });
@@ -73,17 +64,11 @@ class RecordedDevice implements SimDevice {
     return dropped === "reply" ? undefined : reply;
   }
 
-  broadcast(pdu: Uint8Array): void {
+  override broadcast(pdu: Uint8Array): void {
     this.#overlay(pdu);
   }
 
-  silenceMs(): number {
-    return 0;
-  }
-
-  advance(): void {}
-
-  setFault(name: FaultName, value: FaultValue | undefined, nowMs: number): void {
+  override setFault(name: FaultName, value: FaultValue | undefined, nowMs: number): void {
     if (isBusFault(name)) throw new SimProblem(`${name} is a fault of a bus, not of ${this.id}.`);
     if (name === "reboot") {
       this.#written.clear();
@@ -92,22 +77,18 @@ class RecordedDevice implements SimDevice {
     } else this.#faults.set(name, value);
   }
 
-  clearFaults(): void {
+  override endFault(name: FaultName): void {
+    if (!isBusFault(name)) this.#faults.end(name);
+  }
+
+  override clearFaults(): void {
     this.#faults.clear();
   }
 
-  view(): SimDeviceView {
-    return {
-      unit: this.unit,
-      profile: this.#profile,
-      state: "recorded",
-      ...{ moving: false, position: 0, velocity: 0 },
-      faults: this.#faults.view(),
-      values: Object.fromEntries(this.#written),
-    };
+  override view(): SimDeviceView {
+    const values = Object.fromEntries(this.#written);
+    return { ...super.view(), faults: this.#faults.view(), values };
   }
-
-  onMotion(_listener: (event: MotionEvent) => void): void {}
 
   #play(pdu: Uint8Array): Uint8Array | undefined {
     const fc = pdu[0] ?? 0;

@@ -10,7 +10,8 @@ import { exceptionReply } from "#drivers/pdu.js";
 import { illegalAddress } from "./behaviours/behaviour.js";
 import type { SimReply } from "./fault-book.js";
 import { word16 } from "./mbap.js";
-import type { SimDevice, SimDeviceView } from "./modbus-device.js";
+import type { SimDevice } from "./modbus-device.js";
+import { RecordedUnitDevice } from "./recorded-unit.js";
 import { isWrite, readReply, reads, tableOf, valuesOf, writtenBy } from "./recorded-words.js";
 import type { RecordedUnit } from "./recording.js";
 
@@ -29,23 +30,14 @@ export function recordedHistory(recorded: RecordedUnit, startMs: number): SimDev
   return new RecordedHistory(recorded, startMs);
 }
 
-class RecordedHistory implements SimDevice {
-  readonly id: string;
-  readonly unit: number;
-  readonly replyDelayMs = 0;
-  readonly turnaroundMs = undefined;
-  readonly busy = false;
-  readonly moving = false;
-  readonly position = 0;
-  readonly #profile: string;
+class RecordedHistory extends RecordedUnitDevice {
   readonly #startMs: number;
   readonly #shown = new Map<string, Shown[]>();
   readonly #silences: Silence[] = [];
 
-  constructor({ device, unit, profile, exchanges }: RecordedUnit, startMs: number) {
-    this.id = device;
-    this.unit = unit;
-    this.#profile = profile;
+  constructor(recorded: RecordedUnit, startMs: number) {
+    super(recorded);
+    const { exchanges } = recorded;
     this.#startMs = startMs;
     let silent = false;
     for (const { request, reply, tMs = startMs } of exchanges) {
@@ -71,31 +63,6 @@ class RecordedHistory implements SimDevice {
     if (isWrite(fc)) return pdu.slice(0, 5);
     return reads(fc) ? this.#read(pdu, tMs) : exceptionReply(fc, 1);
   }
-
-  broadcast(): void {}
-
-  silenceMs(): number {
-    return 0;
-  }
-
-  advance(): void {}
-
-  setFault(): void {}
-
-  clearFaults(): void {}
-
-  view(): SimDeviceView {
-    return {
-      unit: this.unit,
-      profile: this.#profile,
-      state: "recorded",
-      ...{ moving: false, position: 0, velocity: 0 },
-      faults: {},
-      values: {},
-    };
-  }
-
-  onMotion(): void {}
 
   #read(pdu: Uint8Array, tMs: number): Uint8Array {
     const fc = pdu[0] ?? 0;

@@ -33,6 +33,9 @@ export interface Recording {
   readonly line?: { readonly baud: number; readonly format: LineFormat };
 }
 
+/** Between the first and the last frame; a recorder's file of a bus is far shorter. */
+export const recordingMsMax = 24 * 3_600_000;
+
 type Line = Readonly<Record<string, unknown>>;
 
 /** @throws SimProblem */
@@ -48,6 +51,14 @@ export function readRecording(file: string): Recording {
     else known.push(exchange);
   }
   if (byUnit.size === 0) throw new SimProblem(`${file} holds no frames of a bus.`);
+  const times = [...byUnit.values()].flat().map(({ tMs }) => tMs ?? 0);
+  const [first, last] = times.reduce(
+    ([least, most], tMs) => [Math.min(least, tMs), Math.max(most, tMs)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
+  if (last - first > recordingMsMax) {
+    throw new SimProblem(`${file}: its frames lie more than a day apart; a time is spoiled.`);
+  }
   const units = [...byUnit].map(([unit, exchanges]) => ({
     unit,
     exchanges,
@@ -87,7 +98,7 @@ function exchangeOf(line: Line): RecordedExchange | undefined {
   return {
     request,
     ...(reply !== undefined && { reply }),
-    ...(typeof line.tMs === "number" && { tMs: line.tMs }),
+    ...(typeof line.tMs === "number" && Number.isFinite(line.tMs) && { tMs: line.tMs }),
     ...(typeof line.lane === "string" && { lane: line.lane }),
   };
 }

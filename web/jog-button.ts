@@ -97,9 +97,10 @@ export interface JogWish {
   readonly say: (text: string | undefined) => void;
 }
 
-/** Makes a button hold-to-run. */
-export function holdToRun(button: HTMLButtonElement, wish: JogWish): void {
+/** Makes a button hold-to-run; what it returns lets go, whoever still presses. */
+export function holdToRun(button: HTMLButtonElement, wish: JogWish): () => void {
   let press: Press | undefined;
+  let pointer: number | undefined;
   const down = () => {
     const velocity = wish.velocity();
     if (press !== undefined || button.disabled || velocity === undefined) return;
@@ -115,12 +116,14 @@ export function holdToRun(button: HTMLButtonElement, wish: JogWish): void {
   const up = () => {
     press?.letGo();
     press = undefined;
+    pointer = undefined;
     button.classList.remove("held");
   };
   button.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     button.setPointerCapture(event.pointerId);
     down();
+    pointer = event.pointerId;
   });
   for (const name of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) {
     button.addEventListener(name, up);
@@ -130,7 +133,12 @@ export function holdToRun(button: HTMLButtonElement, wish: JogWish): void {
     event.preventDefault();
     if (!event.repeat) down();
   });
-  button.addEventListener("keyup", up);
+  // Not on the button: one that is disabled or hidden while it is held hears nothing any more.
+  window.addEventListener("keyup", up, true);
+  for (const name of ["pointerup", "pointercancel"] as const) {
+    const away = (event: PointerEvent) => event.pointerId === pointer && up();
+    window.addEventListener(name, away, true);
+  }
   // A long touch would open a menu and take the pointer away.
   button.addEventListener("contextmenu", (event) => event.preventDefault());
   window.addEventListener("blur", up);
@@ -138,4 +146,5 @@ export function holdToRun(button: HTMLButtonElement, wish: JogWish): void {
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState !== "visible") up();
   });
+  return up;
 }

@@ -12,6 +12,7 @@ import type { Live } from "./live.js";
 
 export class JogControl {
   readonly #live: Live;
+  readonly #letGo = new WeakMap<HTMLButtonElement, () => void>();
   readonly #speed = byId("jog-speed") as HTMLSelectElement;
 
   constructor(live: Live) {
@@ -30,11 +31,12 @@ export class JogControl {
       const made = make("button", { type: "button", class: "command jog", "aria-label": label }, [
         text,
       ]);
-      holdToRun(made, {
+      const letGo = holdToRun(made, {
         axis: axis.axis,
         velocity: () => this.#velocity(axis.axis, sign),
         say: (words) => say(says, words ?? ""),
       });
+      this.#letGo.set(made, letGo);
       return made;
     };
     return make("div", { class: "jogs", hidden: true }, [button(-1), button(1), says]);
@@ -44,8 +46,11 @@ export class JogControl {
     const offered = axis.jog === true && this.#live.snapshot?.cell.mode === "Manual";
     show(row, offered);
     const able = offered && this.#live.mayCommand && axis.latched.length === 0;
-    for (const one of row.querySelectorAll("button"))
+    for (const one of row.querySelectorAll("button")) {
       if (one.disabled === able) one.disabled = !able;
+      // Nobody can be seen to hold what cannot be pressed.
+      if (!able) this.#letGo.get(one)?.();
+    }
   }
 
   #velocity(id: string, sign: 1 | -1): number | undefined {

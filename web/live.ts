@@ -56,6 +56,22 @@ export class Live {
   open(): void {
     this.#connect();
     setInterval(() => this.#look(), 100);
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.resume();
+      else this.makeRoom();
+    });
+  }
+
+  /** A browser has six connections to a gateway, for all its tabs: this one is for others now. */
+  makeRoom(): void {
+    this.#source?.close();
+    this.#source = undefined;
+    this.#openedAtMs = performance.now();
+  }
+
+  /** Takes it again, if it was given away. */
+  resume(): void {
+    if (this.#source === undefined) this.#connect();
   }
 
   #connect(): void {
@@ -104,6 +120,8 @@ export class Live {
 
   #look(): void {
     const now = performance.now();
+    // Nobody looks; timers of hidden pages run late, too.
+    if (document.visibilityState !== "visible" && this.#source === undefined) return;
     if (now - this.#beatAtMs > silenceMsMax) this.#lose();
     const closed = this.#source?.readyState === EventSource.CLOSED;
     const silentMs = now - Math.max(this.#beatAtMs, this.#openedAtMs);

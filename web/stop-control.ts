@@ -12,16 +12,21 @@ import { type Live, newKey, post } from "./live.js";
 /** Repeats of a request that the gateway has not answered. */
 const repeatMs = 700;
 const repeatsMax = 15;
+/** A request that is unanswered for so long may wait in the browser. */
+const roomMs = 150;
 /** How long a finished order stays on the page. */
 const shownMs = 20_000;
 /** A pointer press is followed by a click of the same tap. */
 const sameTapMs = 700;
 
+type StopAnswer = Pick<StopOrderResource, "id" | "kind" | "axes">;
+
 interface Tap {
   readonly key: string;
   readonly atMs: number;
   readonly ts: number;
-  id: string | undefined;
+  /** As the gateway answered; the stream says what became of it. */
+  order: StopOrderResource | undefined;
   failed: boolean;
 }
 
@@ -55,7 +60,7 @@ export class StopControl {
       key,
       atMs: performance.now(),
       ts: this.#live.now(),
-      id: undefined,
+      order: undefined,
       failed: false,
     };
     this.#tap = tap;
@@ -65,15 +70,19 @@ export class StopControl {
 
   async #send(tap: Tap): Promise<void> {
     let answered = false;
+    // With all connections of the browser taken by open pages, it would wait for one for ever.
+    const room = setTimeout(() => this.#live.makeRoom(), roomMs);
     for (let i = 0; i < repeatsMax && !answered; i++) {
       const pause = new Promise((resolve) => setTimeout(resolve, repeatMs));
-      const request = post<StopOrderResource>("/stop", { reason: "STOP on the page" }, tap.key);
+      const request = post<StopAnswer>("/stop", { reason: "STOP on the page" }, tap.key);
       void request.then((answer) => {
         if (!answer.ok) return;
         answered = true;
-        tap.id = answer.value.id;
+        clearTimeout(room);
+        tap.order = { ...answer.value, ts: tap.ts, by: { user: "this page", role: "" } };
         tap.failed = false;
         this.#changed();
+        this.#live.resume();
       });
       await Promise.race([request, pause]);
       if (answered) return;
@@ -85,10 +94,11 @@ export class StopControl {
 
   render(): void {
     const orders = this.#live.snapshot?.stops.orders ?? [];
-    const mine =
-      this.#tap?.id === undefined ? undefined : orders.find((o) => o.id === this.#tap?.id);
+    const said = this.#tap?.order;
+    // Without the stream the answer is all that is known of it; another order is not this one.
+    const mine = said === undefined ? undefined : (orders.find((o) => o.id === said.id) ?? said);
     const newest = mine ?? orders[0];
-    const waiting = this.#tap !== undefined && this.#tap.id === undefined ? this.#tap : undefined;
+    const waiting = this.#tap !== undefined && said === undefined ? this.#tap : undefined;
     const order = waiting === undefined ? newest : undefined;
     show(this.#report, waiting !== undefined || this.#worthShowing(order));
     if (waiting !== undefined) this.#renderWaiting(waiting);

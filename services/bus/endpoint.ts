@@ -19,9 +19,6 @@ import {
 import { next } from "./lanes.machine.js";
 import { EndpointRecorder } from "./recorder.js";
 
-/** An input without its time; the endpoint adds it. */
-type Untimed<I> = I extends unknown ? Omit<I, "nowMs"> : never;
-
 export interface EndpointRequest {
   readonly lane: Lane;
   readonly unit: number;
@@ -56,6 +53,8 @@ export class Endpoint {
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAtMs: Ms | undefined;
+  /** The moment of the newest input: what its decision took for now. */
+  #seenMs: Ms = 0;
 
   constructor({ id, wire, options, log, onUnit, recorder }: EndpointParts) {
     this.#id = id;
@@ -67,10 +66,10 @@ export class Endpoint {
     wire.onChange((up) => {
       log.info({ bus: id, up }, up ? "the bus endpoint is connected" : "the bus endpoint is lost");
       this.#recorder.decided("link", undefined, up ? "up" : "down");
-      this.#put({ kind: "link", up });
+      this.#put({ kind: "link", nowMs: performance.now(), up });
     });
-    wire.onLate?.((unit) => this.#put({ kind: "late", unit }));
-    if (wire.connected) this.#put({ kind: "link", up: true });
+    wire.onLate?.((unit) => this.#put({ kind: "late", nowMs: performance.now(), unit }));
+    if (wire.connected) this.#put({ kind: "link", nowMs: performance.now(), up: true });
   }
 
   request({ lane, unit, pdu, client, answer }: EndpointRequest): void {
@@ -79,16 +78,16 @@ export class Endpoint {
     const key = this.#keys;
     this.#answers.set(key, answer);
     this.#recorder.requested(key, lane, unit);
-    this.#put({ kind: "request", key, lane, unit, pdu, client });
+    this.#put({ kind: "request", nowMs: performance.now(), key, lane, unit, pdu, client });
   }
 
   clientClosed(client: number): void {
-    this.#put({ kind: "clientClosed", client });
+    this.#put({ kind: "clientClosed", nowMs: performance.now(), client });
   }
 
   /** What is known of a unit's axis now; undefined: no driver looks after it. */
   axis(unit: number, axis: Axis | undefined): void {
-    this.#put({ kind: "axis", unit, axis });
+    this.#put({ kind: "axis", nowMs: performance.now(), unit, axis });
   }
 
   close(): void {
@@ -97,9 +96,9 @@ export class Endpoint {
     this.#answers.clear();
   }
 
-  #put(input: Untimed<LanesInput>): void {
+  #put(input: LanesInput): void {
     if (this.#closed) return;
-    this.#inputs.push({ ...input, nowMs: performance.now() } as LanesInput);
+    this.#inputs.push(input);
     // An effect may bring the next input at once (a reconnect says "link down"): it waits.
     if (this.#working) return;
     this.#working = true;
@@ -114,6 +113,7 @@ export class Endpoint {
   }
 
   #work(input: LanesInput): void {
+    this.#seenMs = input.nowMs;
     const step = next(this.#state, input);
     if (step === undefined) return;
     this.#state = step.state;
@@ -129,10 +129,11 @@ export class Endpoint {
         const recorded = this.#recorder.sent({ key, lane, unit, pdu });
         const done = (result: WireResult) => {
           recorded(result);
-          this.#put({ kind: "wire", key, attempt, result });
+          this.#put({ kind: "wire", nowMs: performance.now(), key, attempt, result });
         };
-        const limit = firstByteMs === undefined ? {} : { firstByteMs };
-        const how = { timeoutMs, ...limit, ...(path === "stop" && { urgent: true }) };
+        const urgent = path === "stop";
+        const how =
+          firstByteMs === undefined ? { timeoutMs, urgent } : { timeoutMs, urgent, firstByteMs };
         void this.#wire.exchange(unit, pdu, how).then(done);
         return;
       }
@@ -163,6 +164,8 @@ export class Endpoint {
   /** Answers of requests that were dropped with their client are never asked for again. */
   #forgetDropped(): void {
     const kept = new Set([...this.#state.waiting, ...this.#state.inFlight].map((r) => r.key));
+    // What an answer of this turn has asked for stands in no lane yet.
+    for (const input of this.#inputs) if (input.kind === "request") kept.add(input.key);
     for (const key of this.#answers.keys()) {
       if (kept.has(key)) continue;
       this.#answers.delete(key);
@@ -171,7 +174,8 @@ export class Endpoint {
   }
 
   #arm(): void {
-    const atMs = wakeAt(this.#state, performance.now());
+    // By a later clock a window that held the polls a moment ago would be over, and wake nobody.
+    const atMs = wakeAt(this.#state, this.#seenMs);
     if (atMs === this.#timerAtMs && this.#timer !== undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -180,7 +184,7 @@ export class Endpoint {
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        this.#put({ kind: "tick" });
+        this.#put({ kind: "tick", nowMs: performance.now() });
       },
       Math.max(1, Math.ceil(atMs - performance.now())),
     );

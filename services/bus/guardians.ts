@@ -35,8 +35,6 @@ export interface GuardianPorts {
   readonly event: (device: string, type: string, data: Detail) => void;
 }
 
-type Untimed<I> = I extends unknown ? Omit<I, "nowMs"> : never;
-
 interface Unit {
   readonly bus: string;
   readonly unit: number;
@@ -69,26 +67,27 @@ export class Guardians {
   }
 
   message(bus: string, client: number, message: GuardMessage): void {
+    const nowMs = performance.now();
     if (message.kind === "hello") {
       const unit = this.#unit(bus, message.unit);
       this.#clients.set(client, unit);
-      this.#put(unit, { kind: "hello", client, device: message.device });
+      this.#put(unit, { kind: "hello", nowMs, client, device: message.device });
       return;
     }
     const unit = this.#clients.get(client);
     if (unit === undefined) return;
     if (message.kind === "guard") {
-      this.#put(unit, { kind: "guard", client, frames: message.frames });
+      this.#put(unit, { kind: "guard", nowMs, client, frames: message.frames });
     } else {
       unit.up = message.up;
-      this.#put(unit, { kind: "pulse", client, still: message.still });
+      this.#put(unit, { kind: "pulse", nowMs, client, still: message.still });
     }
   }
 
   closed(client: number): void {
     const unit = this.#clients.get(client);
     this.#clients.delete(client);
-    if (unit !== undefined) this.#put(unit, { kind: "closed", client });
+    if (unit !== undefined) this.#put(unit, { kind: "closed", nowMs: performance.now(), client });
     this.#tellIdle();
   }
 
@@ -99,7 +98,7 @@ export class Guardians {
   commanded(bus: string, unit: number): boolean {
     const watched = this.#units.get(keyOf(bus, unit));
     if (watched === undefined || !guardianPasses(watched.state)) return false;
-    this.#put(watched, { kind: "commanded" });
+    this.#put(watched, { kind: "commanded", nowMs: performance.now() });
     return true;
   }
 
@@ -143,8 +142,8 @@ export class Guardians {
     return fresh;
   }
 
-  #put(unit: Unit, input: Untimed<GuardianInput>): void {
-    const step = guardianNext(unit.state, { ...input, nowMs: performance.now() } as GuardianInput);
+  #put(unit: Unit, input: GuardianInput): void {
+    const step = guardianNext(unit.state, input);
     if (step !== undefined) unit.state = step.state;
     this.#tellAxis(unit);
     if (step === undefined) return;
@@ -167,7 +166,7 @@ export class Guardians {
     if (atMs === undefined) return;
     unit.timer = setTimeout(
       () => {
-        this.#put(unit, { kind: "tick" });
+        this.#put(unit, { kind: "tick", nowMs: performance.now() });
         // A timer that fired a hair early finds nothing due: it has to come again.
         if (guardianWakeAt(unit.state) === atMs) this.#arm(unit);
       },
@@ -184,7 +183,7 @@ export class Guardians {
         this.#ports.sendStop(unit.bus, unit.unit, pdu, (reply) => {
           const { kind } = matchReply(pdu, reply);
           const acknowledged = kind !== "exception" && kind !== "malformed";
-          this.#put(unit, { kind: "sent", ticket, acknowledged });
+          this.#put(unit, { kind: "sent", nowMs: performance.now(), ticket, acknowledged });
         });
         return;
       }

@@ -34,15 +34,13 @@ export function orderOf(
   return (a, b) => clientTurn(a) - clientTurn(b) || unitTurn(a) - unitTurn(b);
 }
 
-/** The first of those that may go now. */
+/** The first in this order; of equal ones the one that came first. */
 export function firstOf(
   requests: readonly Request[],
   order: (a: Request, b: Request) => number,
-  mayGo: (request: Request) => boolean,
 ): Request | undefined {
   let best: Request | undefined;
   for (const request of requests) {
-    if (!mayGo(request)) continue;
     if (best === undefined || order(request, best) < 0) best = request;
   }
   return best;

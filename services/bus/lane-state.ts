@@ -29,7 +29,7 @@ export const waitingMax = 1024;
 export const stopWindowMs: Ms = 10;
 /** A unit that answers "busy" (6) is not read for so long, its neighbours are (EX-03). */
 export const busyPauseMs: Ms = 100;
-/** How often a read is repeated for "busy" before it is answered so. */
+/** How often a read is repeated for "busy", or for a doubtful reply, before it is answered so. */
 export const busyRetryMax = 3;
 /** Polls wait so long for a lost connection to come back. */
 export const linkGraceMs: Ms = 250;
@@ -72,9 +72,9 @@ export interface Request {
   /** True once it may have been on the wire. */
   readonly left: boolean;
   /** How often the unit said that it is busy. @default 0 */
-  readonly busy?: number;
+  readonly busy?: number | undefined;
   /** The longest that a request sent after it took to its reply: it held none any longer. */
-  readonly heldMs?: Ms;
+  readonly heldMs?: Ms | undefined;
 }
 
 export interface LanesState {
@@ -103,7 +103,7 @@ export interface LanesState {
 export type WireOutcome =
   | { readonly kind: "reply"; readonly pdu: Uint8Array }
   | { readonly kind: "notSent"; readonly why: BadReason }
-  | { readonly kind: "noReply"; readonly why: BadReason };
+  | { readonly kind: "noReply"; readonly why: BadReason; readonly restMs?: Ms };
 
 export type LanesInput =
   | {
@@ -152,7 +152,7 @@ export type LanesEffect =
   | { readonly kind: "answer"; readonly key: number; readonly pdu: Uint8Array }
   /** Drop the connection and open another; the stop goes first on it. */
   | { readonly kind: "reconnect" }
-  /** A stop waits for what is on the line: its drain ends at t3.5 of silence. */
+  /** A stop waits: what is not on the line yet stays off it, and its drain ends at t3.5. */
   | { readonly kind: "hurry" }
   /** A unit has fallen silent, or answers reliably again: once per transition (ST-04). */
   | { readonly kind: "unit"; readonly unit: number; readonly up: boolean };
@@ -200,6 +200,16 @@ export function dueAt({ link }: Pick<LanesState, "link">, request: Request): Ms 
   const dueMs = request.sinceMs + (request.left ? answerMsMax : unsentMsMax);
   if (link.up || request.lane !== "poll") return dueMs;
   return Math.min(dueMs, Math.max(request.sinceMs, link.sinceMs + linkGraceMs));
+}
+
+/** The units that were served last, after this one was. */
+export function servedNow(
+  before: LanesState["served"],
+  lane: LaneName,
+  unit: number,
+): LanesState["served"] {
+  const of = (one: LaneName) => (one === lane ? unit : before[one]);
+  return { stop: of("stop"), command: of("command"), poll: of("poll") };
 }
 
 /** Another map that differs in one entry; undefined takes it out. */

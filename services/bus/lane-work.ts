@@ -28,7 +28,6 @@ import {
 import {
   type Axis,
   answerMsMax,
-  busyPauseMs,
   busyRetryMax,
   changed,
   dueAt,
@@ -41,6 +40,7 @@ import {
   linkGraceMs,
   queueMax,
   type Request,
+  servedNow,
   stopRepeatMax,
   stopReplyMs,
   stopWindowMs,
@@ -85,7 +85,7 @@ export class Work {
   }
 
   step(): LanesStep {
-    return { state: this.#state(), effects: [...this.#stops, ...this.#effects] };
+    return { state: this.#state(), effects: this.#stops.concat(this.#effects) };
   }
 
   #state(): LanesState {
@@ -289,11 +289,11 @@ export class Work {
     return true;
   }
 
-  /** A busy unit is left alone for a while; a read of it waits, and goes again a few times. */
-  askAgain(request: Request): boolean {
+  /** The unit is not read for a while; the read waits for that, and goes again a few times. */
+  askAgain(request: Request, pauseMs: Ms): boolean {
     const busy = (request.busy ?? 0) + 1;
     if (!isReadFunction(request.pdu[0] ?? 0) || request.lane === "stop") return false;
-    this.#busy = changed(this.#busy, request.unit, this.nowMs + busyPauseMs);
+    this.#busy = changed(this.#busy, request.unit, this.nowMs + pauseMs);
     if (busy > busyRetryMax) return false;
     this.waiting.push({ ...request, busy, left: true });
     return true;
@@ -312,6 +312,7 @@ export class Work {
   }
 
   expire(): boolean {
+    if (this.waiting.length === 0) return false;
     return this.refuse((r) => this.nowMs >= dueAt(this, r));
   }
 
@@ -329,7 +330,10 @@ export class Work {
       if (!beside && this.waiting.some((r) => r.lane === "stop")) this.#hurry();
     }
     if (!beside && (this.#stopping() || this.#held())) return sent();
-    while (this.inFlight.filter((r) => r.lane !== "stop").length < most) {
+    while (
+      this.waiting.length > 0 &&
+      this.inFlight.filter((r) => r.lane !== "stop").length < most
+    ) {
       const request = this.#pick("command") ?? this.#pick("poll");
       if (request === undefined) break;
       this.#send(request);
@@ -354,9 +358,9 @@ export class Work {
   }
 
   #pick(lane: LaneName): Request | undefined {
-    if (!this.waiting.some((r) => r.lane === lane)) return undefined;
-    const order = orderOf(this.#state(), lane);
-    return firstOf(this.waiting, order, (r) => r.lane === lane && this.#mayGo(r, lane));
+    if (this.waiting.length === 0) return undefined;
+    const able = this.waiting.filter((r) => r.lane === lane && this.#mayGo(r, lane));
+    return able.length < 2 ? able[0] : firstOf(able, orderOf(this.#state(), lane));
   }
 
   /** One request per unit at a time; the stop path counts only its own. */
@@ -374,26 +378,22 @@ export class Work {
   }
 
   #send(request: Request): void {
-    const { heldMs: _before, ...fresh } = request;
-    const sent = { ...fresh, sends: request.sends + 1, sentAtMs: this.nowMs };
+    const { key, lane, unit, pdu, client, sinceMs, left, busy } = request;
+    const sends = request.sends + 1;
+    const sentAtMs = this.nowMs;
     this.waiting.splice(this.waiting.indexOf(request), 1);
-    this.inFlight.push(sent);
-    this.#served = { ...this.#served, [request.lane]: request.unit };
+    this.inFlight.push({ key, lane, unit, pdu, client, sinceMs, left, busy, sends, sentAtMs });
+    this.#served = servedNow(this.#served, lane, unit);
     this.#turn += 1;
-    this.#turns = changed(this.#turns, request.client, this.#turn);
-    const leftMs = answerMsMax - (this.nowMs - request.sinceMs);
-    const stop = request.lane === "stop";
+    this.#turns = changed(this.#turns, client, this.#turn);
+    const leftMs = answerMsMax - (this.nowMs - sinceMs);
+    const stop = lane === "stop";
     const effects = stop ? this.#stops : this.#effects;
     const { replyTimeoutMs, firstByteMs } = this.#options;
-    effects.push({
-      kind: "send",
-      key: request.key,
-      attempt: sent.sends,
-      unit: request.unit,
-      pdu: request.pdu,
-      timeoutMs: Math.min(stop && !this.line ? stopReplyMs : replyTimeoutMs, leftMs),
-      ...(firstByteMs && { firstByteMs: firstByteMs.get(request.unit) ?? firstByteMsDefault }),
-      path: stop ? "stop" : "normal",
-    });
+    const timeoutMs = Math.min(stop && !this.line ? stopReplyMs : replyTimeoutMs, leftMs);
+    const path = stop ? "stop" : "normal";
+    const send = { kind: "send", key, attempt: sends, unit, pdu, timeoutMs, path } as const;
+    if (firstByteMs === undefined) effects.push(send);
+    else effects.push({ ...send, firstByteMs: firstByteMs.get(unit) ?? firstByteMsDefault });
   }
 }

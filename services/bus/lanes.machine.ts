@@ -15,8 +15,14 @@ import {
   exceptionReply,
   isReadFunction,
 } from "#drivers/pdu.js";
-import type { BadReason } from "#drivers/reading.js";
-import type { LanesInput, LanesState, LanesStep, Request, WireOutcome } from "./lane-state.js";
+import {
+  busyPauseMs,
+  type LanesInput,
+  type LanesState,
+  type LanesStep,
+  type Request,
+  type WireOutcome,
+} from "./lane-state.js";
 import { Work } from "./lane-work.js";
 
 const exceptionIllegalFunction = 0x01;
@@ -35,9 +41,11 @@ export function next(state: LanesState, input: LanesInput): LanesStep | undefine
 /** Whether the input means anything in this state. */
 function apply(work: Work, input: LanesInput): boolean {
   switch (input.kind) {
-    case "request":
-      admit(work, { ...input, sinceMs: input.nowMs, sends: 0, sentAtMs: 0, left: false });
+    case "request": {
+      const { key, lane, unit, pdu, client, nowMs: sinceMs } = input;
+      admit(work, { key, lane, unit, pdu, client, sinceMs, sends: 0, sentAtMs: 0, left: false });
       return true;
+    }
     case "wire": {
       const at = work.inFlight.findIndex((r) => r.key === input.key && r.sends === input.attempt);
       const [request] = at < 0 ? [] : work.inFlight.splice(at, 1);
@@ -68,8 +76,8 @@ function apply(work: Work, input: LanesInput): boolean {
   }
 }
 
-function admit(work: Work, { lane, unit, ...rest }: Request): void {
-  const request: Request = { lane, unit, ...rest };
+function admit(work: Work, request: Request): void {
+  const { lane, unit } = request;
   const fc = request.pdu[0] ?? 0;
   if (!work.addressable(request)) {
     work.answer(request, exceptionReply(fc, exceptionNeverSent));
@@ -97,15 +105,28 @@ function settle(work: Work, request: Request, result: WireOutcome): void {
       return;
     case "notSent":
       if (request.lane === "stop" && result.why === "link-down") work.repeatStop(request);
+      else if (result.why === "not-sent" && gaveWay(work, request)) work.waiting.unshift(request);
       else work.answerBad(request);
       return;
     case "noReply":
-      settleNoReply(work, { ...request, left: true }, result.why);
+      settleNoReply(work, { ...request, left: true }, result);
       return;
     default:
       result satisfies never;
   }
 }
+
+/**
+ * The line has not sent it because a stop waits: it goes after that, within its own deadline. A
+ * write to everybody does not: it would reach the stopped axis after its stop.
+ */
+function gaveWay(work: Work, request: Request): boolean {
+  const { lane, unit } = request;
+  if (!work.line || lane === "stop" || unit === 0 || work.overtaken(request)) return false;
+  return work.waiting.some((r) => r.lane === "stop");
+}
+
+type NoReply = Extract<WireOutcome, { kind: "noReply" }>;
 
 function settleReply(work: Work, request: Request, pdu: Uint8Array): void {
   work.heardAtMs = work.nowMs;
@@ -118,12 +139,19 @@ function settleReply(work: Work, request: Request, pdu: Uint8Array): void {
     return;
   }
   work.heard(request.unit);
-  if (isException(pdu, exceptionBusy) && work.askAgain(request)) return;
+  if (isException(pdu, exceptionBusy) && work.askAgain(request, busyPauseMs)) return;
   work.answer(request, pdu);
 }
 
-function settleNoReply(work: Work, request: Request, why: BadReason): void {
+function settleNoReply(work: Work, request: Request, result: NoReply): void {
+  const { why, restMs } = result;
   const timedOut = why === "timeout";
+  // It has replied, only nobody knows to what.
+  if (restMs !== undefined) {
+    work.heardAtMs = work.nowMs;
+    work.heard(request.unit);
+    if (work.askAgain(request, restMs)) return;
+  }
   if (request.lane !== "stop") {
     if (timedOut) work.silent(request);
     // A read that went down with its connection changed nothing: it goes once more (RC-06, TX-03).

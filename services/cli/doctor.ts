@@ -24,6 +24,7 @@ import type { Ms } from "#drivers/reading.js";
 import { linkText } from "#kernel/config/bus-link.js";
 import type { BusLink, CellConfig } from "#kernel/config/cell.js";
 import { lanePath } from "#kernel/run-dir.js";
+import { mayRaise } from "../supervisor/priority.js";
 import { answers } from "./target.js";
 
 export interface Finding {
@@ -43,7 +44,7 @@ const syncRounds = 5;
 const latencyMsGood = 1;
 
 export async function examine(config: CellConfig | undefined): Promise<readonly Finding[]> {
-  const base = [nodeVersion(), ...natives(), await clock()];
+  const base = [nodeVersion(), ...natives(), await clock(), priorities()];
   if (config === undefined) return [...base, ...ports()];
   const running = await Promise.all(
     config.buses.map((bus) => answers(lanePath(config.runDir, bus.id, "poll"))),
@@ -114,6 +115,14 @@ async function clock(): Promise<Finding> {
   if (told.trim() === "yes") return { level: "good", what: "the clock is kept by NTP" };
   const fix = "timedatectl set-ntp true; moving needs no NTP, but stamps and certificates do";
   return { level: "warning", what: "the clock is not kept by NTP", fix };
+}
+
+/** On a busy PC services of the usual priority are late, and a late permit stops motion. */
+function priorities(): Finding {
+  if (mayRaise()) return { level: "good", what: "services may go before other programs" };
+  const what = "services cannot go before other programs of this PC: under load, motion stops";
+  const fix = "allow it to the service's user: LimitNICE=-10 in its systemd unit, or CAP_SYS_NICE";
+  return { level: "warning", what, fix };
 }
 
 /** Serial ports of this PC, where no cell file names any. */

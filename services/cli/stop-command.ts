@@ -15,7 +15,7 @@ import { packageVersion } from "#kernel/edge/process.js";
 import { openStopFanOut } from "#kernel/edge/stop-fan-out.js";
 import { ServocellError, textOf } from "#kernel/errors.js";
 import type { Log } from "#kernel/ports.js";
-import type { Api } from "./client.js";
+import type { Api, StopDelivery } from "./client.js";
 
 const repeatMs = 50;
 /** After this a driver that has not answered is told as not delivered. */
@@ -28,7 +28,7 @@ export type StopKind = "stop" | "quickStop" | "abort";
 export interface StopCommand {
   readonly kind: StopKind;
   readonly id: string;
-  readonly api: Api;
+  readonly api: Pick<Api, "stop">;
   /** Run directories whose drivers are reached directly. */
   readonly runDirs: readonly string[];
   readonly log: Log;
@@ -61,7 +61,10 @@ function devicesIn(runDir: string): readonly string[] {
   }
 }
 
-/** Exit code 0 when every driver that was there has the stop and, if asked directly, stands. */
+/**
+ * Exit code 0 when every driver that was there has the stop and, if asked directly, stands, and
+ * the gateway knows of no axis that neither road has reached.
+ */
 export async function stop(command: StopCommand): Promise<number> {
   const direct = command.runDirs.map((runDir) => new DirectStop(command, runDir));
   const overHttp = command.api.stop({ kind: command.kind, id: command.id }).then(
@@ -71,24 +74,43 @@ export async function stop(command: StopCommand): Promise<number> {
   const results = await Promise.all(direct.map((one) => one.done()));
   const { delivery, problem } = await overHttp;
   for (const result of results) for (const line of result.lines) command.say(line);
-  if (results.some((result) => result.received > 0)) {
+  if (results.some((result) => result.answered.length > 0)) {
     if (delivery === undefined) command.say(`the gateway did not take part: ${problem}`);
-    return results.every((result) => result.good) ? 0 : 1;
+    const missed = missedAxes(delivery, new Set(results.flatMap((result) => result.answered)));
+    for (const axis of missed) command.say(toldOf(command.kind, axis));
+    return missed.length === 0 && results.every((result) => result.good) ? 0 : 1;
   }
   if (delivery === undefined) {
     const text = `The stop reached no driver: ${problem} Use the hardware stop.`;
     throw new ServocellError("NOT_DELIVERED", text);
   }
-  for (const axis of delivery.axes) {
-    command.say(`${axis.axis}: ${command.kind} ${axis.status}${axis.text ? `: ${axis.text}` : ""}`);
-  }
+  for (const axis of delivery.axes) command.say(toldOf(command.kind, axis));
   command.say(delivery.text);
   return delivery.delivered ? 0 : 1;
 }
 
+type AxisDelivery = StopDelivery["axes"][number];
+
+/**
+ * Axes of the cell that neither road has stopped. A driver that is being started again has no
+ * socket, so only the gateway, which knows all axes, can tell of it.
+ */
+function missedAxes(delivery: StopDelivery | undefined, answered: ReadonlySet<string>) {
+  const reached = ({ axis, status }: AxisDelivery) =>
+    answered.has(axis) || status === "received" || status === "confirmed";
+  return (delivery?.axes ?? []).filter((axis) => !reached(axis));
+}
+
+function toldOf(kind: StopKind, { axis, status, text }: AxisDelivery): string {
+  const bare = status === "notDelivered" ? "not delivered: use the hardware stop" : undefined;
+  const why = text ?? bare;
+  return `${axis}: ${kind} ${status}${why ? `: ${why}` : ""}`;
+}
+
 interface DirectResult {
   readonly lines: readonly string[];
-  readonly received: number;
+  /** Devices whose drivers have answered. */
+  readonly answered: readonly string[];
   readonly good: boolean;
 }
 
@@ -141,6 +163,6 @@ class DirectStop {
       return `${device}: ${kind} ${ack.status}${where}${more}`;
     });
     const good = this.#devices.every((device) => this.#confirmed(device));
-    return { lines, received: this.#acks.size, good };
+    return { lines, answered: [...this.#acks.keys()], good };
   }
 }

@@ -2,8 +2,8 @@
  * The device that a command of the cabinet speaks to.
  *
  * The idea: a device's name with a cell file gives everything; a wire gives what its options
- * add. A running cell owns its wires, so reads join its poll lane. It refuses a write while the
- * bus service answers.
+ * add. A running cell owns its wires, so reads join its poll lane. It refuses a write on a wire
+ * that a running cell of this PC has, however the wire is named.
  */
 import { connect } from "node:net";
 import type { DeviceSetup } from "#drivers/device-model.js";
@@ -14,6 +14,7 @@ import { openModbusWire } from "#kernel/edge/modbus-wire.js";
 import { ServocellError } from "#kernel/errors.js";
 import type { Wire } from "#kernel/ports.js";
 import { lanePath } from "#kernel/run-dir.js";
+import { refuseWhereRunning } from "./running-cells.js";
 import { linkOf, openWire, serialFormats } from "./wire-target.js";
 
 export interface Target {
@@ -57,10 +58,11 @@ export function cellTarget(config: CellConfig, id: string): Target {
     setup,
     open: async (what) => {
       const lane = lanePath(config.runDir, bus.id, "poll");
-      if (!(await answers(lane))) return openWire(bus.link, bus.units);
-      if (what === "read") return openLane(lane);
-      const text = `The cell is running and its driver has ${id}: bring the cell down, or use its operations.`;
-      throw new ServocellError("STATE_CONFLICT", text);
+      if (what === "write") {
+        const own = { runDir: config.runDir, bus: bus.id };
+        await refuseWhereRunning({ name: id, link: bus.link, own });
+      } else if (await answers(lane)) return openLane(lane);
+      return openWire(bus.link, bus.units);
     },
   };
 }
@@ -84,7 +86,11 @@ export function wireTarget(where: string, flags: TargetFlags): Target {
   }
   const profile = flags.profile === undefined ? undefined : profileNamed(flags.profile);
   const name = `unit ${unit} on ${where}`;
-  return { name, unit, profile, setup: undefined, open: () => openWire(link) };
+  const open = async (what: "read" | "write") => {
+    if (what === "write") await refuseWhereRunning({ name, link });
+    return openWire(link);
+  };
+  return { name, unit, profile, setup: undefined, open };
 }
 
 function profileNamed(id: string): Profile {

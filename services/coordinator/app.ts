@@ -9,12 +9,14 @@
 import type { CellConfig } from "#kernel/config/cell.js";
 import type { App, Boot, Log, MessageLink, NewId, StopFanOut, Store } from "#kernel/ports.js";
 import { Presence } from "#kernel/presence.js";
+import { namingStore } from "#kernel/stored-json.js";
 import { Beats } from "./beats.js";
 import { CellDesk } from "./cell-desk.js";
 import { CellWatch, type WatchNews } from "./cell-watch.js";
 import { CommandDoor } from "./command-door.js";
 import { crashPoint } from "./crash-points.js";
 import { DriverDesk } from "./driver-desk.js";
+import { EventIntake } from "./event-intake.js";
 import { EventOutbox } from "./event-outbox.js";
 import { ExclusionDesk } from "./exclusion-desk.js";
 import { HistoryDesk } from "./history-desk.js";
@@ -23,13 +25,13 @@ import { Journal } from "./journal.js";
 import { JournalArchive } from "./journal-archive.js";
 import type { Entered } from "./latch-book.js";
 import { LatchDesk } from "./latch-desk.js";
-import { LeaseDoubts } from "./lease-doubts.js";
+import { LeaseDoubts, leasesOfRuns } from "./lease-doubts.js";
 import { LockDesk } from "./lock-desk.js";
 import { RestartDesk } from "./restart-desk.js";
 import { RuleDesk } from "./rule-desk.js";
 import { RunDesk } from "./run-desk.js";
 import { epochOf } from "./run-state.js";
-import { sagaMetas } from "./saga-meta.js";
+import { sayMeta } from "./saga-meta.js";
 import type { StopNews } from "./stop-desk.js";
 import { StopDesk } from "./stop-desk.js";
 import { StoreQueue } from "./store-queue.js";
@@ -74,7 +76,7 @@ class Coordinator implements App {
   readonly #restart: RestartDesk;
   readonly #door: CommandDoor;
   readonly #holds: HoldDesk;
-  readonly #rules: RuleDesk;
+  readonly #intake: EventIntake;
   readonly #zones: ZoneDesk;
   readonly #suspends: SuspendDesk;
   readonly #beats: Beats;
@@ -89,8 +91,7 @@ class Coordinator implements App {
     this.#queue = new StoreQueue(ports.store, log);
     this.#journal = new Journal(this.#queue, boot.version);
     this.#archive = new JournalArchive({ queue: this.#queue, log });
-    this.#journal.onEnded = () => this.#archive.nudge();
-    this.#outbox = new EventOutbox(ports, this.#queue, boot.service);
+    this.#outbox = new EventOutbox({ ...ports, config }, this.#queue);
     this.#watch = new CellWatch(config);
     this.#drivers = new DriverDesk(ports);
     this.#stops = new StopDesk(ports);
@@ -120,7 +121,7 @@ class Coordinator implements App {
         this.#locks.look();
       },
     });
-    this.#doubts = new LeaseDoubts(this.#runs, boot.service);
+    this.#doubts = new LeaseDoubts((device) => this.#leases(device));
     const runs = () => this.#runs;
     this.#locks = new LockDesk(runs);
     const exclusions = this.#exclusions;
@@ -136,7 +137,7 @@ class Coordinator implements App {
     this.#holds = new HoldDesk({
       ...shared,
       ...{ cell: this.#cell, runs: this.#runs, latches: this.#latches },
-      ...{ exclusions, drivers: this.#drivers },
+      ...{ exclusions, drivers: this.#drivers, queue: this.#queue },
     });
     this.#door = new CommandDoor({
       ...shared,
@@ -149,7 +150,8 @@ class Coordinator implements App {
       holds: this.#holds,
       isOpen: () => this.#open,
     });
-    this.#rules = new RuleDesk({ ...shared, door: this.#door.starts });
+    const rules = new RuleDesk({ ...shared, door: this.#door.starts });
+    this.#intake = new EventIntake({ ...shared, ...desks, rules });
     this.#zones = new ZoneDesk({ ...shared, stops: this.#stops, runs });
     const lookup = this.#watch.lookup.bind(this.#watch);
     this.#suspends = new SuspendDesk({ config, lookup, cell: () => this.#cell });
@@ -162,8 +164,17 @@ class Coordinator implements App {
     this.#listen();
   }
 
+  /** Everybody here who counts on a lease of the device. */
+  #leases(device: string) {
+    const ofRuns = leasesOfRuns(this.#runs, this.#ports.boot.service, device);
+    return [...ofRuns, ...this.#holds.leases(device)];
+  }
+
   #listen(): void {
     const { main, stop, log } = this.#ports;
+    this.#journal.onEnded = () => this.#archive.nudge();
+    this.#outbox.onTrouble = (text) => this.#presence.degraded(text, "outbox");
+    this.#drivers.recordsAreWhole = () => !this.#restart.isAnotherHost;
     this.#stops.listen(this.#stopNews());
     this.#watch.listen({ main, stop }, this.#watchNews());
     const feed = (id: string, news: Parameters<RunDesk["feed"]>[1]) => {
@@ -181,7 +192,7 @@ class Coordinator implements App {
     });
     main.subscribe("event", {}, ({ payload }) => {
       this.#runs.happened(payload);
-      this.#rules.happened(payload);
+      this.#intake.heard(payload);
     });
     main.onChange((connected) => {
       if (!connected) return;
@@ -300,6 +311,7 @@ class Coordinator implements App {
     this.#beats.start();
     const loaded = await this.#journal.load(boot.bootId);
     crashPoint("restart.loaded");
+    this.#outbox.restore(loaded.numbered);
     for (const { run } of loaded.runs) this.#runs.adopt(run);
     const untrusted = new Set(loaded.runs.filter((r) => !r.trusted).map((r) => r.run.run));
     const unfinished = this.#restart.stopUnfinished(untrusted);
@@ -309,19 +321,19 @@ class Coordinator implements App {
     for (const run of untrusted) {
       log.error({ mark: "journal.untrusted", run }, "A run's journal does not agree with itself.");
     }
-    this.#latches.book.load(loaded.rows.latches);
+    this.#latches.load(loaded.rows.latches);
     this.#restart.load(loaded.rows.facts);
     this.#cell.load(loaded.rows.facts);
     this.#exclusions.load(loaded.rows.facts);
     this.#door.load(loaded.rows.requests);
-    this.#outbox.publish(loaded.outbox.map(({ event }) => event));
+    this.#intake.load(loaded.rows.heard);
     const backTs = await this.#listened();
     if (this.#closed) return;
     this.#latches.open();
     this.#outbox.open();
     this.#restart.startSigns();
     this.#open = true;
-    this.#rules.open();
+    this.#intake.open();
     this.#cell.boot(this.#latches.book.latches.length);
     void this.#restart.rule(unfinished, backTs).then(() => this.#locks.open());
     this.#presence.start();
@@ -342,30 +354,24 @@ class Coordinator implements App {
 
   #sayMeta(): void {
     const { main, boot } = this.#ports;
-    if (!this.#open || !main.connected) return;
-    const { cell, hash, simulation, sagas } = this.#config;
-    const head = { v: 1 as const, ts: Date.now() };
-    const info = {
-      ...head,
-      cell,
-      version: boot.version,
-      configHash: hash,
-      simulated: simulation === true,
-    };
-    main.publish("metaInfo", {}, info).catch(() => undefined);
-    main.publish("metaSagas", {}, { ...head, sagas: sagaMetas(sagas) }).catch(() => undefined);
+    if (this.#open && main.connected) sayMeta(main, this.#config, boot.version);
   }
 
   /** Open runs stay in the journal: the next start stops first and rules on them. */
   async stop(reason: string): Promise<void> {
     const { main, stop, fanOut } = this.#ports;
     this.#open = false;
+    this.#closed = true;
+    // While the axes come to a standstill nothing may begin that moves one.
+    this.#intake.close();
+    this.#locks.close();
+    this.#restart.end();
+    this.#runs.ending = true;
     const text = `the coordinator is ending: ${reason}`;
     this.#runs.feedAll(this.#runs.active, { kind: "restarted", text });
     const untilMs = performance.now() + drainMsMax;
     while (this.#isStopping() && performance.now() < untilMs) await pause(connectLookMs);
-    this.#closed = true;
-    this.#rules.close();
+    this.#outbox.close();
     this.#suspends.close();
     this.#archive.close();
     this.#restart.close();
@@ -388,5 +394,5 @@ function pause(ms: number): Promise<void> {
 }
 
 export function buildCoordinator(ports: CoordinatorPorts, config: CellConfig): App {
-  return new Coordinator(ports, config);
+  return namingStore(new Coordinator(ports, config), ports.store);
 }

@@ -27,7 +27,7 @@ import { isAtRest } from "./cell-rest.js";
 import type { CellWatch } from "./cell-watch.js";
 import type { EventOutbox } from "./event-outbox.js";
 import type { RunDesk } from "./run-desk.js";
-import { type Cause, isActive, isEnded, type Run } from "./run-state.js";
+import { type Cause, isActive, isEnded, newestEnds, type Run } from "./run-state.js";
 import { recordOf } from "./run-view.js";
 import type { StopDesk } from "./stop-desk.js";
 
@@ -272,8 +272,7 @@ export class CellDesk {
     const { runs, watch, waits: waitsOf } = this.#parts;
     const all = runs().runs;
     const open = all.filter((run) => !isEnded(run));
-    const ended = all.filter(isEnded).reverse();
-    const newest = ended.slice(0, Math.max(0, countMax - open.length));
+    const newest = newestEnds(all).slice(0, Math.max(0, countMax - open.length));
     return [...open, ...newest].map((run) => {
       const record = recordOf(run, (device) => watch.describe(device));
       const waits = waitsOf(run);

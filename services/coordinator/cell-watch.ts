@@ -46,6 +46,7 @@ function isField(name: string): name is Field {
 
 export class CellWatch {
   readonly #config: CellConfig;
+  readonly #known: ReadonlySet<string>;
   readonly #axes = new Map<string, StateAxis>();
   readonly #devices = new Map<string, StateDevice>();
   readonly #avail = new Map<string, Avail>();
@@ -57,6 +58,7 @@ export class CellWatch {
 
   constructor(config: CellConfig) {
     this.#config = config;
+    this.#known = new Set(config.devices.map(({ id }) => id));
   }
 
   /** Every device that takes commands; its id is its axis' id. */
@@ -70,7 +72,7 @@ export class CellWatch {
 
   /** Topics of devices that are not in the cell file are nobody's business here. */
   #isKnown(device: string): boolean {
-    return this.#config.devices.some(({ id }) => id === device);
+    return this.#known.has(device);
   }
 
   listen(links: { readonly main: MessageLink; readonly stop: MessageLink }, news: WatchNews): void {

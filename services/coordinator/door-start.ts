@@ -10,7 +10,7 @@ import type { CellConfig, SagaDefinition } from "#kernel/config/cell.js";
 import { startInputs } from "#kernel/config/saga-inputs.js";
 import { commandIdSchema } from "#kernel/contract/payloads.js";
 import { ServocellError } from "#kernel/errors.js";
-import type { NewId } from "#kernel/ports.js";
+import type { NewId, Statement } from "#kernel/ports.js";
 import { wishText } from "#kernel/wish.js";
 import type { CellDesk } from "./cell-desk.js";
 import type { CellWatch } from "./cell-watch.js";
@@ -43,7 +43,8 @@ export class StartDoor {
     this.#parts = parts;
   }
 
-  async start(asked: Asked): Promise<Answer> {
+  /** `beside`: what has to be true together with a new run. */
+  async start(asked: Asked, beside: readonly Statement[] = []): Promise<Answer> {
     const { config, runs, newId } = this.#parts;
     const { args, by } = asked.command;
     const saga = config.sagas.find((known) => known.name === args.saga);
@@ -65,8 +66,14 @@ export class StartDoor {
     const waits = this.#check(saga, args.wait === true);
     const answer: Answer = { ok: true, result: { run, state: "pending" } };
     const start = { run, saga, by, inputs: judged.inputs, ...(waits ? { waits } : {}) };
-    await runs.start(start, () => keeping(asked, answer));
+    await runs.start(start, () => [...keeping(asked, answer), ...beside]);
     return answer;
+  }
+
+  /** Whether there is such a run, ended or not. */
+  async knows(run: string): Promise<boolean> {
+    const { runs, journal } = this.#parts;
+    return runs.find(run) !== undefined || (await journal.stored(run)) !== undefined;
   }
 
   /** The same run with the same saga and inputs is the same wish; with others it is a mistake. */

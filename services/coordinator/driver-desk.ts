@@ -86,6 +86,12 @@ export class DriverDesk {
   mayLease: (device: string) => (Answer & { readonly ok: false }) | undefined = () => undefined;
 
   /**
+   * A command of which its driver has no record was never sent. False after a start of the PC: its
+   * last records may have been on their way to the disk [PROTOCOL 10].
+   */
+  recordsAreWhole: () => boolean = () => true;
+
+  /**
    * Why a device is not even asked for its lease where the run can do without it: nobody would
    * answer, or it could not be commanded. Undefined: it is asked.
    */
@@ -152,6 +158,9 @@ export class DriverDesk {
     });
     if (!answer.ok) return unknown(`its driver could not say: ${answer.text}`);
     const { known, status, verdict } = answer.result;
+    if (known !== true && !this.recordsAreWhole()) {
+      return unknown("its driver has no record of it, and the PC was started anew meanwhile");
+    }
     if (known !== true) {
       const text = "the command never reached its driver; nothing was sent";
       return { verdict: "refused", code: "EXPIRED", text };

@@ -1,124 +1,125 @@
 /**
- * The coordinator's events on their way out.
+ * The coordinator's events on their way to the post.
  *
- * The idea: an event is stored in the transaction of the decision it tells of, published after
- * the commit, and leaves the table at the broker's receipt; so a restart says again what nobody
- * has confirmed, and events arrive at least once, with an id [PROTOCOL 17]. It refuses to keep
- * more than its bound: the oldest leave, and the log says so.
+ * The idea: an event is stored in the transaction of the decision it tells of and leaves after the
+ * commit, behind the commands of that decision; so what has happened is told, and what was never
+ * written is not. It refuses to decide when an event may go: the post does.
  */
 import type { Detail } from "#drivers/reading.js";
-import { type EventKind, eventLevels, makeEvent } from "#kernel/cloud-event.js";
-import type { CloudEvent } from "#kernel/contract/payloads.js";
-import type { Log, MessageLink, NewId, Statement } from "#kernel/ports.js";
+import { type EventKind, makeEvent } from "#kernel/cloud-event.js";
+import type { CellConfig } from "#kernel/config/cell.js";
+import { eventConsumers } from "#kernel/config/cell-events.js";
+import { ServocellError } from "#kernel/errors.js";
+import { EventPost, type Outgoing } from "#kernel/event-post.js";
+import type { OutboxBounds } from "#kernel/outbox-book.js";
+import type { Boot, Log, MessageLink, NewId, Statement } from "#kernel/ports.js";
 import type { StoreQueue } from "./store-queue.js";
 
-/** Events kept while nobody takes them. */
-export const outboxMax = 10_000;
 /** Commands of the same decision go first, and have the processor on their way. */
 const leadMs = 10;
-/** Pause before a refused event is published again. */
-const againMs = 1000;
+
+export interface OutboxPorts {
+  readonly main: MessageLink;
+  readonly log: Log;
+  readonly newId: NewId;
+  readonly boot: Pick<Boot, "service">;
+  readonly config: Pick<CellConfig, "cell" | "rules" | "consumers">;
+  readonly bounds?: OutboxBounds;
+}
 
 export class EventOutbox {
-  readonly #link: MessageLink;
+  readonly #post: EventPost;
   readonly #queue: StoreQueue;
-  readonly #log: Log;
   readonly #newId: NewId;
   readonly #source: string;
-  #ready: CloudEvent[] = [];
-  #publishing = false;
-  #later = false;
-  #open = false;
+  #early: (() => void)[] = [];
+  #later: ReturnType<typeof setTimeout> | undefined;
+  /** Told what cannot be done at present. */
+  onTrouble: (text: string | undefined) => void = () => undefined;
 
-  constructor(
-    ports: { readonly main: MessageLink; readonly log: Log; readonly newId: NewId },
-    queue: StoreQueue,
-    source: string,
-  ) {
-    this.#link = ports.main;
-    this.#log = ports.log;
-    this.#newId = ports.newId;
+  constructor(ports: OutboxPorts, queue: StoreQueue) {
+    const { main, log, newId, boot, config, bounds } = ports;
+    this.#newId = newId;
     this.#queue = queue;
-    this.#source = source;
-    this.#link.onChange((connected) => {
-      if (connected) this.#wake();
+    this.#source = boot.service;
+    this.#post = new EventPost({
+      ...{ link: main, log, source: boot.service, consumers: eventConsumers(config) },
+      ...(bounds === undefined ? {} : { bounds }),
+      shelf: {
+        read: (statements) => queue.read(statements),
+        write: (statements, how) => queue.write(statements, how),
+      },
+      onOverflow: (overflow) => {
+        this.onTrouble(overflow?.text);
+        if (overflow === undefined) this.emit("cell", config.cell, "outbox.recovered", {});
+        else this.emit("cell", config.cell, "outbox.overflowed", { ...overflow });
+      },
     });
+  }
+
+  /** `upTo`: the numbers that earlier starts have claimed. */
+  restore(upTo: number): void {
+    this.#post.restore(upTo);
+    for (const emit of this.#early.splice(0)) emit();
   }
 
   /** From now on events leave; before, the stops of a restart go first. */
   open(): void {
-    this.#open = true;
-    this.#wake();
+    this.#post.open();
   }
 
-  make(kind: EventKind, id: string, type: string, data: Detail): CloudEvent {
-    return makeEvent({ kind, id, type, source: this.#source, newId: this.#newId, data });
+  close(): void {
+    clearTimeout(this.#later);
+    this.#post.close();
+  }
+
+  /** Has its number, and is published or abandoned later. */
+  make(kind: EventKind, id: string, type: string, data: Detail): Outgoing {
+    if (!this.#post.ready) {
+      throw new ServocellError("INTERNAL", `${kind}.${type} was made before the journal was read`);
+    }
+    return this.#post.make(
+      makeEvent({ kind, id, type, source: this.#source, newId: this.#newId, data }),
+    );
   }
 
   /** To be written beside the decision. */
-  statement(event: CloudEvent): Statement {
-    const sql = "INSERT OR IGNORE INTO outbox (id, event) VALUES (?, ?)";
-    return { sql, params: [event.id, JSON.stringify(event)] };
+  statement(event: Outgoing): Statement {
+    return this.#post.statement(event);
   }
 
-  /** An event of its own, with no decision beside it. */
-  emit(kind: EventKind, id: string, type: string, data: Detail): void {
+  /** An event of its own, with what has to be true together with it. */
+  emit(
+    kind: EventKind,
+    id: string,
+    type: string,
+    data: Detail,
+    beside: readonly Statement[] = [],
+  ): void {
+    if (!this.#post.ready) {
+      this.#early.push(() => this.emit(kind, id, type, data, beside));
+      return;
+    }
     const event = this.make(kind, id, type, data);
-    const stored = this.#queue.write([this.statement(event)], { durable: false });
+    const stored = this.#queue.write([this.statement(event), ...beside], { durable: false });
     void stored.then(() => {
-      this.#add([event]);
-      this.#wake();
+      this.#post.stored([event]);
+      this.#post.go();
     });
   }
 
   /** The decision is on the disk: the events may go, behind its commands. */
-  publish(events: readonly CloudEvent[]): void {
-    this.#add(events);
-    if (this.#later || this.#ready.length === 0) return;
-    this.#later = true;
-    setTimeout(() => {
-      this.#later = false;
-      this.#wake();
+  publish(events: readonly Outgoing[]): void {
+    this.#post.stored(events);
+    if (events.length === 0) return;
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      this.#post.go();
     }, leadMs);
   }
 
-  #add(events: readonly CloudEvent[]): void {
-    this.#ready.push(...events);
-    const over = this.#ready.length - outboxMax;
-    if (over > 0) {
-      const lost = this.#ready.splice(0, over);
-      this.#log.warn({ mark: "outbox.overflow", lost: lost.length }, "Events were dropped.");
-      void this.#forget(lost);
-    }
-  }
-
-  #wake(): void {
-    if (!this.#open || this.#publishing || this.#ready.length === 0 || !this.#link.connected)
-      return;
-    this.#publishing = true;
-    void this.#publishAll();
-  }
-
-  async #publishAll(): Promise<void> {
-    while (this.#ready.length > 0 && this.#link.connected) {
-      const batch = this.#ready.slice(0, 100);
-      const sent = await Promise.allSettled(
-        batch.map((event) => this.#link.publish("event", eventLevels(event), event)),
-      );
-      const gone = batch.filter((_, i) => sent[i]?.status === "fulfilled");
-      this.#ready = this.#ready.filter((event) => !gone.includes(event));
-      if (gone.length > 0) void this.#forget(gone);
-      if (gone.length < batch.length) break;
-    }
-    this.#publishing = false;
-    if (this.#ready.length > 0) setTimeout(() => this.#wake(), againMs);
-  }
-
-  #forget(events: readonly CloudEvent[]): Promise<void> {
-    const drop = (event: CloudEvent): Statement => ({
-      sql: "DELETE FROM outbox WHERE id = ?",
-      params: [event.id],
-    });
-    return this.#queue.write(events.map(drop), { durable: false, lazy: true });
+  /** The decision was never written. */
+  abandon(events: readonly Outgoing[]): void {
+    this.#post.abandon(events);
   }
 }

@@ -18,7 +18,9 @@ import type { EventOutbox } from "./event-outbox.js";
 import type { ExclusionDesk } from "./exclusion-desk.js";
 import { type HoldAsk, holdRefusal } from "./hold-rule.js";
 import type { LatchDesk } from "./latch-desk.js";
+import type { CountedLease } from "./lease-doubts.js";
 import type { RunDesk } from "./run-desk.js";
+import type { StoreQueue } from "./store-queue.js";
 
 export interface HoldParts {
   readonly config: CellConfig;
@@ -28,15 +30,22 @@ export interface HoldParts {
   readonly exclusions: ExclusionDesk;
   readonly drivers: DriverDesk;
   readonly outbox: EventOutbox;
+  readonly queue: Pick<StoreQueue, "trouble">;
   readonly newId: NewId;
 }
 
 interface Open {
   readonly device: string;
   readonly by: By;
+  readonly holder: string;
   /** Undefined: its driver has not answered yet. */
   readonly epoch: number | undefined;
+  /** Leases of the device that have ended meanwhile: an answer may be read with its own end. */
+  readonly over: readonly (number | undefined)[];
 }
+
+/** Ends that are remembered while a driver is asked; few fit into that time. */
+const overMax = 16;
 
 interface Wish extends HoldAsk {
   readonly hold: string;
@@ -72,24 +81,41 @@ export class HoldDesk {
     }
     const refused = this.#refused(wish);
     if (refused !== undefined) return refusal(refused.code, refused.text, { device });
-    this.#open.set(hold, { device, by: command.by, epoch: undefined });
+    const open = { device, by: command.by, holder: wish.holder, over: [] };
+    this.#open.set(hold, { ...open, epoch: undefined });
     this.#parts.runs.gate.occupy(hold, device);
     const lent = await this.#parts.drivers.hold(this.#parts.newId(), wish, command.by);
     if (!lent.ok) {
       this.#close(hold);
       return refusal(isCode(lent.code) ? lent.code : "STATE_CONFLICT", lent.text, { device });
     }
+    const { over } = this.#open.get(hold) ?? {};
     // A driver that has died meanwhile has taken its word with it.
-    if (!this.#open.has(hold)) return refusal("LEASE_LOST", `The hold of ${device} has ended.`);
-    this.#open.set(hold, { device, by: command.by, epoch: lent.epoch });
+    if (over === undefined || over.includes(lent.epoch) || over.includes(undefined)) {
+      this.#close(hold);
+      return refusal("LEASE_LOST", `The hold of ${device} has ended.`);
+    }
+    this.#open.set(hold, { ...open, epoch: lent.epoch });
     this.#granted(wish, command.by, lent.epoch);
     return { ok: true, result: { hold, device, epoch: lent.epoch } };
   }
 
+  /** The leases under the presses of this axis: an end that nobody told must not keep it. */
+  leases(device: string): readonly CountedLease[] {
+    return [...this.#open].flatMap(([hold, open]) => {
+      const { holder, epoch } = open;
+      if (open.device !== device || epoch === undefined) return [];
+      const lost = () => this.#ended(hold, open, "it has ended and nobody heard why");
+      return [{ key: `${hold}/${epoch}`, holder, epoch, lost }];
+    });
+  }
+
   leaseEnded(device: string, epoch: number | undefined, reason: string): void {
     for (const [hold, open] of this.#open) {
-      if (open.device !== device || open.epoch === undefined) continue;
-      if (epoch === undefined || epoch === open.epoch) this.#ended(hold, open, reason);
+      if (open.device !== device) continue;
+      if (open.epoch === undefined) {
+        this.#open.set(hold, { ...open, over: [...open.over, epoch].slice(-overMax) });
+      } else if (epoch === undefined || epoch === open.epoch) this.#ended(hold, open, reason);
     }
   }
 
@@ -106,6 +132,7 @@ export class HoldDesk {
     return holdRefusal(ask, {
       mode,
       state: at,
+      trouble: this.#parts.queue.trouble,
       latched: latches.book.latches.map(({ id }) => id),
       excluded: exclusions.isExcluded(ask.device),
       runs: runs.open.map(({ run, saga }) => ({ run, uses: saga.uses })),

@@ -2,9 +2,9 @@
  * Whether a person may move an axis by holding a button now.
  *
  * The idea: one pure function over what the coordinator knows, first reason first: the mode, the
- * cell, latched stops, runs and other holds, and the interlocks that it is to leave out of account
- * [PROTOCOL 8, 16]. Whether the drive can be jogged at all is its driver's business. It refuses
- * everything in Production.
+ * journal, latched stops, the cell, runs and other holds, and the interlocks that it is to leave
+ * out of account [PROTOCOL 8, 16]. Whether the drive can be jogged at all is its driver's business.
+ * It refuses everything in Production.
  */
 import type { InterlockConfig } from "#kernel/config/cell.js";
 import type { CellMode } from "#kernel/config/saga.js";
@@ -23,6 +23,8 @@ export interface HoldFacts {
   readonly mode: CellMode;
   readonly state: CellState;
   readonly latched: readonly string[];
+  /** Why nothing can be written at present; undefined: it can. */
+  readonly trouble: ErrorCode | undefined;
   readonly excluded: boolean;
   /** Open runs with the devices that they use. */
   readonly runs: readonly { readonly run: string; readonly uses: readonly string[] }[];
@@ -52,6 +54,10 @@ export function holdRefusal(ask: HoldAsk, facts: HoldFacts): HoldRefusal | undef
   if (mode === "Production") {
     const text = `Axes are jogged in Manual or Maintenance; the cell is in ${mode}.`;
     return { code: "STATE_CONFLICT", text };
+  }
+  if (facts.trouble !== undefined) {
+    const code = facts.trouble === "STORE_FULL" ? "STORE_FULL" : "STORE_FAILED";
+    return { code, text: "The journal cannot be written, and every press is kept with its name." };
   }
   if (latched.length > 0) {
     return { code: "LATCHED", text: `A stop is latched (${latched.join(", ")}); reset it first.` };

@@ -20,7 +20,7 @@ import { next } from "./saga.machine.js";
  * Raised whenever the machine decides otherwise than before or its state has another shape: then
  * snapshots of before are passed over, and the journal is read from its beginning.
  */
-export const engineVersion = 3;
+export const engineVersion = 5;
 
 export interface LoadedRun {
   readonly run: Run;

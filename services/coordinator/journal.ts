@@ -10,10 +10,12 @@
 import { createHash } from "node:crypto";
 import type { Ms } from "#drivers/reading.js";
 import type { SagaDefinition } from "#kernel/config/cell.js";
-import type { By, CloudEvent } from "#kernel/contract/payloads.js";
+import type { By } from "#kernel/contract/payloads.js";
 import { ServocellError } from "#kernel/errors.js";
+import { numberedOf, readNumbered } from "#kernel/outbox-table.js";
 import type { Row, Statement } from "#kernel/ports.js";
 import { storedJson } from "#kernel/stored-json.js";
+import { readHeard } from "./event-intake.js";
 import { engineVersion, type LoadedRun, Replay, rowsOf, snapshotOf } from "./journal-replay.js";
 import type { NewRun, RunEvent, RunTurn } from "./run-events.js";
 import { isEnded, type Run } from "./run-state.js";
@@ -22,7 +24,7 @@ import type { StoreQueue } from "./store-queue.js";
 
 /** Ended runs that are shown, and so loaded at a start. */
 export const endedShownMax = 20;
-/** A snapshot is written after so many rows: a restart reads no more of a run. */
+/** A snapshot is written after so many rows, and not more often than a long saga is worth. */
 export const snapshotEvery = 128;
 /** Rows read at a time. */
 const pageRows = 512;
@@ -31,11 +33,13 @@ export const portionMax = 128;
 
 export interface Loaded {
   readonly runs: readonly LoadedRun[];
-  readonly outbox: readonly { readonly id: string; readonly event: CloudEvent }[];
+  /** Numbers of events that earlier starts have claimed. */
+  readonly numbered: number;
   readonly rows: {
     readonly requests: readonly Row[];
     readonly latches: readonly Row[];
     readonly facts: readonly Row[];
+    readonly heard: readonly Row[];
   };
 }
 
@@ -91,14 +95,18 @@ export class Journal {
    * run is touched, however long its history is.
    */
   async load(bootId: string): Promise<Loaded> {
-    const [runs, outbox, requests, latches, facts, locks] = await this.#queue.open(bootId, [
-      { sql: `${openColumns} WHERE r.ended_ts IS NULL ORDER BY r.started_ts, r.run` },
-      { sql: "SELECT id, event FROM outbox ORDER BY seq" },
-      { sql: "SELECT id, body, answer, at FROM requests ORDER BY at" },
-      { sql: "SELECT id, latch FROM latches" },
-      { sql: "SELECT name, value FROM facts" },
-      { sql: "SELECT device, run FROM locks ORDER BY device" },
-    ]);
+    const [runs, numbered, requests, latches, facts, locks, heard = []] = await this.#queue.open(
+      bootId,
+      [
+        { sql: `${openColumns} WHERE r.ended_ts IS NULL ORDER BY r.started_ts, r.run` },
+        readNumbered,
+        { sql: "SELECT id, body, answer, at FROM requests ORDER BY at" },
+        { sql: "SELECT id, latch FROM latches" },
+        { sql: "SELECT name, value FROM facts" },
+        { sql: "SELECT device, run FROM locks ORDER BY device" },
+        readHeard,
+      ],
+    );
     const loaded = await this.#replayAll(runs ?? []);
     for (const { run, seq, snapshotSeq } of loaded) {
       const held = heldDevices(run).join();
@@ -107,11 +115,8 @@ export class Journal {
     this.#mendLocks(loaded, locks ?? []);
     return {
       runs: loaded,
-      outbox: (outbox ?? []).map((row) => ({
-        id: String(row.id),
-        event: storedJson<CloudEvent>(row.event, `the event ${row.id}`),
-      })),
-      rows: { requests: requests ?? [], latches: latches ?? [], facts: facts ?? [] },
+      numbered: numberedOf(numbered),
+      rows: { requests: requests ?? [], latches: latches ?? [], facts: facts ?? [], heard },
     };
   }
 
@@ -209,6 +214,9 @@ export class Journal {
       await this.#queue.write(statements, { durable: true, mayFail: true, point: "start" });
     } catch (thrown) {
       this.#tails.delete(run);
+      // It may have been granted its devices meanwhile, and that is written whatever happens.
+      const sql = "DELETE FROM locks WHERE run = ?";
+      void this.#queue.write([{ sql, params: [run] }], { durable: false });
       throw thrown;
     }
     this.#known.add(kept.key);
@@ -218,7 +226,7 @@ export class Journal {
   append(event: RunEvent, turn: RunTurn, nowMs: Ms, beside: readonly Statement[]): Promise<void> {
     const { state, effects } = turn;
     const ended = isEnded(state);
-    const rows = this.#rows(state.run, rowsOf({ ...event, nowMs }, effects), event.ts);
+    const rows = this.#rows(state.run, rowsOf({ nowMs, ...event }, effects), event.ts);
     const statements = [...rows, ...this.#changes(state), ...beside];
     if (ended) this.#tails.delete(state.run);
     const intent = effects.find((effect) => effect.kind === "send" && effect.intent !== undefined);
@@ -249,7 +257,7 @@ export class Journal {
     const held = heldDevices(run).join();
     const locks = held === tail.held ? [] : [unlock(run), ...lock(run)];
     const waits = changed && (state === "stopped" || state === "needsOperator");
-    const snapshot = waits || tail.seq - tail.snapshotSeq >= snapshotEvery;
+    const snapshot = waits || tail.seq - tail.snapshotSeq >= rowsToSnapshot(run);
     tail.state = state;
     tail.held = held;
     if (snapshot) tail.snapshotSeq = tail.seq;
@@ -347,6 +355,11 @@ export class Journal {
   }
 }
 
+/** A snapshot is as long as its saga: so it never costs more than the rows that it stands for. */
+function rowsToSnapshot({ steps }: Run): number {
+  return Math.max(snapshotEvery, steps.length / 2);
+}
+
 /** The devices a run takes. Two runs that hold one contradict each other: nothing is written. */
 function lock(run: Run): Statement[] {
   const sql = "INSERT INTO locks (device, run) VALUES (?, ?)";
@@ -365,6 +378,10 @@ function keyOf(saga: SagaDefinition, text: string): string {
 function definitionOf(row: Row): SagaDefinition {
   const text = row.definition ?? row.saga;
   const saga = storedJson<SagaDefinition>(text, `the saga of run ${row.run}`);
-  if (Array.isArray(saga.steps) && Array.isArray(saga.uses)) return saga;
-  throw new ServocellError("STORE_FAILED", `The saga of run ${row.run} in the database is none.`);
+  const isOne = Array.isArray(saga.steps) && Array.isArray(saga.uses);
+  // A digit that has turned would move an axis somewhere else.
+  const isSame = row.definition === null || keyOf(saga, String(text)) === row.saga;
+  if (isOne && isSame) return saga;
+  const what = isOne ? "is not the one that it was started with" : "is none";
+  throw new ServocellError("STORE_DAMAGED", `The saga of run ${row.run} in the database ${what}.`);
 }

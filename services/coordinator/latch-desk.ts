@@ -7,7 +7,7 @@
  */
 import type { CellConfig } from "#kernel/config/cell.js";
 import type { By, StopOrder } from "#kernel/contract/payloads.js";
-import type { Boot, MessageLink, NewId } from "#kernel/ports.js";
+import type { Boot, MessageLink, NewId, Row } from "#kernel/ports.js";
 import type { StopKind } from "#kernel/stop-order.js";
 import type { CellWatch } from "./cell-watch.js";
 import type { DriverDesk } from "./driver-desk.js";
@@ -37,6 +37,8 @@ export class LatchDesk {
   readonly book = new LatchBook();
   readonly #parts: LatchDeskParts;
   #open = false;
+  /** Before that, writing the book would forget what is on the disk. */
+  #loaded = false;
 
   constructor(parts: LatchDeskParts) {
     this.#parts = parts;
@@ -68,6 +70,14 @@ export class LatchDesk {
     this.publish();
     this.#parts.onEntered(entered, fresh);
     this.#save();
+  }
+
+  /** What was on the disk; what has been heard meanwhile is written beside it. */
+  load(rows: readonly Row[]): void {
+    const isNews = this.book.latches.length > 0;
+    this.book.load(rows);
+    this.#loaded = true;
+    if (isNews) this.#save();
   }
 
   /** The drivers have been listened to: from here on the book is told. */
@@ -113,6 +123,7 @@ export class LatchDesk {
   }
 
   #save(): void {
+    if (!this.#loaded) return;
     // Never waited for: what holds is in the drivers [PROTOCOL 10].
     void this.#parts.queue.write(this.book.statements(), { durable: false });
   }

@@ -1,10 +1,10 @@
 /**
- * Leases that have ended without a word of it.
+ * Leases that have ended without a word of it, of runs and of presses.
  *
  * The idea: the event that says why a lease has ended may be lost with a connection, but the
  * driver goes on saying whose lease it is. What it says comes after its grant, on the same
- * connection, so another epoch than the run's is the end of the run's; the event is waited for
- * a moment, because it says why. It refuses to guess the reason: without one a person decides.
+ * connection, so another epoch than the one counted on is its end; the event is waited for a
+ * moment, because it says why. It refuses to guess the reason: without one a person decides.
  */
 import type { Ms } from "#drivers/reading.js";
 import type { StateAxis } from "#kernel/contract/payloads.js";
@@ -16,48 +16,68 @@ export const reasonMsMax: Ms = 1000;
 
 type Lease = StateAxis["lease"];
 
+/** A lease that somebody here counts on. */
+export interface CountedLease {
+  /** Names it among all. */
+  readonly key: string;
+  readonly holder: string;
+  readonly epoch: number;
+  /** It has ended and nobody heard why. */
+  readonly lost: () => void;
+}
+
 export class LeaseDoubts {
-  readonly #runs: RunDesk;
-  readonly #holder: string;
+  readonly #countedOn: (device: string) => readonly CountedLease[];
   readonly #said = new Map<string, Lease>();
-  /** One per lease of a run; each lasts a second. */
+  /** One per lease; each lasts a second. */
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
 
-  constructor(runs: RunDesk, holder: string) {
-    this.#runs = runs;
-    this.#holder = holder;
+  constructor(countedOn: (device: string) => readonly CountedLease[]) {
+    this.#countedOn = countedOn;
   }
 
   /** The driver that is online says whose lease it is; undefined: nobody's. */
   said(device: string, lease: Lease): void {
     this.#said.set(device, lease);
-    for (const run of this.#runs.active) {
-      const epoch = epochOf(run, device);
-      const key = `${run.run}/${device}/${epoch}`;
-      if (epoch === undefined || this.#lives(device, epoch) || this.#timers.has(key)) continue;
+    for (const one of this.#countedOn(device)) {
+      if (this.#lives(device, one) || this.#timers.has(one.key)) continue;
       const look = () => {
-        this.#timers.delete(key);
-        this.#look(run.run, device, epoch);
+        this.#timers.delete(one.key);
+        this.#look(device, one.key);
       };
-      this.#timers.set(key, setTimeout(look, reasonMsMax));
+      this.#timers.set(one.key, setTimeout(look, reasonMsMax));
     }
   }
 
-  #lives(device: string, epoch: number): boolean {
+  #lives(device: string, { holder, epoch }: CountedLease): boolean {
     const lease = this.#said.get(device);
-    return lease?.holder === this.#holder && lease.epoch === epoch;
+    return lease?.holder === holder && lease.epoch === epoch;
   }
 
-  #look(run: string, device: string, epoch: number): void {
-    const now = this.#runs.find(run);
-    const counts = now !== undefined && epochOf(now, device) === epoch;
-    if (!counts || this.#lives(device, epoch)) return;
-    const text = "its lease has ended and nobody heard why";
-    this.#runs.feed(run, { kind: "tripped", device, code: "LEASE_LOST", text });
+  #look(device: string, key: string): void {
+    const now = this.#countedOn(device).find((one) => one.key === key);
+    if (now !== undefined && !this.#lives(device, now)) now.lost();
   }
 
   close(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
   }
+}
+
+/** What the active runs count on, by the coordinator's own name. */
+export function leasesOfRuns(
+  runs: RunDesk,
+  holder: string,
+  device: string,
+): readonly CountedLease[] {
+  return runs.active.flatMap((run) => {
+    const epoch = epochOf(run, device);
+    if (epoch === undefined) return [];
+    const text = "its lease has ended and nobody heard why";
+    const lost = () => {
+      runs.feed(run.run, { kind: "tripped", device, code: "LEASE_LOST", text });
+    };
+    return [{ key: `${run.run}/${device}/${epoch}`, holder, epoch, lost }];
+  });
 }

@@ -32,6 +32,7 @@ export class LockDesk {
   #settled: readonly Claim[] | undefined;
   #asked = false;
   #open = false;
+  #closed = false;
 
   constructor(runs: () => RunDesk) {
     this.#runs = runs;
@@ -69,12 +70,18 @@ export class LockDesk {
     this.look();
   }
 
+  /** Nobody is next any more; who waits does so in the journal. */
+  close(): void {
+    this.#closed = true;
+  }
+
   /** There is news of a run: whoever waits may be next. */
   look(): void {
     if (this.#asked || !this.#open) return;
     this.#asked = true;
     queueMicrotask(() => {
       this.#asked = false;
+      if (this.#closed) return;
       const claims = this.#claimed();
       if (claims === this.#settled) return;
       const turn = nextLocks(this.#state, claims);

@@ -46,6 +46,11 @@ export class RestartDesk {
     if (row !== undefined) this.#alive = storedJson<Alive>(row.value, "the sign of life");
   }
 
+  /** The PC has been started anew since the last sign of life. */
+  get isAnotherHost(): boolean {
+    return this.#alive !== undefined && this.#alive.hostBootId !== this.#parts.hostBootId;
+  }
+
   rebooted(device: string): void {
     this.#rebooted.add(device);
   }
@@ -55,7 +60,9 @@ export class RestartDesk {
     const runs = this.#parts.runs();
     this.#untrusted = new Set(untrusted);
     const unfinished = runs.open;
-    runs.feedAll(unfinished, { kind: "restarted", text: "the coordinator was restarted" });
+    const text = "the coordinator was restarted";
+    // Rises with every start; where the clock has gone back, a stop may be taken for a repeat.
+    runs.feedAll(unfinished, { kind: "restarted", text, above: Date.now() * 1000 });
     return runs.active;
   }
 
@@ -72,6 +79,7 @@ export class RestartDesk {
       await new Promise<void>((resolve) => setTimeout(resolve, lookMs));
       if (this.#closed) return;
     }
+    if (this.#closed) return;
     const latched = [...new Set(uses.flatMap((device) => book.holding(device)))];
     for (const stop of latched) {
       const text = `the stop ${stop} is latched`;
@@ -110,8 +118,13 @@ export class RestartDesk {
     void queue.write([{ sql, params: [JSON.stringify(alive)] }], { durable: false });
   }
 
-  close(): void {
+  /** Nothing is ruled any more; the next start does it. */
+  end(): void {
     this.#closed = true;
+  }
+
+  close(): void {
+    this.end();
     if (this.#timer !== undefined) this.#sign();
     clearInterval(this.#timer);
     this.#timer = undefined;

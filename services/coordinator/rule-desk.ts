@@ -19,7 +19,7 @@ import {
 import type { RuleConfig } from "#kernel/config/saga.js";
 import type { CloudEvent, Command } from "#kernel/contract/payloads.js";
 import { codeOf, type ErrorCode, ServocellError, textOf } from "#kernel/errors.js";
-import type { Boot, Log } from "#kernel/ports.js";
+import type { Boot, Log, Statement } from "#kernel/ports.js";
 import { type Answer, bodyOf, refusal } from "./door-answer.js";
 import type { StartDoor } from "./door-start.js";
 import type { EventOutbox } from "./event-outbox.js";
@@ -50,7 +50,19 @@ export interface RuleParts {
   readonly boot: Boot;
   readonly log: Log;
   readonly outbox: EventOutbox;
-  readonly door: Pick<StartDoor, "start">;
+  readonly door: Pick<StartDoor, "start" | "knows">;
+}
+
+/** `beside`: to be written with what is decided. */
+interface Happening {
+  readonly event: CloudEvent;
+  readonly openTs: number;
+  readonly beside: readonly Statement[];
+}
+interface Start {
+  readonly event: CloudEvent;
+  readonly scope: Scope;
+  readonly beside: readonly Statement[];
 }
 
 export class RuleDesk {
@@ -74,17 +86,23 @@ export class RuleDesk {
     this.#openTs = undefined;
   }
 
-  happened(event: CloudEvent): void {
-    if (this.#openTs === undefined || this.#rules.length === 0) return;
+  /**
+   * Undefined: no rule means it; else it resolves when all that do have decided. `beside` is
+   * written with the decision where there is one alone.
+   */
+  happened(event: CloudEvent, beside: readonly Statement[]): Promise<unknown> | undefined {
+    const openTs = this.#openTs;
+    if (openTs === undefined) return undefined;
     const { kind, id, type } = eventLevels(event);
-    for (const rule of this.#rules) {
-      const { on } = rule;
-      const isMeant = on.kind === kind && on.type === type && (on.id === undefined || on.id === id);
-      if (isMeant) void this.#met(rule, event, this.#openTs);
-    }
+    const meant = this.#rules.filter(({ on }) => {
+      return on.kind === kind && on.type === type && (on.id === undefined || on.id === id);
+    });
+    if (meant.length === 0) return undefined;
+    const own = meant.length === 1 ? beside : [];
+    return Promise.all(meant.map((rule) => this.#met(rule, { event, openTs, beside: own })));
   }
 
-  async #met(rule: RuleConfig, event: CloudEvent, openTs: number): Promise<void> {
+  async #met(rule: RuleConfig, { event, openTs, beside }: Happening): Promise<void> {
     const scope = eventScope(eventValues(event.data as Detail));
     if (rule.on.where !== undefined) {
       const where = evaluateExpression(rule.on.where.expression, scope);
@@ -105,21 +123,28 @@ export class RuleDesk {
       const { why, text } = decision;
       log.info({ rule: rule.name, event: event.id, why, text }, "An event starts nothing.");
       const code = refusals[why];
-      if (code !== undefined) this.#refuse(rule, event, { code, text });
+      // Said again because nobody has heard that it was met: there is nothing to be told.
+      if (code === undefined || (await this.#parts.door.knows(runIdOf(rule, event)))) return;
+      this.#refuse(rule, event, { code, text }, beside);
     }
     if (decision?.kind !== "start") return;
-    const answer = await this.#start(rule, event, scope);
+    const answer = await this.#start(rule, { event, scope, beside });
     if (answer.ok) {
       const { run } = answer.result;
       log.info({ rule: rule.name, event: event.id, run }, "A rule has started a run.");
       return;
     }
     this.#apply(rule, { kind: "refused", startedMs: nowMs });
-    this.#refuse(rule, event, answer);
+    this.#refuse(rule, event, answer, beside);
   }
 
   /** Told as an event, but no flood of refusals becomes a flood of events. */
-  #refuse(rule: RuleConfig, event: CloudEvent, { code, text }: Cause): void {
+  #refuse(
+    rule: RuleConfig,
+    event: CloudEvent,
+    { code, text }: Cause,
+    beside: readonly Statement[],
+  ): void {
     const { config, outbox, log } = this.#parts;
     const before = this.#tellings.get(rule.name) ?? tellingAtBoot;
     const { state, told, untold } = nextTelling(before, performance.now());
@@ -128,7 +153,7 @@ export class RuleDesk {
     log.warn({ mark: "rule.refused", rule: rule.name, event: event.id, code, untold, text }, text);
     const more = untold === 0 ? {} : { untold };
     const data = { rule: rule.name, saga: rule.saga, event: event.id, code, text, ...more };
-    outbox.emit("cell", config.cell, "rule.refused", data);
+    outbox.emit("cell", config.cell, "rule.refused", data, beside);
   }
 
   #apply(rule: RuleConfig, input: Parameters<typeof nextRule>[1]) {
@@ -138,7 +163,7 @@ export class RuleDesk {
     return turn?.decision;
   }
 
-  async #start(rule: RuleConfig, event: CloudEvent, scope: Scope): Promise<Answer> {
+  async #start(rule: RuleConfig, { event, scope, beside }: Start): Promise<Answer> {
     const inputs: { [name: string]: Value } = {};
     for (const [name, given] of Object.entries(rule.inputs)) {
       if (typeof given !== "object") {
@@ -164,7 +189,7 @@ export class RuleDesk {
     };
     const body = bodyOf("run", "start", command);
     try {
-      return await this.#parts.door.start({ verb: "start", command, body });
+      return await this.#parts.door.start({ verb: "start", command, body }, beside);
     } catch (thrown) {
       if (!(thrown instanceof ServocellError)) throw thrown;
       return refusal(codeOf(thrown), textOf(thrown), thrown.detail);

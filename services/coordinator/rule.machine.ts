@@ -97,6 +97,8 @@ function onEvent(
   if (state.seen.some((met) => met.id === id)) {
     return ignored("known", "the event was met before", state);
   }
+  // Without a time nobody knows how old it is, nor which others it may be taken for.
+  if (!Number.isFinite(eventTs)) return ignored("old", "it does not say when it happened", state);
   const known = noted(state, { id, ts: eventTs });
   if (eventTs < openTs) return ignored("old", "it happened before this start", known);
   if (eventTs <= (state.forgottenTs ?? Number.NEGATIVE_INFINITY)) {

@@ -17,6 +17,8 @@ interface Lists {
 export class RunBook {
   readonly #runs = new Map<string, Run>();
   readonly #unwritten = new Set<string>();
+  /** Commands whose intent is on its way to the disk: they leave when it is there. */
+  readonly intents = new Set<string>();
   /** Until the next change: it is asked for many times in between. */
   #lists: Lists | undefined;
 

@@ -36,10 +36,11 @@ export function onReleased(run: Run, phase: At<"releasing">, now: Now): RunTurn 
  * The stop ends the epoch of whatever may still be on its way, so it settles what a new epoch
  * would; the new epoch follows with makeSafe. Then the command in doubt is asked for.
  */
-export function onRestarted(run: Run, event: On<"restarted">, now: Now): RunTurn | undefined {
+export function onRestarted(found: Run, event: On<"restarted">, now: Now): RunTurn | undefined {
+  const run: Run = { ...found, serial: Math.max(found.serial, event.above ?? 0) };
   const { phase } = run;
   if (phase.at === "releasing") return onReleased(run, phase, now);
-  if (!isActive(run)) return undefined;
+  if (!isActive(run)) return onWaiterRestarted(found, run);
   const cause = { code: "LEASE_LOST", text: event.text };
   if (phase.at === "waiting") return onWaitingRestarted(run, cause, now);
   const doubts = runningCommands(run);
@@ -52,6 +53,12 @@ export function onRestarted(run: Run, event: On<"restarted">, now: Now): RunTurn
   const threads = decided ? undefined : threadsOf(run);
   const about = threads === undefined ? { doubts } : { doubts, threads };
   return enterStopping(run, { next, scope, ...why, ...about }, now.ms);
+}
+
+/** It waits for a person; but the stop of its next choice must be no repeat either. */
+function onWaiterRestarted(found: Run, run: Run): RunTurn | undefined {
+  if (!isWaiting(run) || run.serial === found.serial) return undefined;
+  return { state: run, effects: [] };
 }
 
 /** Nothing restarts by itself: it has not begun, and begins only where its saga says so. */

@@ -19,8 +19,10 @@ import { endedShownMax, type Journal } from "./journal.js";
 import { RunBook } from "./run-book.js";
 import { awaitedIds, dueMs, isAwaited } from "./run-due.js";
 import type { NewRun, ReadValue, RunEffect, RunEvent, RunTurn } from "./run-events.js";
+import { intendedIds } from "./run-flights.js";
 import { begin, mayGoWithout } from "./run-leasing.js";
-import { isEnded, type Run } from "./run-state.js";
+import { eventSlackMs } from "./run-limits.js";
+import { isEnded, newestEnds, type Run } from "./run-state.js";
 import { conditionsOf } from "./run-values.js";
 import { RunWatchers } from "./run-watchers.js";
 import { next } from "./saga.machine.js";
@@ -67,6 +69,8 @@ export class RunDesk {
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   readonly gate: StartGate;
   readonly #watchers = new RunWatchers();
+  /** No lease is asked for and no command leaves any more; stops do. */
+  ending = false;
   #closed = false;
 
   constructor(parts: RunDeskParts) {
@@ -122,6 +126,7 @@ export class RunDesk {
       await this.#parts.journal.create(given, turn, nowMs, rows);
     } catch (thrown) {
       this.#forget(turn.state);
+      this.#parts.outbox.abandon(events);
       this.#parts.onWithdrawn();
       throw thrown;
     }
@@ -148,7 +153,7 @@ export class RunDesk {
     const run = this.#runs.get(id);
     if (run === undefined) return undefined;
     heard(news);
-    const event: RunEvent = { ...news, ts: Date.now() };
+    const event: RunEvent = { ts: Date.now(), ...news };
     const nowMs = performance.now();
     const turn = next(run, event, nowMs);
     if (turn === undefined) {
@@ -189,10 +194,13 @@ export class RunDesk {
     for (const run of this.#watchers.ofDevice(device)) this.look(run);
   }
 
-  /** Something has happened in the cell; the same event is met once by a wait, by its id. */
+  /** Met once by a wait, by its id, and never by one that began after it happened [ADR 0012]. */
   happened(event: CloudEvent): void {
     const { id, data } = event;
+    const eventTs = Date.parse(event.time);
     for (const { run, step } of this.#watchers.ofEvent(event)) {
+      const begunTs = this.#runs.get(run)?.steps[step]?.startedTs ?? 0;
+      if (!(eventTs >= begunTs - eventSlackMs)) continue;
       this.feed(run, { kind: "happened", step, event: { id, data: data as Detail } });
     }
   }
@@ -212,7 +220,7 @@ export class RunDesk {
 
   #isAwaited(command: string): boolean {
     const run = this.#runs.get(this.owner(command) ?? "");
-    return run !== undefined && isAwaited(run, command);
+    return run !== undefined && !this.ending && isAwaited(run, command);
   }
 
   #commit(before: Run, decision: Decision): Promise<void> {
@@ -223,8 +231,11 @@ export class RunDesk {
       return Promise.resolve();
     }
     const { events, statements } = this.#events(turn);
+    const intents = intendedIds(turn.effects);
+    for (const id of intents) this.#runs.intents.add(id);
     const committed = this.#parts.journal.append(event, turn, nowMs, [...statements, ...beside]);
     return committed.then(() => {
+      for (const id of intents) this.#runs.intents.delete(id);
       this.#carryOut(turn.state, turn.effects);
       this.#parts.outbox.publish(events);
     });
@@ -234,7 +245,7 @@ export class RunDesk {
     const { run, saga } = turn.state;
     const told = turn.effects.filter((effect) => effect.kind === "event");
     const events = told.map(({ type, data }) =>
-      this.#parts.outbox.make("run", run, type, { ...data, run, saga: saga.name }),
+      this.#parts.outbox.make("run", run, type, { run, saga: saga.name, ...data }),
     );
     return { events, statements: events.map((event) => this.#parts.outbox.statement(event)) };
   }
@@ -274,10 +285,9 @@ export class RunDesk {
           }
           this.#arm(id);
         };
-        // A repeat of what has not left yet would overtake the moves before it.
-        if (effect.intent === undefined && this.gate.isHeld(flight.id)) return;
-        if (effect.intent === undefined) go();
-        else this.gate.enter(flight, go);
+        // A repeat of what has not left yet would overtake its intent, or the moves before it.
+        if (intent !== undefined) this.gate.enter(flight, go);
+        else if (!this.#runs.intents.has(flight.id) && !this.gate.isHeld(flight.id)) go();
         this.#arm(id);
         return;
       }
@@ -370,10 +380,7 @@ export class RunDesk {
   /** Only so many ended runs are shown; the others are in the journal. */
   #trim(run: Run): void {
     if (!isEnded(run)) return;
-    const ended = this.runs.filter(isEnded);
-    const endedTs = ({ phase }: Run) => ("endedTs" in phase ? phase.endedTs : 0);
-    ended.sort((a, b) => endedTs(a) - endedTs(b));
-    for (const old of ended.slice(0, Math.max(0, ended.length - endedShownMax))) this.#forget(old);
+    for (const old of newestEnds(this.runs).slice(endedShownMax)) this.#forget(old);
   }
 
   #forget(run: Run): void {

@@ -56,8 +56,11 @@ export type RunEvent = { readonly ts: number } & (
       readonly text: string;
     }
   | { readonly kind: "queried"; readonly id: string; readonly verdict: Verdict }
-  /** This process found the run unfinished in the journal. */
-  | { readonly kind: "restarted"; readonly text: string }
+  /**
+   * This process found the run unfinished in the journal. `above`: ids of its own begin here, for a
+   * stop leaves before the disk has its id, and an earlier process may have used those that follow.
+   */
+  | { readonly kind: "restarted"; readonly text: string; readonly above?: number }
   /** Whether anything may move by itself after the restart [PROTOCOL 1]. */
   | { readonly kind: "ruled"; readonly makeSafe: boolean; readonly text: string }
   | { readonly kind: "unlatched"; readonly ok: boolean; readonly text: string }

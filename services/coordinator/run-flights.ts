@@ -6,7 +6,7 @@
  * commands.
  */
 import type { Ms } from "#drivers/reading.js";
-import type { RunTurn } from "./run-events.js";
+import type { RunEffect, RunTurn } from "./run-events.js";
 import { acceptMsMax, sendsMax } from "./run-limits.js";
 import type { Cause, Flight, Run, Wait } from "./run-state.js";
 
@@ -49,6 +49,13 @@ export function onReconnected(run: Run): RunTurn | undefined {
   const flights = flightsOf(run);
   if (flights.length === 0) return undefined;
   return { state: run, effects: flights.map((flight) => ({ kind: "send", flight })) };
+}
+
+/** The commands that may leave once this decision is on the disk. */
+export function intendedIds(effects: readonly RunEffect[]): readonly string[] {
+  return effects.flatMap((effect) =>
+    effect.kind === "send" && effect.intent !== undefined ? [effect.flight.id] : [],
+  );
 }
 
 export type FlightDue =

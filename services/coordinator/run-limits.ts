@@ -56,3 +56,5 @@ export const metEventsMax = 64;
 export const eventFieldsMax = 32;
 /** The text of a cause is cut here, however often somebody chooses something. */
 export const causeTextMax = 1000;
+/** What a source may say again of a time before a wait has begun; the rest is between clocks. */
+export const eventSlackMs: Ms = 1000;

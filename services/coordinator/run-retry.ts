@@ -15,7 +15,8 @@ import {
   stoppingMsMax,
 } from "./run-limits.js";
 import type { AfterStilling, Cause, Frame, Thread, Wait } from "./run-state.js";
-import type { StepEnd, Stepper } from "./run-stepper.js";
+import type { Stepper } from "./run-stepper.js";
+import type { StepEnd } from "./run-steps.js";
 
 type WaitOf<K extends Wait["kind"]> = Extract<Wait, { kind: K }>;
 

@@ -23,6 +23,7 @@ import {
 } from "./run-retry.js";
 import type { Cause, Now, Phase, Run, Thread, Wait, WaitKind } from "./run-state.js";
 import { Stepper } from "./run-stepper.js";
+import { stoppedFirst } from "./run-steps.js";
 import { eventValues, noReadings, scopeKeyOf, scopeOf, workOut } from "./run-values.js";
 
 type Running = Extract<Phase, { at: "running" }>;
@@ -71,7 +72,9 @@ export function onStepVerdict(
         return;
       }
       const error = { code: verdict.code, text: verdict.text };
-      if (verdict.verdict === "refused") refuse(s, thread.id, error);
+      if (verdict.verdict === "refused" && stoppedFirst.has(verdict.code)) {
+        giveUp(s, thread, { status: verdict.verdict, error });
+      } else if (verdict.verdict === "refused") refuse(s, thread.id, error);
       else if (isTrip(verdict)) giveUp(s, thread, { status: verdict.verdict, error }, "stopped");
       else {
         const repeatable = verdict.verdict === "faulted";

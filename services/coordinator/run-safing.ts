@@ -10,7 +10,7 @@ import type { SagaOperation, SagaStepDefinition } from "#kernel/config/saga.js";
 import type { RunEffect, RunTurn } from "./run-events.js";
 import { leaseAgainMs, leaseAgainSoonMs, safeAttemptsMax, safeMsMax } from "./run-limits.js";
 import type { Cause, Phase, Run, SafeItem, SafeWork, Unknown } from "./run-state.js";
-import { enterReleasing, newFlight, takeId, withStep } from "./run-steps.js";
+import { enterReleasing, newFlight, stoppedFirst, takeId, withStep } from "./run-steps.js";
 
 type Stopping = Extract<Phase, { at: "stopping" }>;
 type MakingSafe = Extract<Phase, { at: "makingSafe" }>;
@@ -295,7 +295,8 @@ export function onSafeVerdict(
   }
   // Only what was never sent may be tried again; a motion that may have happened may not.
   if (verdict.verdict === "refused") {
-    if (comesBack.has(verdict.code)) return waitForDevice(b, current, verdict.text, nowMs);
+    const isAskedAgain = stoppedFirst.has(verdict.code) || comesBack.has(verdict.code);
+    if (isAskedAgain) return waitForDevice(b, current, verdict.text, nowMs);
     if (current.attempt < safeAttemptsMax) {
       command(b, { ...current, attempt: current.attempt + 1 }, nowMs);
       return b.turn();
@@ -309,7 +310,10 @@ export function onSafeVerdict(
 /** Refusals of a device that is being probed and may come back before the deadline. */
 const comesBack: ReadonlySet<string> = new Set(["BREAKER_OPEN", "NOT_READY"]);
 
-/** The lease is asked for at the probe's pace until the driver grants it [PROTOCOL 14]. */
+/**
+ * The lease is asked for at the probe's pace until the driver grants it [PROTOCOL 14]; what ended
+ * the one before, a person's stop perhaps, has that time to be heard of.
+ */
 function waitForDevice(b: Builder, current: SafeWork, why: string, nowMs: Ms): RunTurn {
   const { [current.device]: _given, ...leases } = b.phase.leases;
   const againAtMs = nowMs + leaseAgainMs;

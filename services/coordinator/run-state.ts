@@ -296,6 +296,12 @@ export function isEnded(run: Run): boolean {
   return at === "completed" || at === "madeSafe" || at === "abandoned";
 }
 
+/** Ended runs, the one that ended last first, whenever they were started. */
+export function newestEnds(runs: readonly Run[]): readonly Run[] {
+  const endedTs = ({ phase }: Run) => ("endedTs" in phase ? phase.endedTs : 0);
+  return runs.filter(isEnded).sort((a, b) => endedTs(b) - endedTs(a));
+}
+
 /** The lease this run counts on for a device. */
 export function epochOf(run: Run, device: string): number | undefined {
   const { phase } = run;

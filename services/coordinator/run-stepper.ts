@@ -11,13 +11,9 @@ import { awaitedIds } from "./run-due.js";
 import type { RunEffect, RunTurn } from "./run-events.js";
 import { stepsEnteredMax, toldTimesMax, turnStepsMax } from "./run-limits.js";
 import type { Cause, Epochs, Now, Run, StepRecord, Thread, Wait } from "./run-state.js";
-import { endStep, enterReleasing, takeId } from "./run-steps.js";
+import { changed, endingOf, enterReleasing, type StepEnd, takeId } from "./run-steps.js";
 import { enterStopping } from "./run-stopping.js";
 
-export interface StepEnd {
-  readonly status: StepRecord["status"];
-  readonly error?: Cause;
-}
 /** next: the step after; attempt: the same step; turn: whether a repeat goes on. */
 export interface Job {
   readonly id: number;
@@ -43,6 +39,8 @@ export class Stepper {
   /** They leave before everything else. */
   readonly #stops: RunEffect[] = [];
   #changed = false;
+  /** The records of the run in the making: copied once in a turn, however many it changes. */
+  #own: StepRecord[] | undefined;
 
   constructor(
     run: Run,
@@ -146,18 +144,21 @@ export class Stepper {
 
   change(step: number, change: Partial<StepRecord>): void {
     const before = this.run.steps[step];
-    if (before !== undefined) this.#record(step, { ...before, ...change });
+    if (before !== undefined) this.#record(step, changed(before, change));
   }
   /** The command of the step is settled: a later word on it changes nothing. */
   forget(step: number, change: Partial<StepRecord>): void {
     const before = this.run.steps[step];
     if (before === undefined) return;
     const { id: _settled, ...rest } = before;
-    this.#record(step, { ...rest, ...change });
+    this.#record(step, changed(rest, change));
   }
   #record(step: number, record: StepRecord): void {
-    const steps = this.run.steps.map((other, i) => (i === step ? record : other));
-    this.run = { ...this.run, steps };
+    if (this.#own === undefined || this.#own !== this.run.steps) {
+      this.#own = [...this.run.steps];
+      this.run = { ...this.run, steps: this.#own };
+    }
+    this.#own[step] = record;
   }
 
   /** Says that the step has begun. */
@@ -167,9 +168,9 @@ export class Stepper {
     this.tell("step.started", { step: this.nameOf(step), text });
   }
   end(step: number, end: StepEnd): void {
-    const turn = endStep(this.run, step, end, this.now.ms);
-    this.run = turn.state;
-    if (end.status !== "done" || !this.#isQuiet(step)) this.#effects.push(...turn.effects);
+    const { change, told } = endingOf(this.run, step, end, this.now.ms);
+    this.change(step, change);
+    if (end.status !== "done" || !this.#isQuiet(step)) this.#effects.push(told);
   }
   /** A loop that only counts would fill the outbox with what nobody reads. */
   #isQuiet(step: number): boolean {
@@ -190,8 +191,10 @@ export class Stepper {
   moved(id: number): void {
     const thread = this.thread(id);
     if (thread === undefined) return;
-    const frames = thread.frames.map((frame) => ({ ...frame, moved: true as const }));
-    this.put({ ...thread, frames, moved: true });
+    const frames = thread.frames.map((frame) =>
+      frame.moved === true ? frame : { moved: true as const, ...frame },
+    );
+    this.put({ moved: true, ...thread, frames });
     // A step whose backup plan this is was refused itself.
     const around = frames.filter(({ kind }) => kind !== "orElse").map(({ of }) => of);
     for (const step of [thread.step, ...around]) {

@@ -1,13 +1,24 @@
 /**
- * What is told of the cell's sagas in `meta/sagas`: for whom starts them and for whom shows them.
+ * What is told of the cell and its sagas in `meta/…`: for whom starts them and for whom shows them.
  *
- * The idea: a projection of the definition into the contract. Pure. It refuses to tell operations
+ * The idea: a projection of the definition into the contract. It refuses to tell operations
  * and expressions: what a step does is the coordinator's.
  */
+import type { CellConfig } from "#kernel/config/cell.js";
 import type { SagaDefinition } from "#kernel/config/saga.js";
 import type { Payload } from "#kernel/contract/topics.js";
+import type { MessageLink } from "#kernel/ports.js";
 
-export function sagaMetas(sagas: readonly SagaDefinition[]): Payload<"metaSagas">["sagas"] {
+/** Says what the cell is and which sagas it has, for whom comes later, too. */
+export function sayMeta(main: MessageLink, config: CellConfig, version: string): void {
+  const { cell, hash, simulation, sagas } = config;
+  const head = { v: 1 as const, ts: Date.now() };
+  const info = { ...head, cell, version, configHash: hash, simulated: simulation === true };
+  main.publish("metaInfo", {}, info).catch(() => undefined);
+  main.publish("metaSagas", {}, { ...head, sagas: sagaMetas(sagas) }).catch(() => undefined);
+}
+
+function sagaMetas(sagas: readonly SagaDefinition[]): Payload<"metaSagas">["sagas"] {
   return sagas.map((saga) => {
     const { name, title, version, uses, prepare, mode, priority, inputs, steps } = saga;
     return {

@@ -6,6 +6,8 @@
  * a row as well, written with the run's start and gone with its end. It refuses updates of
  * `run_events`: the journal only grows, and what has ended moves to `archive` as it is.
  */
+import { outboxTables } from "#kernel/outbox-table.js";
+
 /** Element n is run once, when the file is at schema n: the list only grows at its end. */
 export const coordinatorSchema: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS runs (
@@ -44,4 +46,7 @@ export const coordinatorSchema: readonly string[] = [
       PRIMARY KEY (run, first)) WITHOUT ROWID`,
   // 1: begun as one that waits for devices of other runs.
   "ALTER TABLE runs ADD COLUMN waits INTEGER NOT NULL DEFAULT 0",
+  ...outboxTables,
+  // Up to which number the events of a source have been dealt with.
+  "CREATE TABLE heard (source TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
 ];

@@ -59,6 +59,8 @@ export class StoreQueue {
   #lost = false;
   #holder: string | undefined;
   #epoch: number | undefined;
+  /** The claim is under way: a write beside it would claim once more, and fence this start off. */
+  #opening = false;
   /** Told when the store stops taking writes, and when it takes them again. */
   onTrouble: (code: ErrorCode | undefined) => void = () => undefined;
   /** Another start holds the database now. By default this ends the process, and its leases. */
@@ -89,6 +91,7 @@ export class StoreQueue {
    */
   async open(holder: string, statements: readonly Statement[]): Promise<Row[][]> {
     this.#holder = holder;
+    this.#opening = true;
     try {
       const [claim, ...rows] = await this.#store.tx([claiming(holder), ...statements], {
         durable: true,
@@ -97,7 +100,10 @@ export class StoreQueue {
       return rows;
     } catch (thrown) {
       if (codeOf(thrown) !== "STORE_FULL") throw thrown;
-      return this.read(statements);
+      return await this.read(statements);
+    } finally {
+      this.#opening = false;
+      this.#wake();
     }
   }
 
@@ -111,7 +117,7 @@ export class StoreQueue {
       throw new ServocellError("INTERNAL", `${waitingMax} writes wait for the disk`);
     }
     const done = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ ...how, statements, resolve, reject });
+      this.#waiting.push({ statements, resolve, reject, ...how });
     });
     if (how.lazy !== true) this.#flush = true;
     this.#wake();
@@ -128,7 +134,8 @@ export class StoreQueue {
   }
 
   #wake(): void {
-    if (this.#pumping !== undefined || this.#waiting.length === 0 || this.#lost) return;
+    const isBusy = this.#pumping !== undefined || this.#opening;
+    if (isBusy || this.#waiting.length === 0 || this.#lost) return;
     if (this.#flush) {
       clearTimeout(this.#timer);
       this.#timer = undefined;

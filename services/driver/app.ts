@@ -10,6 +10,7 @@ import type { DeviceModel } from "#drivers/device-model.js";
 import type { Command, StopAck } from "#kernel/contract/payloads.js";
 import type { App } from "#kernel/ports.js";
 import { Presence } from "#kernel/presence.js";
+import { namingStore } from "#kernel/stored-json.js";
 import type { DriverConfig, DriverPorts } from "./driver-ports.js";
 import { DriverParts } from "./parts.js";
 
@@ -25,7 +26,7 @@ export function buildDriver(
   config: DriverConfig,
   model: DeviceModel = compileDevice(config.device.profile, config.device.setup),
 ): App {
-  return new DriverApp(ports, config, model);
+  return namingStore(new DriverApp(ports, config, model), ports.store);
 }
 
 class DriverApp implements App {
@@ -48,6 +49,7 @@ class DriverApp implements App {
     };
     this.#parts = new DriverParts(ports, config, model, publishAck);
     this.#presence = new Presence(ports.main, ports.boot);
+    this.#parts.outbox.onTrouble = (text) => this.#presence.degraded(text, "outbox");
     this.#listen();
   }
 
@@ -77,14 +79,14 @@ class DriverApp implements App {
     const axis = this.#device;
     const meant = (axes: readonly string[] | undefined) => axes?.includes(axis) ?? true;
     door.onOrder((kind, order, answer) => {
-      if (meant(order.axes)) stops.order(kind, order, answer);
+      if (meant(order.axes)) stops.order(kind, order, { answer });
     });
-    stop.subscribe("cellStop", {}, ({ levels: { verb }, payload }) => {
+    stop.subscribe("cellStop", {}, ({ levels: { verb }, payload, retained }) => {
       if (verb !== "stop" && verb !== "quickStop" && verb !== "abort") return;
-      if (meant(payload.axes)) stops.order(verb, payload);
+      if (meant(payload.axes)) stops.order(verb, payload, { retained });
     });
-    stop.subscribe("axisStop", { axis }, ({ levels: { verb }, payload }) => {
-      if (verb === "stop" || verb === "quickStop") stops.order(verb, payload);
+    stop.subscribe("axisStop", { axis }, ({ levels: { verb }, payload, retained }) => {
+      if (verb === "stop" || verb === "quickStop") stops.order(verb, payload, { retained });
     });
     stop.subscribe("stateStop", {}, ({ payload }) => {
       this.#parts.adopt(payload.stops.map(({ id }) => id));
@@ -93,10 +95,10 @@ class DriverApp implements App {
       leases.apply({ kind: "beat", holder, bootId });
     });
     stop.subscribe("holdBeat", { axis }, ({ payload }) => holds.heard(payload));
-    stop.subscribe("avail", {}, ({ levels: { service }, payload: { status, bootId } }) => {
-      if (status !== "offline") return;
-      leases.apply({ kind: "offline", holder: service, bootId });
-      holds.offline(service, bootId);
+    stop.subscribe("avail", {}, ({ levels: { service }, payload }) => {
+      const { status, bootId } = payload;
+      if (status === "offline") leases.apply({ kind: "offline", holder: service, bootId });
+      holds.presence(service, payload);
     });
     main.subscribe("axisCommand", { axis }, ({ levels: { verb }, payload }) => {
       return this.#onCommand(verb, payload);
@@ -127,6 +129,7 @@ class DriverApp implements App {
     this.#parts.poll.stop();
     breaker.close();
     await this.#presence.stop();
+    this.#parts.outbox.close();
     await door.close();
     await Promise.all([stop.close(), main.close()]);
     await field.close();

@@ -56,6 +56,11 @@ export class AxisFrame {
     this.#listeners = listeners;
   }
 
+  /** Another one whenever the frame has changed: what was seen in it before counts no longer. */
+  get mark(): object {
+    return this.#state;
+  }
+
   /** What an earlier start has kept; before the first reading. */
   restore(stored: StoredFrame | undefined): void {
     this.#saved = stored;

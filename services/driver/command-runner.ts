@@ -39,6 +39,13 @@ interface Running {
   readonly generation: number;
 }
 
+/** Of a command that has run in this epoch, longer ago than verdicts are kept. */
+const spent: Verdict = {
+  verdict: "unknown",
+  code: "OUTCOME_UNKNOWN",
+  text: "this id had its verdict long ago, and it is not kept any more; nothing was sent again",
+};
+
 export class CommandRunner {
   readonly #parts: CommandParts;
   /** Commands whose answer is still due, by id: the running one and refusals being stored. */
@@ -92,7 +99,9 @@ export class CommandRunner {
 
   /** What is known of a command, for `query`. */
   lookUp(id: string): { status: InboxEntry["status"]; verdict?: Verdict } | undefined {
-    const entry = this.#doubts.find(id) ?? this.#parts.journal.known(id);
+    const { journal } = this.#parts;
+    if (journal.isSpent(id)) return { status: "ended", verdict: spent };
+    const entry = this.#doubts.find(id) ?? journal.known(id);
     if (entry === undefined) return undefined;
     const { status, verdict } = entry;
     return verdict === undefined ? { status } : { status, verdict };
@@ -111,6 +120,10 @@ export class CommandRunner {
     const known = journal.known(command.id);
     if (known !== undefined) {
       this.#repeat(known, verb, command);
+      return;
+    }
+    if (journal.isSpent(command.id)) {
+      responder.verdict(command, spent);
       return;
     }
     if (this.#closed !== undefined) {
@@ -317,8 +330,9 @@ export class CommandRunner {
         ? await runJog(this.#parts.jogs.motion(operation, planned, Number(velocity)))
         : await runOperation(operation);
     if (ended === undefined || token !== this.#token) return;
+    // First: after a homing its place is told in the frame that it has made.
+    frame.ended(command.verb, ended, planned.place);
     const verdict = frame.told(ended);
-    frame.ended(command.verb, verdict, planned.place);
     const done = verdict.verdict === "done";
     if (isMotion(command.verb) && this.triggered) {
       // A velocity that was reached goes on; any other motion that is done is over.

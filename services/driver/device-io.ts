@@ -29,6 +29,12 @@ export type WriteOutcome =
   | { readonly kind: "notSent" }
   | { readonly kind: "unknown" };
 
+function joined(values: PointValues, more: PointValues): PointValues {
+  const all = new Map(values);
+  for (const [point, value] of more) all.set(point, value);
+  return all;
+}
+
 /** What a write's exchange says, by the match of its reply. */
 export function writeOutcome(pdu: Uint8Array, exchange: Exchange): WriteOutcome {
   if (exchange.kind === "notSent") return { kind: "notSent" };
@@ -89,10 +95,13 @@ export class DeviceIo {
     return this.#writesOut > 0 ? undefined : this.#settledAtMs;
   }
 
-  /** A stop frame: no turn, no breaker, handed over before this returns. */
-  stopFrame(pdu: Uint8Array): Promise<Exchange> {
+  /**
+   * A stop frame: no turn, no breaker, handed over before this returns. `keepsPower`: see
+   * `commandFrame`; the same stop, sent again, may then go by the readings that it went by.
+   */
+  stopFrame(pdu: Uint8Array, keepsPower = false): Promise<Exchange> {
     this.#stops += 1;
-    return this.#write("stop", pdu);
+    return keepsPower ? this.#field.exchange("stop", pdu) : this.#write("stop", pdu);
   }
 
   /**
@@ -137,15 +146,15 @@ export class DeviceIo {
    */
   async read(requests: readonly ReadRequest[], lane: Lane): Promise<ReadOutcome> {
     if (lane === "stop") this.#stops += 1;
-    const values = new Map<string, number>();
+    let values: PointValues | undefined;
     let firstSentAtMs: Ms | undefined;
-    const left = requests.flatMap((request) => this.#holes.resolved(request));
+    const left = [...this.#holes.all(requests)];
     for (let request = left.shift(); request !== undefined; request = left.shift()) {
       const { came, sentAtMs } = await this.#readOne(request, lane);
       firstSentAtMs ??= sentAtMs;
       if ("values" in came) {
         this.#listeners.onValues(came.values, sentAtMs);
-        for (const [point, value] of came.values) values.set(point, value);
+        values = values === undefined ? came.values : joined(values, came.values);
       } else if (!this.#holes.refused(request, came.exception ?? 0)) {
         // Another device may answer when one does again.
         if (!came.answered) this.#holes.forget();
@@ -154,7 +163,8 @@ export class DeviceIo {
         left.unshift(...this.#holes.resolved(request));
       }
     }
-    return { ok: true, values, sentAtMs: firstSentAtMs ?? performance.now() };
+    const sentAtMs = firstSentAtMs ?? performance.now();
+    return { ok: true, values: values ?? new Map(), sentAtMs };
   }
 
   async #readOne(request: ReadRequest, lane: Lane) {
@@ -172,14 +182,11 @@ export class DeviceIo {
 
   #valuesOf(request: ReadRequest, exchange: Exchange): { values: PointValues } | ReadFailure {
     if (exchange.kind !== "reply") return { ok: false, reason: exchange.why, answered: false };
-    const reply = matchReply(request.pdu, exchange.pdu);
-    if (reply.kind === "exception") {
-      return { ok: false, reason: "exception", answered: true, exception: reply.code };
-    }
-    if (reply.kind === "malformed") return { ok: false, reason: "malformed", answered: true };
     const decoded = this.#model.decode(request, exchange.pdu);
-    if (typeof decoded === "string") return { ok: false, reason: decoded, answered: true };
-    return { values: decoded };
+    if (typeof decoded !== "string") return { values: decoded };
+    const failure = { ok: false, reason: decoded, answered: true } as const;
+    const [, exception = 0] = exchange.pdu;
+    return decoded === "exception" ? { ...failure, exception } : failure;
   }
 
   async #turn<T>(queue: (() => void)[], work: () => Promise<T>): Promise<T> {

@@ -28,6 +28,11 @@ export function guardFrames(model: DeviceModel): readonly Uint8Array[] {
   return (gone ?? usable[0])?.facts.blind ?? [];
 }
 
+interface Pulse {
+  readonly still: boolean;
+  readonly connectedDevice: boolean;
+}
+
 export class Guarding {
   readonly #field: FieldLink;
   readonly #log: Log;
@@ -58,11 +63,19 @@ export class Guarding {
     this.#pulseAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  tick(nowMs: Ms, pulse: { readonly still: boolean; readonly connectedDevice: boolean }): void {
+  tick(nowMs: Ms, pulse: Pulse): void {
     if (!this.#field.connected) return;
     if (!this.guarded && !this.#asking && nowMs - this.#askAtMs >= againMs) this.#ask(nowMs);
     if (nowMs - this.#pulseAtMs < pulseMs) return;
     this.#pulseAtMs = nowMs;
+    this.#field.pulse(pulse);
+  }
+
+  /** The last word before the lane closes: whatever was said a moment ago, this is said, too. */
+  last(pulse: Pulse): void {
+    if (!this.#field.connected) return;
+    // The bus takes the first one after a write for older than that write.
+    this.#field.pulse(pulse);
     this.#field.pulse(pulse);
   }
 

@@ -8,6 +8,7 @@
  */
 import type { HoldBeat, HoldFeedback } from "#kernel/contract/hold-payloads.js";
 import type { By, Command } from "#kernel/contract/payloads.js";
+import type { Payload } from "#kernel/contract/topics.js";
 import type { Boot, Log, MessageLink, NewId } from "#kernel/ports.js";
 import {
   type HoldEffect,
@@ -75,12 +76,18 @@ export class Holds {
     this.#apply({ kind: "ended", epoch, reason });
   }
 
-  /** Who has granted it is gone: nobody keeps a run from starting on this axis. */
-  offline(service: string, bootId: string): void {
+  /**
+   * Who has granted it is gone, or another start of it is there, which knows nothing of it: nobody
+   * keeps a run from starting on this axis.
+   */
+  presence(service: string, { status, bootId }: Pick<Payload<"avail">, "status" | "bootId">): void {
     if (this.#state.at === "none") return;
     const { granter } = this.#state.grant;
-    if (granter.service !== service || granter.bootId !== bootId) return;
-    this.#over(`${service} is offline`);
+    if (granter.service !== service) return;
+    const gone = status === "offline";
+    // A will of another start says nothing about the one that has granted it.
+    if (gone !== (granter.bootId === bootId)) return;
+    this.#over(gone ? `${service} is offline` : `${service} has been started anew`);
   }
 
   /** The motion of this hold is over or never began; the button means nothing any more. */

@@ -45,9 +45,14 @@ async function putFurther(operation: Operation, leash: Leash): Promise<Verdict |
     const place = leash.next();
     if (place === undefined) continue;
     const begun = leash.begin({ ...place, nowMs, points: leash.points() });
-    if (!begun.ok) return begun.verdict;
+    if (!begun.ok) return notRefused(begun.verdict);
     const ended = await runOperation({ ...operation, begun: begun.state });
-    if (ended === undefined || ended.verdict !== "done") return ended;
+    if (ended === undefined || ended.verdict !== "done") return notRefused(ended);
   }
   return undefined;
+}
+
+/** The axis has been set going by the places before: nobody may take it for never moved. */
+function notRefused(verdict: Verdict | undefined): Verdict | undefined {
+  return verdict?.verdict === "refused" ? { ...verdict, verdict: "faulted" } : verdict;
 }

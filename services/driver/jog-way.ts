@@ -53,8 +53,9 @@ function watchdogWord(
 }
 
 /**
- * Where the leash may end now: ahead of the axis by no more than v × 2 ttl, never outside the
- * travel. Undefined: the place is not known.
+ * Where the leash may end now: ahead of the axis by no more than v × 2 ttl, and not beyond the end
+ * of the travel that it leads to; the other end would draw an axis outside of it further than
+ * that. Undefined: the place is not known.
  */
 export function leashEnd(
   axis: Pick<AxisSetup, "travel" | "perRev" | "modulo">,
@@ -67,5 +68,5 @@ export function leashEnd(
   const ahead = modulo === undefined ? long : Math.min(long, modulo * turnShareMax);
   const end = position.value + Math.sign(velocity) * ahead;
   if (travel === undefined) return end;
-  return Math.min(travel.max, Math.max(travel.min, end));
+  return velocity > 0 ? Math.min(travel.max, end) : Math.max(travel.min, end);
 }

@@ -1,24 +1,26 @@
 /**
- * What a driver remembers across restarts: epoch, latches, commands and unsent events.
+ * What a driver remembers across restarts: epoch, latches, commands; its events are outbox.ts'.
  *
  * The idea: everything is read once at start and mirrored in memory, so that no decision waits
- * for the disk; writes go out in order and only the epoch waits for it [PROTOCOL 10]. Ids of
- * commands are kept for the life of their epoch and ten minutes, at most 1000. It refuses to
- * decide: it stores what the machines say.
+ * for the disk; writes go out in order and only the epoch waits for it [PROTOCOL 10]. Commands are
+ * kept for the life of their epoch and ten minutes, at most 1000; of those that leave before their
+ * epoch has ended the id stays, for with it they would run again. It refuses to decide: it stores
+ * what the machines say.
  */
 import type { Verdict } from "#drivers/reading.js";
-import { type CloudEvent, eventSchema, verdictSchema } from "#kernel/contract/payloads.js";
+import { verdictSchema } from "#kernel/contract/payloads.js";
 import { ServocellError } from "#kernel/errors.js";
+import { numberedOf, readNumbered } from "#kernel/outbox-table.js";
 import type { Row, Statement, Store } from "#kernel/ports.js";
 import { readJson } from "#kernel/stop-order.js";
 import type { StoredFrame } from "./axis-frame.machine.js";
 
 /** Rows of the inbox, at most. */
 export const inboxMax = 1000;
+/** Ids of the present epoch without their rows, at most; a start has no lease, so none on disk. */
+export const spentMax = 100_000;
 /** How long an id outlives its epoch. */
 export const idKeptMs = 10 * 60_000;
-/** Unsent events kept; the oldest leave first, and that is said in the log. */
-export const outboxMax = 5000;
 
 export interface InboxEntry {
   readonly id: string;
@@ -32,17 +34,13 @@ export interface InboxEntry {
   readonly at: number;
 }
 
-export interface OutboxEntry {
-  readonly id: string;
-  readonly event: CloudEvent;
-}
-
 export interface Remembered {
   readonly epoch: number;
   readonly latches: readonly string[];
   readonly resets: readonly string[];
   readonly inbox: readonly InboxEntry[];
-  readonly outbox: readonly OutboxEntry[];
+  /** Numbers of events that earlier starts have claimed. */
+  readonly numbered: number;
   readonly frame: StoredFrame | undefined;
 }
 
@@ -51,6 +49,7 @@ const lazily = { durable: false } as const;
 export class Journal {
   readonly #store: Store;
   readonly #inbox = new Map<string, InboxEntry>();
+  readonly #spent = new Set<string>();
   #epoch = 0;
 
   constructor(store: Store) {
@@ -58,13 +57,13 @@ export class Journal {
   }
 
   async load(): Promise<Remembered> {
-    const [facts, latches, resets, inbox, outbox, frame] = await this.#store.tx(
+    const [facts, latches, resets, inbox, numbered, frame] = await this.#store.tx(
       [
         { sql: "SELECT value FROM fact WHERE name = 'epoch'" },
         { sql: "SELECT id FROM latch ORDER BY seq" },
         { sql: "SELECT id FROM latch_reset ORDER BY seq" },
         { sql: "SELECT * FROM inbox ORDER BY at" },
-        { sql: "SELECT id, event FROM outbox ORDER BY seq" },
+        readNumbered,
         { sql: "SELECT wraps, position, lost FROM axis_frame" },
       ],
       lazily,
@@ -77,7 +76,7 @@ export class Journal {
       latches: (latches ?? []).map((row) => String(row.id)),
       resets: (resets ?? []).map((row) => String(row.id)),
       inbox: entries,
-      outbox: (outbox ?? []).flatMap(eventsOf),
+      numbered: numberedOf(numbered),
       frame: frameOf(frame?.[0]),
     };
   }
@@ -86,11 +85,17 @@ export class Journal {
     return this.#inbox.get(id);
   }
 
+  /** It has had its verdict in the present epoch, and nobody knows any more which. */
+  isSpent(id: string): boolean {
+    return this.#spent.has(id);
+  }
+
   /** The one write that waits for the disk: a number that is handed out never comes back. */
   async saveEpoch(epoch: number): Promise<void> {
     const sql = "INSERT OR REPLACE INTO fact (name, value) VALUES ('epoch', ?)";
     await this.#store.tx([{ sql, params: [epoch] }], { durable: true });
     this.#epoch = epoch;
+    this.#spent.clear();
   }
 
   async saveLatches(latches: readonly string[], resets: readonly string[]): Promise<void> {
@@ -116,21 +121,16 @@ export class Journal {
     this.#inbox.delete(id);
   }
 
-  async saveEvent(entry: OutboxEntry): Promise<void> {
-    const sql = "INSERT OR IGNORE INTO outbox (id, event) VALUES (?, ?)";
-    const params = [entry.id, JSON.stringify(entry.event)];
-    await this.#store.tx([{ sql, params }], lazily);
-  }
-
   async saveFrame({ wraps, position, lost }: StoredFrame): Promise<void> {
     const sql =
       "INSERT OR REPLACE INTO axis_frame (one, wraps, position, lost) VALUES (1, ?, ?, ?)";
     await this.#store.tx([{ sql, params: [wraps, position, lost ?? null] }], lazily);
   }
 
-  async dropEvents(ids: readonly string[]): Promise<void> {
-    const drop = (id: string) => ({ sql: "DELETE FROM outbox WHERE id = ?", params: [id] });
-    await this.#store.tx(ids.map(drop), lazily);
+  #spend(id: string): void {
+    this.#spent.add(id);
+    const oldest = this.#spent.values().next().value;
+    if (this.#spent.size > spentMax && oldest !== undefined) this.#spent.delete(oldest);
   }
 
   #prune(nowWallMs: number): Statement[] {
@@ -146,7 +146,10 @@ export class Journal {
     const past = ended.filter((entry) => entry.epoch < this.#epoch);
     const present = ended.filter((entry) => entry.epoch >= this.#epoch);
     const leaving = old.length > 0 ? old : [...past, ...present].slice(0, over);
-    for (const entry of leaving) this.#inbox.delete(entry.id);
+    for (const entry of leaving) {
+      this.#inbox.delete(entry.id);
+      if (entry.epoch >= this.#epoch) this.#spend(entry.id);
+    }
     return leaving.map(({ id }) => ({ sql: "DELETE FROM inbox WHERE id = ?", params: [id] }));
   }
 }
@@ -193,13 +196,10 @@ function frameOf(row: Row | undefined): StoredFrame | undefined {
 function epochOf(row: Row | undefined): number {
   const epoch = row === undefined ? 0 : row.value;
   if (typeof epoch === "number" && Number.isSafeInteger(epoch) && epoch >= 0) return epoch;
-  throw new ServocellError("STORE_FAILED", "The epoch in the database of the driver is no number.");
-}
-
-/** An event that cannot be read is lost; the axis needs its driver more. */
-function eventsOf(row: Row): OutboxEntry[] {
-  const event = eventSchema.safeParse(readJson(String(row.event)));
-  return event.success ? [{ id: String(row.id), event: event.data }] : [];
+  throw new ServocellError(
+    "STORE_DAMAGED",
+    "The epoch in the database of the driver is no number.",
+  );
 }
 
 /** Undefined: nobody can read it, so the outcome is not known any more. */

@@ -8,7 +8,7 @@
 import type { Ms } from "#drivers/reading.js";
 import { codeOf, textOf } from "#kernel/errors.js";
 import type { Log } from "#kernel/ports.js";
-import { armMs, holdMs } from "./hold.machine.js";
+import { holdMs } from "./hold.machine.js";
 import type { Journal } from "./journal.js";
 import {
   type LeaseEffect,
@@ -17,6 +17,7 @@ import {
   type LeaseRefusal,
   type LeaseState,
   leaseAtBoot,
+  leaseHeeds,
   leaseLives,
   nextLease,
 } from "./lease.machine.js";
@@ -34,7 +35,7 @@ export interface LeaseParts {
   readonly outbox: Outbox;
   readonly log: Log;
   readonly leaseMs: Ms;
-  readonly facts: () => Omit<LeaseFacts, "nowMs" | "leaseMs" | "armMs">;
+  readonly facts: (nowMs: Ms, leaseMs: Ms) => LeaseFacts;
   readonly answer: (answer: LeaseAnswer) => void;
   readonly stopAxis: (reason: string) => void;
   /** Somebody waits for a device that has not been read: it is asked at once [PROTOCOL 14]. */
@@ -71,9 +72,11 @@ export class LeaseRunner {
   }
 
   apply(input: LeaseInput): void {
+    const nowMs = performance.now();
+    // Most ticks and beats: no facts are gathered for what they cannot change.
+    if (!leaseHeeds(this.#state, input, nowMs)) return;
     const { facts, leaseMs } = this.#parts;
-    const times = { nowMs: performance.now(), leaseMs, armMs };
-    const step = nextLease(this.#state, input, { ...facts(), ...times });
+    const step = nextLease(this.#state, input, facts(nowMs, leaseMs));
     if (step === undefined) return;
     this.#state = step.state;
     for (const effect of step.effects) this.#run(effect);

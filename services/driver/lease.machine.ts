@@ -122,6 +122,13 @@ function end(
   return { state: { at: "none", epoch: state.epoch }, effects: [...stop, ended] };
 }
 
+/** False: nothing comes of the input now, whatever the facts are. */
+export function leaseHeeds(state: LeaseState, input: LeaseInput, nowMs: Ms): boolean {
+  if (state.at === "none") return input.kind === "request";
+  if (input.kind !== "tick") return true;
+  return state.at === "held" && nowMs >= state.deadlineMs;
+}
+
 /** Undefined: the input changes nothing. */
 export function nextLease(
   state: LeaseState,

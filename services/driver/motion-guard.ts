@@ -28,6 +28,8 @@ export interface GuardParts {
   readonly pollPeriodMs: () => Ms;
   /** A velocity or jog goes on, its command ended or not. */
   readonly goesOn: () => boolean;
+  /** The last motion ended as anything but done: what is left of it may go on. */
+  readonly unfinished: () => boolean;
   /** Interlocks that the present hold leaves out of account. */
   readonly bypass: () => readonly string[];
 }
@@ -85,10 +87,11 @@ export class MotionGuard {
 
   /** A motion without a target ends where the travel does; a leash ends there by itself. */
   watchTravel(): void {
-    const { stops, commands, readings, model, log, pollPeriodMs, goesOn } = this.#parts;
+    const { stops, commands, readings, model, log, pollPeriodMs, goesOn, unfinished } = this.#parts;
     const { running, triggered } = commands;
     const unbounded = running !== undefined && triggered && isUnbounded(running.verb);
-    if (stops.active || commands.leashed || !(unbounded || goesOn())) return;
+    // Not whatever moves: a move that is done may still settle at the very end of the travel.
+    if (stops.active || commands.leashed || !(unbounded || goesOn() || unfinished())) return;
     const end = endAhead(readings.view, model.setup.axis, pollPeriodMs());
     if (end === undefined) return;
     log.warn({ mark: "travel.end" }, `stopped before ${end}`);

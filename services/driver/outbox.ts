@@ -1,91 +1,104 @@
 /**
- * The events of a driver, on their way out: published in order, gone at the broker's receipt.
+ * The events of a driver, on their way to the post.
  *
- * The idea: an event is in the table before it is published and leaves it after the receipt, so a
- * restart sends again what nobody has confirmed; events arrive at least once, with an id. Events
- * of a stop are recorded after its frames and never hold them up [PROTOCOL 10]. It refuses to
- * keep more than its bound: the oldest leave, and the log says so.
+ * The idea: an event is numbered and stored at once, and leaves when the disk has it or has
+ * refused it. Events of a stop are recorded after its frames and never hold them up [PROTOCOL 10];
+ * what follows an answer leaves a little behind it. It refuses to decide when an event may go:
+ * the post does.
  */
 import type { Detail } from "#drivers/reading.js";
-import { type EventKind, eventLevels, makeEvent } from "#kernel/cloud-event.js";
+import { type EventKind, makeEvent } from "#kernel/cloud-event.js";
+import type { CloudEvent } from "#kernel/contract/payloads.js";
 import { textOf } from "#kernel/errors.js";
-import type { Log, MessageLink, NewId } from "#kernel/ports.js";
-import { type Journal, type OutboxEntry, outboxMax } from "./journal.js";
+import { EventPost } from "#kernel/event-post.js";
+import type { OutboxBounds } from "#kernel/outbox-book.js";
+import type { Log, MessageLink, NewId, Store } from "#kernel/ports.js";
 
 /** What follows an answer that its sender has already: it leaves behind the next command. */
 const patient: ReadonlySet<string> = new Set(["command.accepted", "command.ended"]);
 const patienceMs = 10;
+/** Events that wait for the database to be read. */
+const earlyMax = 1000;
 
 export interface OutboxPorts {
   readonly link: MessageLink;
-  readonly journal: Journal;
+  readonly store: Store;
   readonly log: Log;
   readonly newId: NewId;
   readonly source: string;
   readonly device: string;
+  /** Those that have to acknowledge. */
+  readonly consumers: readonly string[];
+  readonly bounds?: OutboxBounds;
 }
 
 export class Outbox {
   readonly #ports: OutboxPorts;
-  #waiting: OutboxEntry[] = [];
-  #sending = false;
+  readonly #post: EventPost;
+  #early: { readonly type: string; readonly event: CloudEvent }[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Told what cannot be done at present. */
+  onTrouble: (text: string | undefined) => void = () => undefined;
 
   constructor(ports: OutboxPorts) {
     this.#ports = ports;
-    ports.link.onChange((connected) => {
-      if (connected) void this.#send();
+    const { store, link, log, source, consumers, bounds } = ports;
+    this.#post = new EventPost({
+      ...{ link, log, source, consumers },
+      ...(bounds === undefined ? {} : { bounds }),
+      shelf: {
+        read: (statements) => store.tx(statements, { durable: false }),
+        write: async (statements, { durable }) => void (await store.tx(statements, { durable })),
+      },
+      onOverflow: (overflow) => {
+        this.onTrouble(overflow?.text);
+        if (overflow === undefined) this.emit("device", "outbox.recovered", {});
+        else this.emit("device", "outbox.overflowed", { ...overflow });
+      },
     });
   }
 
-  /** What an earlier start has left; before any new event. */
-  restore(entries: readonly OutboxEntry[]): void {
-    this.#waiting = [...entries, ...this.#waiting];
-    void this.#send();
+  /** `upTo`: the numbers that earlier starts have claimed. */
+  restore(upTo: number): void {
+    this.#post.restore(upTo);
+    this.#post.open();
+    for (const { type, event } of this.#early.splice(0)) this.#keep(type, event);
   }
 
   emit(kind: EventKind, type: string, data: Detail): void {
-    const { source, device, newId, journal, log } = this.#ports;
+    const { source, device, newId, log } = this.#ports;
     const event = makeEvent({ kind, id: device, type, source, newId, data });
-    const entry = { id: event.id, event };
-    this.#waiting.push(entry);
-    if (this.#waiting.length > outboxMax) {
-      const lost = this.#waiting.shift();
-      log.warn({ event: lost?.id, outboxMax }, "the outbox is full; the oldest event was dropped");
+    if (this.#post.ready) {
+      this.#keep(type, event);
+      return;
     }
-    journal
-      .saveEvent(entry)
-      .catch((thrown) => {
-        // Full or failing disk: the event still leaves, only a restart would lose it.
-        log.warn({ event: entry.id, error: textOf(thrown) }, "event not stored");
-      })
-      .then(() => {
-        if (!patient.has(type)) return this.#send();
-        this.#timer ??= setTimeout(() => {
-          this.#timer = undefined;
-          void this.#send();
-        }, patienceMs);
-        return undefined;
-      });
+    this.#early.push({ type, event });
+    if (this.#early.length <= earlyMax) return;
+    const lost = this.#early.shift();
+    log.warn({ event: lost?.event.id }, "Too many events wait for the database.");
   }
 
-  async #send(): Promise<void> {
-    const { link, journal, log } = this.#ports;
-    if (this.#sending) return;
-    this.#sending = true;
-    try {
-      while (link.connected) {
-        const next = this.#waiting[0];
-        if (next === undefined) break;
-        await link.publish("event", eventLevels(next.event), next.event);
-        this.#waiting = this.#waiting.filter((entry) => entry.id !== next.id);
-        await journal.dropEvents([next.id]).catch(() => undefined);
-      }
-    } catch (thrown) {
-      // Offline: the next connect sends it again.
-      log.debug({ error: textOf(thrown) }, "event not sent");
-    } finally {
-      this.#sending = false;
-    }
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#post.close();
+  }
+
+  #keep(type: string, event: CloudEvent): void {
+    const { store, log } = this.#ports;
+    const out = this.#post.make(event);
+    store
+      .tx([this.#post.statement(out)], { durable: false })
+      .catch((thrown) => {
+        // Full or failing disk: the event still leaves, only a restart would lose it.
+        log.warn({ event: event.id, error: textOf(thrown) }, "event not stored");
+      })
+      .then(() => {
+        this.#post.stored([out]);
+        if (!patient.has(type)) return this.#post.go();
+        this.#timer ??= setTimeout(() => {
+          this.#timer = undefined;
+          this.#post.go();
+        }, patienceMs);
+      });
   }
 }

@@ -8,6 +8,7 @@
 import type { DeviceModel } from "#drivers/device-model.js";
 import { splitRead } from "#drivers/read-split.js";
 import type { Ms } from "#drivers/reading.js";
+import { eventConsumers } from "#kernel/config/cell-events.js";
 import type { StopAck } from "#kernel/contract/payloads.js";
 import { Aftermath } from "./aftermath.js";
 import { AxisFrame, frameListeners } from "./axis-frame.js";
@@ -17,6 +18,7 @@ import { DeviceIo } from "./device-io.js";
 import type { DriverConfig, DriverPorts } from "./driver-ports.js";
 import { Duties } from "./duties.js";
 import { Guarding } from "./guarding.js";
+import { armMs } from "./hold.machine.js";
 import { Holds } from "./holds.js";
 import { Jogs } from "./jogs.js";
 import { Journal } from "./journal.js";
@@ -77,8 +79,8 @@ export class DriverParts {
     const { cell, device } = config;
     this.journal = new Journal(this.#ports.store);
     const { journal } = this;
-    const sender = { source: boot.service, device: device.id };
-    this.outbox = new Outbox({ link, journal, log, newId, ...sender });
+    const sender = { source: boot.service, device: device.id, consumers: eventConsumers(cell) };
+    this.outbox = new Outbox({ link, store: this.#ports.store, log, newId, ...sender });
     this.frame = new AxisFrame(model, frameListeners({ model, journal, outbox: this.outbox, log }));
     this.readings = new Readings(model, performance.now(), this.frame);
     this.io = new DeviceIo(ports.field, model, {
@@ -102,7 +104,7 @@ export class DriverParts {
     this.permits = new Permits({
       ...{ cell, boot, device: device.id, link: ports.stop },
       view: () => this.readings.shown,
-      pollPeriodMs: () => this.poll.periodMs,
+      pollMs: device.pollFastMs,
       beforeSeen: () => this.guard.watchPermits(performance.now()),
     });
     this.guard = this.#makeGuard();
@@ -115,11 +117,11 @@ export class DriverParts {
 
   /** What the store remembers; before the first poll. */
   async restore(): Promise<void> {
-    const { epoch, latches, resets, inbox, outbox, frame } = await this.journal.load();
+    const { epoch, latches, resets, inbox, numbered, frame } = await this.journal.load();
     this.frame.restore(frame);
     this.leases.restore(epoch);
     this.stops.restore(latches, resets);
-    this.outbox.restore(outbox);
+    this.outbox.restore(numbered);
     this.commands.restore(inbox);
   }
 
@@ -151,6 +153,11 @@ export class DriverParts {
     return knownStill(this.readings.view, nowMs, stillAgeMs(this.poll.periodMs));
   }
 
+  /** For the guardian. A stop is over when it is confirmed: until then the guardian finishes it. */
+  #stands(nowMs: Ms): boolean {
+    return this.#still(nowMs) && !this.mayMove && !this.stops.active;
+  }
+
   /** Every deadline, compared with the clock. */
   tick(nowMs: Ms): void {
     this.holds.tick();
@@ -159,8 +166,7 @@ export class DriverParts {
     this.guard.watchPermits(nowMs);
     this.permits.say(nowMs);
     this.duties.tick(nowMs);
-    // A stop is over when it is confirmed: until then the guardian finishes it.
-    const still = this.#still(nowMs) && !this.mayMove && !this.stops.active;
+    const still = this.#stands(nowMs);
     this.guarding.tick(nowMs, { still, connectedDevice: this.session.statusSeen });
     if (nowMs - this.#publishAtMs < publishMs) return;
     this.#publishAtMs = nowMs;
@@ -181,8 +187,8 @@ export class DriverParts {
     while (this.stops.active && !this.stops.owed && performance.now() < untilMs) {
       await new Promise((resolve) => setTimeout(resolve, settleMs));
     }
-    const still = this.#still(performance.now());
-    this.guarding.tick(performance.now(), { still, connectedDevice: this.session.statusSeen });
+    const still = this.#stands(performance.now());
+    this.guarding.last({ still, connectedDevice: this.session.statusSeen });
   }
 
   #makeStops(): StopRunner {
@@ -193,6 +199,7 @@ export class DriverParts {
       model: this.#model,
       bootId: boot.bootId,
       pollPeriodMs: () => this.poll.periodMs,
+      mayMove: () => this.mayMove,
       publishAck: this.#publishAck,
       onOrder: (reason) => {
         this.frame.unsettled("stop");
@@ -214,7 +221,10 @@ export class DriverParts {
     const { journal, outbox } = this;
     return new LeaseRunner({
       ...{ journal, outbox, leaseMs, log: this.#ports.log },
-      facts: () => ({
+      facts: (nowMs, leaseMs) => ({
+        nowMs,
+        leaseMs,
+        armMs,
         latched: this.stops.latched,
         stopping: this.stops.active,
         ready: this.session.readInFull && this.guarding.guarded,
@@ -229,6 +239,8 @@ export class DriverParts {
       },
       onEnded: (reason, epoch) => {
         this.guard.interrupt(`the end of the lease (${reason})`);
+        // Where nothing can move no standstill would end the wait; a stop has its own word first.
+        if (!this.stops.movable) queueMicrotask(() => this.commands.lost("it was not read back"));
         this.holds.leaseEnded(epoch, reason);
         this.publisher.soon();
       },
@@ -286,6 +298,7 @@ export class DriverParts {
       model: this.#model,
       pollPeriodMs: () => this.poll.periodMs,
       goesOn: () => this.#goesOn,
+      unfinished: () => this.#motion === "unfinished",
       bypass: () => this.holds.bypass,
     });
   }
@@ -299,7 +312,7 @@ export class DriverParts {
     });
   }
 
-  #makeSession({ device }: DriverConfig): Session {
+  #makeSession({ cell, device }: DriverConfig): Session {
     const { field, breaker, log } = this.#ports;
     const { readings, stops, leases, commands, outbox, frame } = this;
     return new Session({
@@ -307,6 +320,7 @@ export class DriverParts {
       model: this.#model,
       pollPeriodMs: () => this.poll.periodMs,
       motionGoesOn: () => this.#goesOn,
+      permits: cell.interlocks.some(({ evaluator }) => evaluator === device.id),
       because: (why, work) => this.guard.because(why, work),
     });
   }

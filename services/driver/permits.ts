@@ -10,7 +10,6 @@ import type { Ms } from "#drivers/reading.js";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { evaluate, viewLookup } from "#kernel/config/condition.js";
 import type { Boot, MessageLink } from "#kernel/ports.js";
-import { freshPolls } from "./command-checks.js";
 
 /** How often a permit is repeated, at least. */
 export const permitRepeatMs = 50;
@@ -35,7 +34,8 @@ export interface PermitParts {
   readonly link: MessageLink;
   readonly boot: Boot;
   readonly view: () => DeviceView;
-  readonly pollPeriodMs: () => Ms;
+  /** How often this device is read, as `check` reckons with it. */
+  readonly pollMs: Ms;
   /** Before a permit is taken: the clock is looked at first, as for beats [PROTOCOL 3, 8]. */
   readonly beforeSeen: () => void;
 }
@@ -117,9 +117,10 @@ export class Permits {
   }
 
   #evaluate(interlock: CellConfig["interlocks"][number], nowMs: Ms): { ok: boolean; text: string } {
-    const { device, view, pollPeriodMs } = this.#parts;
+    const { device, view, pollMs } = this.#parts;
     const lookup = viewLookup((id) => (id === device ? view() : undefined));
-    const oldestMs = Math.max(permitAgeMsMax, freshPolls * pollPeriodMs());
+    // With the run-on distance as `check` works it out: however long a poll takes, no older.
+    const oldestMs = pollMs + permitAgeMsMax;
     const outcome = evaluate(interlock.require, (id, field) => {
       const reading = lookup(id, field);
       if (reading === undefined || !reading.ok || nowMs - reading.atMs <= oldestMs) return reading;

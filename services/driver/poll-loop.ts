@@ -130,7 +130,7 @@ export class PollLoop {
 
   async #read(plan: PollPlan): Promise<ReadOutcome> {
     const { io, breaker, readings, onOutcome, insist } = this.#parts;
-    const before = new Map(readings.points);
+    const before = readings.evidence();
     const urgent = this.#urgent || insist();
     const lane = plan.name === "probe" && urgent ? "command" : "poll";
     this.#urgent = false;

@@ -10,6 +10,7 @@ import type { DeviceModel, DeviceView, WatchdogFinding } from "#drivers/device-m
 import type { Ms, Reading } from "#drivers/reading.js";
 import type { CellConfig, DeviceConfig } from "#kernel/config/cell.js";
 import type { DeviceState, StateAxis, StateDevice } from "#kernel/contract/payloads.js";
+import type { Payload } from "#kernel/contract/topics.js";
 import type { Boot, MessageLink } from "#kernel/ports.js";
 import type { Aftermath } from "./aftermath.js";
 import type { Quality } from "./readings.js";
@@ -63,13 +64,13 @@ export interface PublisherParts {
 export class Publisher {
   readonly #parts: PublisherParts;
   #seq = 0;
-  #axisText = "";
-  #axisMotion = "";
+  #axisNews: readonly unknown[] = [];
+  #axisMotion: readonly unknown[] = [];
   #axisAtMs = Number.NEGATIVE_INFINITY;
-  #deviceText = "";
+  #deviceNews: readonly unknown[] = [];
   #deviceAtMs = Number.NEGATIVE_INFINITY;
   #due = false;
-  #telemetryText = "";
+  #telemetryNews: readonly unknown[] = [];
   #telemetryAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: PublisherParts) {
@@ -92,13 +93,13 @@ export class Publisher {
     if (this.#due) return;
     this.#due = true;
     // Not in the middle of a handover: the frame leaves first.
-    queueMicrotask(() => {
-      this.#parts.aftermath.later(() => {
-        this.#due = false;
-        this.update(performance.now());
-      });
-    });
+    queueMicrotask(() => this.#parts.aftermath.later(this.#tell));
   }
+
+  readonly #tell = (): void => {
+    this.#due = false;
+    this.update(performance.now());
+  };
 
   /** What has changed, as often as each kind may be said. */
   update(nowMs: Ms): void {
@@ -119,20 +120,23 @@ export class Publisher {
 
   #axis(nowMs: Ms): void {
     const { link, boot, device } = this.#parts;
-    const { position, velocity, ...rest } = axisFields(this.#parts.axis(), nowMs);
-    const text = JSON.stringify(rest);
-    const motion = JSON.stringify([position, velocity]);
+    const snapshot = this.#parts.axis();
+    const position = numberOf(snapshot.view.position);
+    const velocity = numberOf(snapshot.view.velocity);
+    const news = newsOf(snapshot, nowMs);
+    const motion = [position, velocity];
     const sinceMs = nowMs - this.#axisAtMs;
-    const moved = motion !== this.#axisMotion && sinceMs >= motionPeriodMs;
-    if (text !== this.#axisText || moved || sinceMs >= heartbeatMs) {
-      this.#axisText = text;
+    const moved = sinceMs >= motionPeriodMs && !same(motion, this.#axisMotion);
+    if (moved || sinceMs >= heartbeatMs || !same(news, this.#axisNews)) {
+      this.#axisNews = news;
       this.#axisMotion = motion;
       this.#axisAtMs = nowMs;
       const values = withValues(position, velocity);
-      const payload = { ...this.#frame(), bootId: boot.bootId, ...rest, ...values };
+      const fields = axisFields(snapshot, nowMs);
+      const payload = { ...this.#frame(), bootId: boot.bootId, ...fields, ...values };
       this.#say(link.publish("stateAxis", { axis: device.id }, payload));
     }
-    this.#telemetry(nowMs, position, velocity, rest.q);
+    this.#telemetry(nowMs, position, velocity, snapshot.quality);
   }
 
   #telemetry(
@@ -146,25 +150,27 @@ export class Publisher {
     if (sinceMs < motionPeriodMs) return;
     // Dead band: a tenth of what counts as arrived.
     const band = (model.setup.axis?.tolerance ?? 0) / 10;
-    const text = JSON.stringify([banded(position, band), banded(velocity, band), q]);
-    if (text === this.#telemetryText && sinceMs < stillTelemetryMs) return;
-    this.#telemetryText = text;
+    const news = [banded(position, band), banded(velocity, band), q];
+    if (sinceMs < stillTelemetryMs && same(news, this.#telemetryNews)) return;
+    this.#telemetryNews = news;
     this.#telemetryAtMs = nowMs;
-    const payload = { ...this.#frame(), q, ...withValues(position, velocity) };
+    const { v, ts, seq } = this.#frame();
+    const payload: Payload<"telemetryAxis"> = { v, ts, seq, q };
+    if (position !== undefined) payload.position = position;
+    if (velocity !== undefined) payload.velocity = velocity;
     this.#say(link.publish("telemetryAxis", { axis: device.id }, payload));
   }
 
   #device(nowMs: Ms): void {
     const { link, boot, device } = this.#parts;
-    const { lastSeen, ...rest } = this.#parts.deviceState();
+    const snapshot = this.#parts.deviceState();
+    const { breaker, identity, pollPeriodMs, lastError } = snapshot;
     // The time alone is no news; it goes along with what is.
-    const text = JSON.stringify(rest);
-    const dueMs = nowMs - this.#deviceAtMs;
-    if (text === this.#deviceText && dueMs < heartbeatMs) return;
-    this.#deviceText = text;
+    const news = [snapshot.link, breaker, identity, pollPeriodMs, lastError];
+    if (nowMs - this.#deviceAtMs < heartbeatMs && same(news, this.#deviceNews)) return;
+    this.#deviceNews = news;
     this.#deviceAtMs = nowMs;
-    const seen = lastSeen === undefined ? {} : { lastSeen };
-    const payload = { ...this.#frame(), bootId: boot.bootId, ...rest, ...seen };
+    const payload = { ...this.#frame(), bootId: boot.bootId, ...snapshot };
     this.#say(link.publish("stateDevice", { device: device.id }, payload));
   }
 
@@ -220,31 +226,69 @@ function banded(value: number | undefined, band: number): number | undefined {
   return value === undefined || band === 0 ? value : Math.round(value / band);
 }
 
-const shown = [
+/** The same texts, numbers and flags in the same order. */
+function same(a: readonly unknown[], b: readonly unknown[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+function numberOf(reading: Reading<number>): number | undefined {
+  return reading.ok ? reading.value : undefined;
+}
+
+const told = [
   "enabled",
   "homed",
   "moving",
   "inTarget",
   "fault",
   "gripped",
-  "position",
-  "velocity",
   "faultCode",
 ] as const satisfies readonly (keyof DeviceView & keyof StateAxis)[];
+const moving = ["position", "velocity"] as const;
 
-type AxisFields = Omit<StateAxis, "v" | "ts" | "seq" | "bootId">;
+type AxisFields = Omit<StateAxis, "v" | "ts" | "seq" | "bootId" | (typeof moving)[number]>;
+
+/**
+ * What is news as soon as it changes, flat: several times for every poll somebody has to know
+ * whether there is anything to say, and mostly there is not.
+ */
+function newsOf(snapshot: AxisSnapshot, nowMs: Ms): readonly unknown[] {
+  const { view, quality, state, command, lease, latched, stop, watchdog } = snapshot;
+  const drive = view.state.ok ? view.state.value : undefined;
+  const who = [command?.id, command?.verb, lease?.holder, lease?.epoch, stop?.id, stop?.status];
+  const news: unknown[] = [quality, state, watchdog, drive, ...who, latched.length, ...latched];
+  const note = (reading: Reading<number | boolean>, value: number | boolean | undefined) => {
+    news.push(reading.ok ? value : reading.reason);
+    if (reading.ok && quality !== "good") news.push(age(nowMs, reading.atMs));
+  };
+  for (const name of told) {
+    const reading = view[name];
+    note(reading, reading.ok ? reading.value : undefined);
+  }
+  for (const name of moving) note(view[name], undefined);
+  for (const [name, reading] of Object.entries(view.signals ?? {})) {
+    if (reading.ok) news.push(name, reading.value);
+  }
+  return news;
+}
 
 /** Good readings as fields, the others as reasons; what the profile has not is simply absent. */
 function axisFields(snapshot: AxisSnapshot, nowMs: Ms): AxisFields {
   const { view, quality, state, command, lease, latched, stop, watchdog } = snapshot;
   const reasons: { [field: string]: string } = {};
   const fields: { [field: string]: number | boolean } = {};
-  const take = (name: string, reading: Reading<number | boolean>) => {
-    if (reading.ok) fields[name] = reading.value;
-    else if (reading.reason !== "not-in-profile") reasons[name] = reading.reason;
+  const explain = (name: string, reading: Reading<number | boolean>) => {
+    if (!reading.ok && reading.reason !== "not-in-profile") reasons[name] = reading.reason;
     if (reading.ok && quality !== "good") reasons[name] = `last known ${age(nowMs, reading.atMs)}`;
   };
-  for (const name of shown) take(name, view[name]);
+  for (const name of told) {
+    const reading = view[name];
+    if (reading.ok) fields[name] = reading.value;
+    explain(name, reading);
+  }
+  for (const name of moving) explain(name, view[name]);
   const signals = Object.entries(view.signals ?? {}).flatMap(([name, reading]) => {
     return reading.ok ? [[name, reading.value] as const] : [];
   });

@@ -23,6 +23,12 @@ export class ReadHoles {
     this.#split = split;
   }
 
+  /** The requests that go on the wire in place of these. */
+  all(requests: readonly ReadRequest[]): readonly ReadRequest[] {
+    if (this.#known.size === 0) return requests;
+    return requests.flatMap((request) => this.resolved(request));
+  }
+
   /** The requests that go on the wire in place of this one. */
   resolved(request: ReadRequest): readonly ReadRequest[] {
     const parts = this.#known.get(keyOf(request));

@@ -31,6 +31,8 @@ export class Readings {
   readonly #statusPoints: readonly string[];
   readonly #frame: AxisFrame | undefined;
   #view: DeviceView | undefined;
+  /** The state of the frame that the view was seen in. */
+  #mark: object | undefined;
 
   constructor(model: DeviceModel, nowMs: Ms, frame?: AxisFrame) {
     this.#model = model;
@@ -44,6 +46,18 @@ export class Readings {
 
   get points(): PointTable {
     return this.#table;
+  }
+
+  /** A copy of the readings by which a reboot shows, to be compared with later ones. */
+  evidence(): PointTable {
+    const { rebootPoints } = this.#model;
+    if (rebootPoints === undefined) return new Map(this.#table);
+    const kept = new Map<string, Reading<number>>();
+    for (const point of rebootPoints) {
+      const reading = this.#table.get(point);
+      if (reading !== undefined) kept.set(point, reading);
+    }
+    return kept;
   }
 
   /**
@@ -62,9 +76,11 @@ export class Readings {
 
   /** What the readings mean, in the frame of the axis. */
   get view(): DeviceView {
-    if (this.#view === undefined) {
+    const mark = this.#frame?.mark;
+    if (this.#view === undefined || mark !== this.#mark) {
       const bare = this.#model.view(this.#table);
       this.#view = this.#frame?.see(bare) ?? bare;
+      this.#mark = mark;
     }
     return this.#view;
   }
@@ -78,12 +94,13 @@ export class Readings {
   take(values: PointValues, sentAtMs: Ms): void {
     for (const [point, value] of values) {
       this.#table.set(point, { ok: true, value, atMs: sentAtMs });
-      this.#failing.delete(point);
     }
+    if (this.#failing.size > 0) for (const point of values.keys()) this.#failing.delete(point);
     // Every reading counts here: a wrap that nobody looked at would be lost.
     const bare = this.#model.view(this.#table);
     this.#frame?.observe(bare);
     this.#view = this.#frame?.see(bare) ?? bare;
+    this.#mark = this.#frame?.mark;
   }
 
   /** These points were asked for and did not come. */
@@ -103,11 +120,15 @@ export class Readings {
 
   /** How good the status is: good, last known, or nothing. */
   get quality(): Quality {
-    const points = this.#statusPoints;
-    if (points.every((p) => !this.#failing.has(p) && this.#table.get(p)?.ok === true)) {
-      return "good";
+    let missing = false;
+    let known = false;
+    for (const point of this.#statusPoints) {
+      const has = this.#table.get(point)?.ok === true;
+      missing ||= !has || this.#failing.has(point);
+      known ||= has;
     }
-    return points.some((p) => this.#table.get(p)?.ok === true) ? "stale" : "bad";
+    if (!missing) return "good";
+    return known ? "stale" : "bad";
   }
 
   /** Why the status is not good, for people; undefined when it is. */

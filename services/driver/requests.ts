@@ -110,6 +110,11 @@ export class Requests {
       responder.error(to, "VALIDATION_FAILED", text);
       return false;
     }
+    if (commands.lookUp(hold.hold) !== undefined) {
+      // Its motion would be taken for a repeat, and never begin while the button is held.
+      responder.error(to, "DUPLICATE_ID", `id ${hold.hold} was used for another command`);
+      return false;
+    }
     const { velocity, bypass } = hold;
     const refusal = commands.wouldRefuse("jog", { ...command, args: { velocity } }, bypass);
     if (refusal === undefined) return true;

@@ -5,6 +5,8 @@
  * keep their whole body, so that "same id, other body" is seen for certain. It refuses changes
  * that lose an epoch.
  */
+import { outboxTables } from "#kernel/outbox-table.js";
+
 export const driverSchema: readonly string[] = [
   "CREATE TABLE fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
   "CREATE TABLE latch (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE)",
@@ -15,4 +17,5 @@ export const driverSchema: readonly string[] = [
   `CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, event TEXT NOT NULL)`,
   "CREATE TABLE axis_frame (one INTEGER PRIMARY KEY, wraps INTEGER, position REAL, lost TEXT)",
+  ...outboxTables,
 ];

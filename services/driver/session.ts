@@ -37,6 +37,8 @@ export interface SessionParts {
   readonly pollPeriodMs: () => Ms;
   /** A velocity goes on after its command has ended. */
   readonly motionGoesOn: () => boolean;
+  /** Permits for other axes are read off this device: `check` reckons with its fast polls. */
+  readonly permits: boolean;
   /** Does the work; what it interrupts is told this cause. */
   readonly because: (why: Interruption, work: () => void) => void;
 }
@@ -76,8 +78,10 @@ export class Session {
 
   /** Fast while anything may happen, idle otherwise; a device left alone is not hurried. */
   get periodMs(): Ms {
-    const { device, breaker, leases, stops, commands, readings } = this.#parts;
+    const { device, breaker, leases, stops, commands, readings, permits } = this.#parts;
     if (breaker.state !== "closed") return device.pollIdleMs;
+    // Others move by what is read here, leased or not [PROTOCOL 8].
+    if (permits) return device.pollFastMs;
     const { enabled, moving } = readings.view;
     const leased = leases.state.at === "held" && enabled.ok && enabled.value;
     const active = leased || (moving.ok && moving.value);

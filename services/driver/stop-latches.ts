@@ -5,21 +5,50 @@
  * itself reset, and a reset removes exactly the ids it names [PROTOCOL 2]. Pure; it refuses to
  * clear what was not named, and state/stop alone never clears anything.
  */
+import type { Ms } from "#drivers/reading.js";
 import {
   latchesMax,
+  lateCopyMs,
   resetsMax,
   type StopInput,
   type StopState,
   type StopStep,
 } from "./stop-state.js";
 
-export function reset(state: StopState, ids: readonly string[]): StopStep | undefined {
+export function reset(state: StopState, ids: readonly string[], nowMs: Ms): StopStep | undefined {
   const fresh = ids.filter((id) => !state.resets.includes(id));
   const latches = state.latches.filter((id) => !ids.includes(id));
   if (fresh.length === 0 && latches.length === state.latches.length) return undefined;
   // Also ids never seen here: their state/stop may still be on its way to this driver.
   const resets = [...state.resets, ...fresh].slice(-resetsMax);
-  return { state: { ...state, latches, resets }, effects: [{ kind: "persist" }] };
+  const times = resets.flatMap((id) => {
+    const atMs = ids.includes(id) ? nowMs : state.resetAtMs.get(id);
+    return atMs === undefined ? [] : [[id, atMs] as const];
+  });
+  const now = { ...state, latches, resets, resetAtMs: new Map(times) };
+  return { state: now, effects: [{ kind: "persist" }] };
+}
+
+export function wasReset({ resets }: StopState, id: string): boolean {
+  return resets.includes(id);
+}
+
+/**
+ * An order under an id that was reset a moment ago: a copy that was under way, or the next press of
+ * somebody who always stops under one id. Nobody can tell, so it stops and does not latch.
+ */
+export function isLateCopy(
+  { resets, resetAtMs }: StopState,
+  { id, kept }: StopInput & { kind: "order" },
+  nowMs: Ms,
+): boolean {
+  const atMs = resetAtMs.get(id);
+  return kept !== true && resets.includes(id) && atMs !== undefined && nowMs - atMs < lateCopyMs;
+}
+
+/** The id stops again, like any other. */
+export function forgetReset(state: StopState, id: string): StopState {
+  return { ...state, resets: state.resets.filter((reset) => reset !== id) };
 }
 
 /** `carryOut` runs the newest missed stop; the others of the list only latch. */

@@ -5,7 +5,12 @@
  * twice; it stops by itself when a newer attempt has replaced it. Its frames take no turn and no
  * breaker [PROTOCOL 14]. It refuses to judge a standstill: the stop machine does, by readings.
  */
-import type { DeviceModel, OperationInput, OperationState } from "#drivers/device-model.js";
+import type {
+  DeviceModel,
+  OperationInput,
+  OperationState,
+  StopClass,
+} from "#drivers/device-model.js";
 import type { Exchange } from "#kernel/ports.js";
 import { type DeviceIo, writeOutcome } from "./device-io.js";
 import { sleepUntil } from "./sleep.js";
@@ -90,17 +95,27 @@ async function read(
     : { kind: "readFailed", nowMs, reason: outcome.reason };
 }
 
-/** The first frame of an operation, where it begins with one. */
-export function firstWrite(
+/** Whether known readings have an operation begin with another frame than the blind one. */
+export function isGentler(
   model: DeviceModel,
   begun: OperationState,
   nowMs: number,
-): Uint8Array | undefined {
+  blind: Uint8Array | undefined,
+): boolean {
   const step = model.next(begun, { kind: "tick", nowMs });
   const effect = step?.effects.find((e) => e.kind === "write");
-  return effect?.kind === "write" ? effect.pdu : undefined;
+  return effect?.kind === "write" && (blind === undefined || !same(effect.pdu, blind));
 }
 
-export function same(a: Uint8Array, b: Uint8Array): boolean {
+/**
+ * Whether a stop frame cannot switch the device off: what readings have chosen keeps the torque
+ * where its class does, and a blind frame may not (docs/adr/0022).
+ */
+export function keepsPower(model: DeviceModel, stopClass: StopClass, pdu: Uint8Array): boolean {
+  const stop = model.stops[stopClass];
+  return stop?.keepsTorque === true && !stop.blind.some((word) => same(word, pdu));
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -15,9 +15,9 @@ import type { Aftermath } from "./aftermath.js";
 import { type DeviceIo, writeOutcome } from "./device-io.js";
 import type { Journal } from "./journal.js";
 import type { Outbox } from "./outbox.js";
-import { knownStill, type Readings, stillAgeMs, stillness } from "./readings.js";
+import { type Readings, stillAgeMs, stillness } from "./readings.js";
 import { nextStop } from "./stop.machine.js";
-import { firstWrite, runStopOperation, type SentFrame, same } from "./stop-operation.js";
+import { isGentler, keepsPower, runStopOperation, type SentFrame } from "./stop-operation.js";
 import {
   isLatched,
   type StopEffect,
@@ -47,6 +47,8 @@ export interface StopParts {
   readonly newId: NewId;
   readonly bootId: string;
   readonly pollPeriodMs: () => Ms;
+  /** Also while a trigger of ours is younger than the newest reading, which says still. */
+  readonly mayMove: () => boolean;
   /** To everybody, on the stop connection. */
   readonly publishAck: (ack: StopAck) => void;
   readonly onOrder: (reason: string) => void;
@@ -116,11 +118,16 @@ export class StopRunner {
   }
 
   /** A stop from outside, by either road. `answer`: the local socket it came on. */
-  order(stop: StopKind, order: StopOrder, answer?: Answer): void {
-    if (answer !== undefined) this.#remember(order.id, answer);
+  order(
+    stop: StopKind,
+    order: StopOrder,
+    how: { readonly answer?: Answer; readonly retained?: boolean } = {},
+  ): void {
+    if (how.answer !== undefined) this.#remember(order.id, how.answer);
     const latch = order.latch !== false;
     const reason = latch ? stop : "run-stop";
-    this.#apply({ kind: "order", id: order.id, stop, latch, reason, answer: true });
+    const kept = how.retained === true ? ({ kept: true } as const) : {};
+    this.#apply({ kind: "order", id: order.id, stop, latch, reason, answer: true, ...kept });
   }
 
   /** A stop of the driver's own: no latch, what it was for decides who may move again. */
@@ -147,7 +154,7 @@ export class StopRunner {
   }
 
   tick(): void {
-    this.#apply({ kind: "tick" });
+    if (this.active) this.#apply({ kind: "tick" });
   }
 
   /** A frame of a command was out when a stop frame left, and may have come after it. */
@@ -157,7 +164,7 @@ export class StopRunner {
 
   /** A reply of any kind after silence. */
   life(): void {
-    this.#apply({ kind: "life" });
+    if (this.active) this.#apply({ kind: "life" });
   }
 
   /** After every status that was taken into the readings. */
@@ -168,7 +175,7 @@ export class StopRunner {
     const still = stillness(readings.view);
     if (!still.ok || still.atMs <= this.#readingAtMs) return;
     this.#readingAtMs = still.atMs;
-    this.#apply({ kind: "reading", sentAtMs: still.atMs, still: still.value });
+    if (this.active) this.#apply({ kind: "reading", sentAtMs: still.atMs, still: still.value });
   }
 
   #ownId(id: string): void {
@@ -186,11 +193,10 @@ export class StopRunner {
   }
 
   #rules(): StopRules {
-    const { model, readings, pollPeriodMs } = this.#parts;
+    const { model, mayMove } = this.#parts;
     const nowMs = performance.now();
     const whenOff = this.movable ? (model.setup.axis?.whenOff ?? "coasts") : undefined;
-    const still = !this.movable || knownStill(readings.view, nowMs, stillAgeMs(pollPeriodMs()));
-    return { nowMs, classes: this.#classes, whenOff, boundMs: this.#bounds(), still };
+    return { nowMs, classes: this.#classes, whenOff, boundMs: this.#bounds(), still: !mayMove() };
   }
 
   #bounds(): StopRules["boundMs"] {
@@ -337,9 +343,8 @@ export class StopRunner {
     const nowMs = performance.now();
     const blind = model.stops[stopClass]?.blind ?? [];
     const begun = model.beginStop(stopClass, nowMs, this.#freshPoints(nowMs));
-    const first = begun === undefined ? undefined : firstWrite(model, begun, nowMs);
-    const better = first !== undefined && (blind[0] === undefined || !same(first, blind[0]));
-    const send = (pdu: Uint8Array) => this.#frame(pdu, attempt);
+    const better = begun !== undefined && isGentler(model, begun, nowMs, blind[0]);
+    const send = (pdu: Uint8Array) => this.#frame(pdu, attempt, keepsPower(model, stopClass, pdu));
     // Known readings may allow a gentler first frame than the blind one; then it goes instead.
     const sent = better ? [] : blind.map(send);
     if (begun === undefined) {
@@ -381,9 +386,9 @@ export class StopRunner {
   }
 
   /** Hands a frame over and tells the machine what came of it. */
-  #frame(pdu: Uint8Array, attempt: number): SentFrame {
+  #frame(pdu: Uint8Array, attempt: number, keepsPower: boolean): SentFrame {
     const sentAtMs = performance.now();
-    const exchange = this.#parts.io.stopFrame(pdu);
+    const exchange = this.#parts.io.stopFrame(pdu, keepsPower);
     void exchange.then((came) => {
       const { kind } = writeOutcome(pdu, came);
       const outcome = kind === "exception" ? "refused" : kind === "unknown" ? "lost" : kind;

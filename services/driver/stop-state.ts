@@ -17,6 +17,8 @@ export const retryMs = 200;
 export const owedRepeatMs = 1000;
 /** Reset ids remembered, so that a late state/stop cannot latch them again. */
 export const resetsMax = 64;
+/** So long after its reset an order under an id may be a copy that was under way. */
+export const lateCopyMs = 2000;
 /** Ended stops remembered, so that their repeats are answered and not run again. */
 export const recentMax = 32;
 /** How long an abort may take to switch an axis off that stands. */
@@ -57,6 +59,8 @@ export interface StopState {
   readonly attempts: number;
   readonly latches: readonly string[];
   readonly resets: readonly string[];
+  /** When the reset of an id came; those of an earlier start are not known. */
+  readonly resetAtMs: ReadonlyMap<string, Ms>;
   /** False until state/stop was read: booted as latched. */
   readonly seen: boolean;
   readonly recent: readonly string[];
@@ -73,6 +77,8 @@ export type StopInput =
       readonly reason: string;
       /** False: ordered by the driver itself, nobody waits for an acknowledgement. */
       readonly answer: boolean;
+      /** The broker kept it for whoever comes: nobody says when it was given. */
+      readonly kept?: true;
     }
   | { readonly kind: "owe"; readonly id: string; readonly reason: string }
   | {
@@ -125,7 +131,7 @@ export interface StopRules {
   readonly whenOff: WhenOff | undefined;
   /** How long a class may take before the next one is tried. */
   readonly boundMs: { readonly [C in StopClass]: Ms };
-  /** True when a fresh reading says that the axis stands still. */
+  /** True when a fresh reading says that the axis stands still, and nothing of ours may move it. */
   readonly still: boolean;
 }
 
@@ -135,8 +141,10 @@ export interface StopStep {
 }
 
 export function stopAtBoot(latches: readonly string[], resets: readonly string[]): StopState {
+  const resetAtMs = new Map<string, Ms>();
   const progress = { at: "none" } as const;
-  return { generation: 0, attempts: 0, latches, resets, seen: false, recent: [], progress };
+  const fresh = { generation: 0, attempts: 0, seen: false, recent: [], progress } as const;
+  return { ...fresh, latches, resets, resetAtMs };
 }
 
 /** No lease while this holds [PROTOCOL 2]. */

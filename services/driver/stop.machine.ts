@@ -10,7 +10,7 @@
  */
 import type { StopClass } from "#drivers/device-model.js";
 import type { Ms } from "#drivers/reading.js";
-import { adopt, reset } from "./stop-latches.js";
+import { adopt, forgetReset, isLateCopy, reset, wasReset } from "./stop-latches.js";
 import {
   type Climb,
   type FrameFate,
@@ -70,7 +70,7 @@ export function nextStop(
       return resend(state, progress, progress, rules, false);
     }
     case "reset":
-      return reset(state, input.ids);
+      return reset(state, input.ids, rules.nowMs);
     case "adopt":
       return adopt(state, input, (bare, id) => {
         const by = { id, stop: "stop", latch: true, reason: "stop", answer: false } as const;
@@ -83,20 +83,23 @@ export function nextStop(
 
 type Order = StopInput & { kind: "order" };
 
-function order(state: StopState, input: Order, rules: StopRules): StopStep {
+function order(before: StopState, asked: Order, rules: StopRules): StopStep {
+  const late = isLateCopy(before, asked, rules.nowMs);
+  // Whoever gave it may mean it: it stops the axis; it does not take back what a person has reset.
+  const input = late ? { ...asked, latch: false } : asked;
   const ids = [input.id];
   const received: StopEffect[] = input.answer ? [{ kind: "ack", ids, status: "received" }] : [];
   const done: StopEffect[] = input.answer ? [{ kind: "ack", ids, status: "confirmed" }] : [];
-  const { progress } = state;
+  const { progress } = before;
   const open = progress.at === "stopping" || progress.at === "owed";
   const again = open && progress.ids.includes(input.id);
-  if (again && !isStronger(progress, input, rules)) return keep(state, input, received);
-  // Reset by a person already: what comes now is a copy that was under way. It stops nothing,
-  // and says nothing of an axis that may move again.
-  if (state.resets.includes(input.id)) {
-    return { state, effects: rules.still ? [...received, ...done] : received };
+  if (again && !isStronger(progress, input, rules)) return keep(before, input, received);
+  // From before its reset for certain: it says nothing of an axis that may move again.
+  if (input.kept === true && wasReset(before, input.id)) {
+    return { state: before, effects: rules.still ? [...received, ...done] : received };
   }
-  if (state.recent.includes(input.id) && rules.still) {
+  const state = late ? before : forgetReset(before, input.id);
+  if (!late && state.recent.includes(input.id) && rules.still) {
     return keep(state, input, [...received, ...done]);
   }
   const latched = keep(state, input, [

@@ -14,6 +14,9 @@ import type { MessageLink } from "#kernel/ports.js";
 import { wishText } from "#kernel/wish.js";
 import type { Mirror } from "./mirror.js";
 
+/** Who is there, as the mirror has heard. */
+type Presences = { readonly avail: Pick<Mirror["avail"], "get"> };
+
 /** The longest wait for the coordinator's first word. */
 export const answerMsMax = 2000;
 /** Callers that may wait at once. */
@@ -33,12 +36,12 @@ type Waiter = (response: Response) => void;
 
 export class CoordinatorRequests {
   readonly #link: MessageLink;
-  readonly #mirror: Mirror;
+  readonly #mirror: Presences;
   readonly #waiting = new Map<string, Set<Waiter>>();
   readonly #wishes = new Map<string, string>();
   #count = 0;
 
-  constructor(link: MessageLink, mirror: Mirror) {
+  constructor(link: MessageLink, mirror: Presences) {
     this.#link = link;
     this.#mirror = mirror;
   }

@@ -4,8 +4,8 @@
  * The idea: every order goes out at once over the kernel's stop sender, each word of a driver
  * moves its axis on, and the caller hears after at most 500 ms who has received it; what is
  * missing then is not delivered and says so. A repeat under the same key is sent again and joins
- * its order, but only for some seconds and not after its reset: drivers take an id that was reset
- * for a late copy, so a caller that always uses the same key or id still gets a new stop. It
+ * its order, but only for some seconds and not after its reset: drivers take an id that was just
+ * reset for a late copy, so a caller that always uses the same key or id still gets a new stop. It
  * refuses to wait before the first frame.
  */
 import type { By, StopOrder } from "#kernel/contract/payloads.js";

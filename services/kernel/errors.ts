@@ -217,6 +217,12 @@ export const errors = {
     "The database of the service failed.",
     "Look at the disk and at the log of the service.",
   ),
+  STORE_DAMAGED: e(
+    500,
+    "no",
+    "The database of the service holds what cannot be read: the disk or somebody has spoiled it.",
+    "Put the file back from a backup, or move it and its -wal away: what it knew is lost then.",
+  ),
   STORE_FENCED: e(
     409,
     "no",

@@ -88,6 +88,8 @@ export type Row = { readonly [column: string]: string | number | null };
  * @throws STORE_FULL when the disk is full, STORE_FAILED otherwise; nothing is half done.
  */
 export interface Store {
+  /** Where it lies, for people; absent: nowhere. */
+  readonly file?: string;
   tx(statements: readonly Statement[], how: { readonly durable: boolean }): Promise<Row[][]>;
   close(): Promise<void>;
 }
@@ -165,8 +167,11 @@ export type WireResult =
   | { readonly kind: "reply"; readonly pdu: Uint8Array; readonly broadcast?: true }
   /** Never left: no connection, or the request cannot be sent by this wire. */
   | { readonly kind: "notSent"; readonly why: BadReason }
-  /** Left, and no valid reply came. */
-  | { readonly kind: "noReply"; readonly why: BadReason };
+  /**
+   * Left, and no valid reply came. `restMs`: the unit has replied, perhaps to an earlier request;
+   * left alone for so long, it owes nothing any more.
+   */
+  | { readonly kind: "noReply"; readonly why: BadReason; readonly restMs?: Ms };
 
 /** The device side of one bus: one connection or one serial port, owned by the bus service. */
 export interface Wire {
@@ -176,7 +181,10 @@ export interface Wire {
    * only when the line is free for the next frame: drain and quiet time included. Always settles.
    */
   exchange(unit: number, pdu: Uint8Array, how: ExchangeHow): Promise<WireResult>;
-  /** A stop waits: a line ends the drain that it is in at t3.5 of silence [PROTOCOL 9]. */
+  /**
+   * A stop waits: a line does not send what still waits for silence, and ends the drain that it is
+   * in at t3.5 of silence [PROTOCOL 9].
+   */
   hurry?(): void;
   /** Calls with the unit of each reply that nobody waits for any more. */
   onLate?(listener: (unit: number) => void): void;

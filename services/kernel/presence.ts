@@ -14,7 +14,8 @@ export class Presence {
   readonly #link: MessageLink;
   readonly #boot: Boot;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #trouble: string | undefined;
+  /** By what causes it. */
+  readonly #troubles = new Map<string, string>();
   #listening = false;
 
   constructor(link: MessageLink, boot: Boot) {
@@ -35,10 +36,11 @@ export class Presence {
     this.#say();
   }
 
-  /** Names what the service cannot do at present; undefined: it is well again. */
-  degraded(text: string | undefined): void {
-    if (text === this.#trouble) return;
-    this.#trouble = text;
+  /** Names what the service cannot do at present, by cause; undefined: that is well again. */
+  degraded(text: string | undefined, cause = "store"): void {
+    if (text === this.#troubles.get(cause)) return;
+    if (text === undefined) this.#troubles.delete(cause);
+    else this.#troubles.set(cause, text);
     if (this.#timer !== undefined) this.#say();
   }
 
@@ -52,14 +54,14 @@ export class Presence {
 
   #say(): void {
     if (!this.#link.connected) return;
-    const status = this.#trouble === undefined ? "online" : "degraded";
+    const status = this.#troubles.size === 0 ? "online" : "degraded";
     // A loss between the look and the publish: the reconnect says it again.
     this.#publish(status).catch(() => undefined);
   }
 
   #publish(status: "online" | "degraded" | "offline"): Promise<void> {
     const { service, bootId, version } = this.#boot;
-    const text = status === "degraded" ? this.#trouble : undefined;
+    const text = status === "degraded" ? [...this.#troubles.values()].join("; ") : undefined;
     return this.#link.publish(
       "avail",
       { service },

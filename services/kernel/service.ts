@@ -5,7 +5,7 @@
  * one place, happens once, and is bounded. It refuses to know signals and exit codes of the
  * system; `edge/process.ts` connects them.
  */
-import { codeOf, textOf } from "./errors.js";
+import { codeOf, errors, textOf } from "./errors.js";
 import type { App, Log } from "./ports.js";
 
 /** Longest orderly end; the axes are stopped and verified within it. */
@@ -51,7 +51,8 @@ export class ServiceLife {
     try {
       await this.#app.start();
     } catch (thrown) {
-      const told = { error: textOf(thrown), code: codeOf(thrown) };
+      const code = codeOf(thrown);
+      const told = { error: textOf(thrown), code, action: errors[code].action };
       this.#ports.log.error(told, "The service could not start.");
       await this.end("the start failed", exitCodes.failed);
       return;

@@ -9,7 +9,7 @@ import type { Ms } from "#drivers/reading.js";
 import { type ErrorCode, ServocellError } from "#kernel/errors.js";
 import type { App, Log } from "#kernel/ports.js";
 import type { ChildSpec } from "./plan.js";
-import { next, type RestartInput, type RestartState } from "./restart.machine.js";
+import { next, type RestartInput, type RestartState, restartLimits } from "./restart.machine.js";
 
 /** What a child said last, from its log; the code where it gave one. */
 export interface LastWords {
@@ -81,6 +81,8 @@ interface Child {
   next: Successor | undefined;
   timer: ReturnType<typeof setTimeout> | undefined;
   wasUp: boolean;
+  /** A process of it was ended because it did not get ready in its time. */
+  late: boolean;
   failures: number;
   last: LastWords | undefined;
 }
@@ -109,6 +111,7 @@ class Runner implements Supervisor {
       next: undefined,
       timer: undefined,
       wasUp: false,
+      late: false,
       failures: 0,
       last: undefined,
     }));
@@ -120,7 +123,7 @@ class Runner implements Supervisor {
       for (const child of rank) this.#input(child, { kind: "start", nowMs: performance.now() });
       await this.#until(
         () => this.#stopping !== undefined || rank.every((child) => settled(child)),
-        Math.max(...rank.map((child) => child.spec.readyWithinMs)),
+        startFailuresMax * Math.max(...rank.map((child) => longestStartMs(child.spec))),
       );
       const missing = rank.find((child) => child.spec.essential && !child.wasUp);
       if (missing !== undefined && this.#stopping === undefined) throw notUp(missing);
@@ -229,6 +232,7 @@ class Runner implements Supervisor {
           child.process?.terminate();
           break;
         case "kill":
+          if (before === "starting") child.late = true;
           child.process?.kill();
           break;
         case "wake":
@@ -313,9 +317,17 @@ class Runner implements Supervisor {
   }
 }
 
-/** Up once, or hopeless: the start of the others does not wait for it any longer. */
+/**
+ * Up once, or hopeless: the start of the others does not wait for it any longer. One that was
+ * killed while it started has its full time again.
+ */
 function settled(child: Child): boolean {
-  return child.wasUp || child.failures >= startFailuresMax;
+  return child.wasUp || child.late || child.failures >= startFailuresMax;
+}
+
+/** From one start of a process to the next, where it neither gets ready nor ends by itself. */
+function longestStartMs({ readyWithinMs }: ChildSpec): Ms {
+  return readyWithinMs + restartLimits.backoffMaxMs;
 }
 
 /** The time that this state waits for is still to come. */

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { type ErrorCode, errors } from "#kernel/errors.js";
 import type { ChildProcess, LastWords, Spawn } from "./app.js";
 import type { ChildSpec } from "./plan.js";
+import { atPriority, favourSession } from "./priority.js";
 import { scriptFile } from "./script-file.js";
 
 export interface SpawnSetup {
@@ -33,11 +34,14 @@ export function childSpawner(setup: SpawnSetup): Spawn {
 function start(setup: SpawnSetup, spec: ChildSpec): ChildProcess {
   const log = setup.logDir === undefined ? undefined : openLog(setup.logDir, spec.service);
   const args = [...spec.nodeFlags, scriptFile(setup.root, spec.script), ...spec.args];
-  const child = spawn(process.execPath, args, {
-    stdio: ["pipe", "pipe", log?.fd ?? "inherit"],
-    env: { ...process.env, ...spec.env, SERVOCELL_SUPERVISED: "1" },
-    detached: true,
+  const child = atPriority(spec.priority, () => {
+    return spawn(process.execPath, args, {
+      stdio: ["pipe", "pipe", log?.fd ?? "inherit"],
+      env: { ...process.env, ...spec.env, SERVOCELL_SUPERVISED: "1" },
+      detached: true,
+    });
   });
+  if (child.pid !== undefined) favourSession(child.pid, spec.priority);
   if (log !== undefined) closeSync(log.fd);
   // The pipe is only there to close; a child that dies first must not end this process.
   child.stdin?.on("error", () => {});

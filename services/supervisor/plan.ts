@@ -12,6 +12,7 @@ import type { BusConfig, CellConfig } from "#kernel/config/cell.js";
 import { snapshotVariable } from "#kernel/config/cell-snapshot.js";
 import { simControlPath } from "#kernel/run-dir.js";
 import { drainMaxMs } from "#kernel/service.js";
+import { gatewayPriority, motionPriority } from "./priority.js";
 
 export interface ChildSpec {
   /** The service id, also the name of its log file: `broker`, `bus`, `bus-rail`, `driver-x`, … */
@@ -29,6 +30,8 @@ export interface ChildSpec {
   readonly endWithinMs: Ms;
   /** Without it the cell is not up; otherwise the cell comes up and says what is missing. */
   readonly essential: boolean;
+  /** As `nice` counts, -20 to 19; asked for, not insisted on. */
+  readonly priority: number;
 }
 
 export interface PlanOptions {
@@ -77,6 +80,7 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
     readyWithinMs: READY_WITHIN_MS,
     endWithinMs: END_WITHIN_MS,
     essential: true,
+    priority: motionPriority,
     ...extra,
   });
   const drivers = driverGroups(config).map((group) =>
@@ -108,6 +112,7 @@ export function planCell(config: CellConfig, options: PlanOptions = {}): readonl
     busy("coordinator", [2, 1]),
     child("gateway", "gateway", [2, 1], {
       nodeFlags: [keepCode, ...heap(128, busyYoungMb)],
+      priority: gatewayPriority,
     }),
   ];
 }

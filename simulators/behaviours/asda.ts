@@ -12,6 +12,7 @@ import {
   servoAt,
   servoStill,
   stepServo,
+  unlimited,
 } from "../plants/servo.js";
 import {
   type Behaviour,
@@ -178,8 +179,7 @@ function tripped(state: AsdaState, code: number): AsdaState {
 function step(facts: AsdaFacts, from: AsdaState, slice: Slice): AsdaState {
   const { registers } = slice;
   const { stuck, stuckTrips } = slice.faults;
-  const { softMin: _min, softMax: _max, ...bare } = facts.plant;
-  const plant = from.homed ? facts.plant : bare;
+  const plant = from.homed ? facts.plant : unlimited(facts.plant);
   const motion = stepServo(plant, from.motion, command(facts, from, registers), {
     dtMs: slice.dtMs,
     stuck,

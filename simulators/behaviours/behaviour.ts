@@ -91,6 +91,6 @@ export function bit(word: number, index: number): boolean {
 /** A word from numbered bits. */
 export function wordOf(bits: Readonly<Record<number, boolean>>): number {
   let word = 0;
-  for (const [index, on] of Object.entries(bits)) if (on) word |= 1 << Number(index);
+  for (let index = 0; index < 32; index += 1) if (bits[index] === true) word |= 1 << index;
   return word;
 }

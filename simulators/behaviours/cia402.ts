@@ -13,6 +13,7 @@ import {
   servoAt,
   servoStill,
   stepServo,
+  unlimited,
 } from "../plants/servo.js";
 import { type Behaviour, bit, illegalValue, type Registers, type Slice } from "./behaviour.js";
 import {
@@ -123,8 +124,7 @@ function underWay(state: Cia402State): boolean {
 /** The drive keeps to its software limits only once it knows where zero is. */
 function plantOf(state: Cia402State, facts: Cia402Facts): ServoPlant {
   if (state.homed) return facts.plant;
-  const { softMin: _min, softMax: _max, ...plant } = facts.plant;
-  return plant;
+  return unlimited(facts.plant);
 }
 
 function inWindow(state: Cia402State, facts: Cia402Facts): boolean {
@@ -219,7 +219,9 @@ function motionCommand(state: Cia402State, facts: Cia402Facts, registers: Regist
     return { kind: "stop", deceleration: state.path?.deceleration ?? deceleration };
   }
   if (state.mode === modePosition && state.path !== undefined) {
-    return { kind: "position", ...state.path, target: state.path.target + state.origin };
+    const { velocity, acceleration, deceleration } = state.path;
+    const target = state.path.target + state.origin;
+    return { kind: "position", target, velocity, acceleration, deceleration };
   }
   if (state.mode === modeVelocity) {
     const acceleration = registers("profileAcceleration") / accelerationUnit;

@@ -12,6 +12,7 @@ import {
   servoAt,
   servoStill,
   stepServo,
+  unlimited,
 } from "../plants/servo.js";
 import { type Behaviour, type Registers, type Slice, type Touched, wordOf } from "./behaviour.js";
 import {
@@ -178,9 +179,12 @@ function command(facts: LeadshineFacts, { run, enabled, origin }: LeadshineState
         acceleration: facts.homingAcceleration,
       });
     case "velocity":
-      return { ...run, kind: "velocity" };
-    case "position":
-      return { ...run, kind: "position", target: run.target + origin };
+      return run;
+    case "position": {
+      const { velocity, acceleration, deceleration } = run;
+      const target = run.target + origin;
+      return { kind: "position", target, velocity, acceleration, deceleration };
+    }
     default:
       return run satisfies never;
   }
@@ -221,8 +225,7 @@ function settled(facts: LeadshineFacts, from: LeadshineState): LeadshineState {
 function step(facts: LeadshineFacts, from: LeadshineState, slice: Slice): LeadshineState {
   const on = powered(from, from.code === 0 && facts.enabledBy(slice.registers));
   const { stuck, stuckTrips } = slice.faults;
-  const { softMin: _min, softMax: _max, ...bare } = facts.plant;
-  const plant = on.homed ? facts.plant : bare;
+  const plant = on.homed ? facts.plant : unlimited(facts.plant);
   const motion = stepServo(plant, on.motion, command(facts, on), { dtMs: slice.dtMs, stuck });
   const state = { ...on, motion };
   const error = Math.abs(motion.demand - motion.position);

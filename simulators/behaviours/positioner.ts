@@ -12,6 +12,7 @@ import {
   servoAt,
   servoStill,
   stepServo,
+  unlimited,
 } from "../plants/servo.js";
 import type { MotionView, Slice } from "./behaviour.js";
 import {
@@ -135,7 +136,7 @@ export function stepPositioner(
   slice: Pick<Slice, "dtMs" | "faults">,
 ): { readonly axis: Positioner; readonly tripped: boolean } {
   const { stuck, stuckTrips } = slice.faults;
-  const plant = from.homed ? facts.plant : withoutSoftLimits(facts.plant);
+  const plant = from.homed ? facts.plant : unlimited(facts.plant);
   const options = { dtMs: slice.dtMs, stuck };
   const motion = stepServo(plant, from.motion, commandOf(from, facts), options);
   const homing = from.held ? from.homing : homingNext(from.homing, motion);
@@ -151,10 +152,6 @@ export function stepPositioner(
   const atStop = motion.position === plant.hardMin || motion.position === plant.hardMax;
   const tripped = axis.on && error > facts.followingErrorMax && (stuckTrips || (!stuck && atStop));
   return { axis, tripped };
-}
-
-function withoutSoftLimits({ softMin: _min, softMax: _max, ...plant }: ServoPlant): ServoPlant {
-  return plant;
 }
 
 export function isQuiet(axis: Positioner): boolean {

@@ -9,11 +9,16 @@ import { Worker } from "node:worker_threads";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { addCoverage, type Coverage, noCoverage } from "../world/coverage.js";
 import type { Fault } from "../world/fault-plan.js";
+import type { DeepWorlds, DepthWish } from "./depths.js";
 import type { SeedReport, Setting, WorkerData, WorkerTask } from "./seed-worker.js";
 
 export interface CampaignOptions {
   readonly cell: CellConfig;
   readonly setting: Setting;
+  readonly deep: DeepWorlds;
+  readonly depth: DepthWish;
+  /** The setting is that of a deep world already, as a seed file has it. @default false */
+  readonly exact?: boolean;
   readonly firstSeed: number;
   /** Seeds to play; Infinity: until the time is over. */
   readonly seeds: number;
@@ -40,7 +45,10 @@ export interface Totals {
   stops: number;
   motions: number;
   runs: number;
+  jogs: number;
   realMs: number;
+  /** Worlds by their depth. */
+  readonly depths: Map<string, number>;
   readonly faults: Map<string, number>;
   coverage: Coverage;
 }
@@ -75,7 +83,9 @@ class Campaign {
     stops: 0,
     motions: 0,
     runs: 0,
+    jogs: 0,
     realMs: 0,
+    depths: new Map(),
     faults: new Map(),
     coverage: noCoverage,
   };
@@ -84,8 +94,8 @@ class Campaign {
 
   constructor(options: CampaignOptions) {
     this.#options = options;
-    const { cell, setting, threads } = options;
-    const data: WorkerData = { cell, setting };
+    const { cell, setting, deep, depth, exact = false, threads } = options;
+    const data: WorkerData = { cell, setting, deep, depth, exact };
     this.#workers = Array.from({ length: Math.max(1, threads) }, () => {
       return new Worker(new URL("./seed-worker.js", import.meta.url), { workerData: data });
     });
@@ -139,9 +149,11 @@ class Campaign {
     const { counts, faults, findings, virtualMs } = report;
     totals.seeds += 1;
     totals.virtualMs += virtualMs;
-    for (const name of ["leasedMs", "kills", "stops", "motions", "runs"] as const) {
+    for (const name of ["leasedMs", "kills", "stops", "motions", "runs", "jogs"] as const) {
       totals[name] += counts[name];
     }
+    const { depth = "ports" } = report;
+    totals.depths.set(depth, (totals.depths.get(depth) ?? 0) + 1);
     for (const [kind, count] of Object.entries(faults)) {
       totals.faults.set(kind, (totals.faults.get(kind) ?? 0) + count);
     }

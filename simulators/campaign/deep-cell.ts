@@ -10,6 +10,7 @@ import type { Checked } from "#drivers/device-model.js";
 import { loadProfile, profileIds } from "#drivers/profile-loader.js";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { type CellOptions, parseCell, readText } from "#kernel/config/cell-file.js";
+import { readSagaModule } from "#kernel/edge/saga-module-reader.js";
 import type { Depth } from "./deep-parts.js";
 
 /** Bits a second of the lines of an RTU world: the fastest that its drives take. */
@@ -29,7 +30,7 @@ export function deepCell(
   depth: Depth,
   options: CellOptions,
 ): Checked<CellConfig> {
-  const sources = { readText, loadProfile, profileIds };
+  const sources = { readText, loadProfile, profileIds, readModule: readSagaModule };
   const onLines = depth.bytes === "rtu" ? toLines(text) : text;
   return parseCell(onLines, file, sources, options);
 }

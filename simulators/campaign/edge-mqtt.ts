@@ -78,6 +78,10 @@ export class RealBroker implements WorldBroker {
     network.silence(owner, forMs);
   }
 
+  mend(): void {
+    this.#parts.network.mend();
+  }
+
   crash(): void {
     if (!this.up) return;
     this.up = false;

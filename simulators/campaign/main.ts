@@ -7,7 +7,8 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { depthWishes } from "./depths.js";
 import { simulate } from "./sim-command.js";
 
 const root = join(fileURLToPath(import.meta.url), "..", "..", "..", "..");
@@ -28,6 +29,11 @@ const program = new Command("servocell-sim")
   .option("--faults-ms <n>", "virtual time in which things may go wrong, per seed", Number)
   .option("--faults <n>", "faults per seed, on average", Number)
   .option("--presses <n>", "presses per seed, on average", Number)
+  .addOption(
+    new Option("--depth <which>", "on ports, down to RTU, Modbus TCP or MQTT, or every eighth seed")
+      .choices(depthWishes)
+      .default(undefined, "mixed; ports with --verify"),
+  )
   .option("--verify", "reports for somebody who verifies a cell of their own");
 
 process.exitCode = await simulate(program.parse().opts(), (text) => process.stdout.write(text));

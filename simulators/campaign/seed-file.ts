@@ -7,12 +7,24 @@
  */
 import * as z from "zod";
 import { faultNames } from "../faults.js";
-import type { Fault } from "../world/fault-plan.js";
+import type { Fault, PlanFacts } from "../world/fault-plan.js";
 import { moments, pressNames } from "../world/fault-plan.js";
+import { fingerEnds } from "../world/jog-press.js";
+import { type DeepKind, deepKinds } from "./depths.js";
 
 const ms = z.number().min(0).max(86_400_000);
 const share = z.number().min(0).max(1);
 const name = z.string().min(1).max(64);
+
+const jogSchema = z.strictObject({
+  device: name,
+  velocity: z.number(),
+  forMs: ms,
+  end: z.enum(fingerEnds),
+  patienceMs: ms.optional(),
+  mode: z.enum(["Manual", "Maintenance"]),
+  bypass: z.array(name).max(64).optional(),
+});
 
 const actionSchema = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -61,6 +73,7 @@ const actionSchema = z.discriminatedUnion("kind", [
     kind: z.literal("press"),
     what: z.enum(pressNames),
     saga: name.optional(),
+    jog: jogSchema.optional(),
   }),
 ]);
 
@@ -79,6 +92,7 @@ const seedFileSchema = z.strictObject({
   work: z.boolean(),
   sagas: z.array(name).optional(),
   recipes: z.boolean().optional(),
+  depth: z.enum(deepKinds).optional(),
   plan: z.array(faultSchema).max(10_000),
 });
 
@@ -92,6 +106,8 @@ export interface SeedFile {
   readonly sagas?: readonly string[];
   /** Sagas were judged, too, in short and busy worlds. */
   readonly recipes?: boolean;
+  /** How deep the world goes; absent: it is on ports. */
+  readonly depth?: DeepKind;
   readonly plan: readonly Fault[];
 }
 
@@ -110,6 +126,25 @@ export function readSeedFile(text: string): ReadSeedFile {
   if (checked.success) return { ok: true, value: checked.data as SeedFile };
   const problems = checked.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
   return { ok: false, problems };
+}
+
+/** What a plan names and the cell does not have, each once. */
+export function unknownNames(plan: readonly Fault[], facts: PlanFacts): readonly string[] {
+  const { nodes, buses, sagas } = facts;
+  const devices = facts.devices.map(({ id }) => id);
+  const strange = plan.flatMap(({ action }) => {
+    const named: readonly (readonly [readonly string[], string | undefined])[] = [
+      [nodes, "node" in action ? action.node : undefined],
+      [buses, "bus" in action ? action.bus : undefined],
+      [devices, "device" in action ? action.device : undefined],
+      [sagas, "saga" in action ? action.saga : undefined],
+      [devices, action.kind === "press" ? action.jog?.device : undefined],
+    ];
+    return named.flatMap(([known, name]) => {
+      return name === undefined || name === "" || known.includes(name) ? [] : [name];
+    });
+  });
+  return [...new Set(strange)];
 }
 
 export function seedFileText(file: SeedFile): string {

@@ -7,23 +7,45 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import type { CellConfig } from "#kernel/config/cell.js";
+import { deepFreeze } from "#kernel/config/deep-freeze.js";
 import type { Finding } from "../judges/judge.js";
 import { type Coverage, coverageOf } from "../world/coverage.js";
 import type { Fault } from "../world/fault-plan.js";
-import { type Outcome, type PlayCounts, type PlayOptions, playWorld } from "../world/play.js";
+import {
+  faultsMsUsual,
+  type Outcome,
+  type PlayCounts,
+  type PlayOptions,
+  playWorld,
+} from "../world/play.js";
 import { shrinkPlan } from "../world/shrink.js";
 import { timeline } from "../world/timeline.js";
+import { deepParts } from "./deep-parts.js";
+import { type DeepKind, type DeepWorlds, type DepthWish, deepSetting, depthOf } from "./depths.js";
 import { edgeParts } from "./edge-parts.js";
 
 /** What is the same for all seeds of a campaign. */
 export type Setting = Pick<
   PlayOptions,
-  "faultsMs" | "faults" | "presses" | "healMs" | "work" | "sagas" | "recipes" | "restMs" | "starts"
+  | "faultsMs"
+  | "faults"
+  | "presses"
+  | "healMs"
+  | "work"
+  | "sagas"
+  | "recipes"
+  | "restMs"
+  | "starts"
+  | "jogs"
 >;
 
 export interface WorkerData {
   readonly cell: CellConfig;
   readonly setting: Setting;
+  readonly deep: DeepWorlds;
+  readonly depth: DepthWish;
+  /** The setting is that of a deep world already. */
+  readonly exact: boolean;
 }
 
 export type WorkerTask =
@@ -37,6 +59,10 @@ export type WorkerTask =
 
 export interface SeedReport {
   readonly seed: number;
+  /** Absent: on ports. */
+  readonly depth?: DeepKind;
+  /** How long things could go wrong. */
+  readonly faultsMs: number;
   readonly plan: readonly Fault[];
   readonly findings: readonly Finding[];
   readonly virtualMs: number;
@@ -47,26 +73,47 @@ export interface SeedReport {
   readonly timeline: readonly string[];
 }
 
-const { cell, setting } = workerData as WorkerData;
+// A copy of the campaign's configuration: frozen as the loader had it.
+const data = deepFreeze(workerData as WorkerData);
+const { cell, setting } = data;
 const parts = edgeParts(cell);
 
 function playSeed(seed: number, plan: readonly Fault[] | undefined): Outcome {
   const given = plan === undefined ? {} : { plan };
-  return playWorld({ ...setting, ...given, seed, cell, parts });
+  const deep = deepOf(seed);
+  if (deep === undefined) return playWorld({ ...setting, ...given, seed, cell, parts });
+  const below = deepParts(deep.cell, deep.depth);
+  try {
+    return playWorld({ ...settingOf(seed), ...given, seed, cell: deep.cell, parts: below });
+  } finally {
+    below.close();
+  }
+}
+
+function deepOf(seed: number) {
+  const kind = depthOf(seed, data.depth, data.deep);
+  return kind === undefined ? undefined : data.deep[kind];
+}
+
+function settingOf(seed: number): Setting {
+  return deepOf(seed) === undefined || data.exact ? setting : deepSetting(setting);
 }
 
 function report(outcome: Outcome): SeedReport {
   const { seed, plan, findings, virtualMs, counts, faults, trace } = outcome;
   const firstAt = Math.min(...findings.map(({ at }) => at));
   const about = findings.filter(({ at }) => at <= firstAt + 500).slice(0, 8);
+  const depth = depthOf(seed, data.depth, data.deep);
   return {
     seed,
+    ...(depth !== undefined && { depth }),
+    faultsMs: settingOf(seed).faultsMs ?? faultsMsUsual,
     plan,
     findings: findings.slice(0, 20),
     virtualMs,
     counts,
     faults: Object.fromEntries(faults),
-    coverage: coverageOf(trace, cell),
+    coverage: coverageOf(trace, deepOf(seed)?.cell ?? cell),
     timeline: findings.length === 0 ? [] : timeline(trace, about, { untilMs: firstAt + 500 }),
   };
 }

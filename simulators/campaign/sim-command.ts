@@ -10,12 +10,15 @@ import type { CellConfig } from "#kernel/config/cell.js";
 import { loadCell } from "#kernel/config/cell-file.js";
 import { readSagaModule } from "#kernel/edge/saga-module-reader.js";
 import { type RecordedUnit, readRecording } from "../recording.js";
-import { type PlayedRecord, playRecord } from "../world/play-record.js";
+import { planFacts } from "../world/fault-plan.js";
+import { inOwnTurn } from "../world/own-turn.js";
+import { playRecord } from "../world/play-record.js";
 import { timeline } from "../world/timeline.js";
 import { type CampaignOptions, runCampaign, type Totals } from "./campaign.js";
 import { coverageText } from "./coverage-text.js";
+import { type DepthWish, deepWorlds } from "./depths.js";
 import { edgeParts } from "./edge-parts.js";
-import { readSeedFile, type SeedFile, seedFileText } from "./seed-file.js";
+import { readSeedFile, type SeedFile, seedFileText, unknownNames } from "./seed-file.js";
 import type { SeedReport, Setting } from "./seed-worker.js";
 
 export interface SimOptions {
@@ -33,6 +36,8 @@ export interface SimOptions {
   readonly faultsMs?: number;
   readonly faults?: number;
   readonly presses?: number;
+  /** @default the mix; worlds that verify somebody's cell: on ports */
+  readonly depth?: DepthWish;
   readonly verify?: boolean;
 }
 
@@ -49,6 +54,8 @@ export const verifying: Setting = {
   presses: 12,
   restMs: [200, 4000],
   starts: false,
+  // Whose sagas these are does not promise that they bear an axis that a person has moved.
+  jogs: false,
 };
 const progressMs = 2000;
 
@@ -64,7 +71,17 @@ export async function simulate(options: SimOptions, say: Say): Promise<number> {
   }
   const replay = options.replay === undefined ? undefined : seedFileOf(options.replay, say);
   if (options.replay !== undefined && replay === undefined) return 2;
+  const strange = unknownNames(replay?.plan ?? [], planFacts(cell));
+  if (strange.length > 0) {
+    say(`${options.replay} is not of this cell: there is no ${strange.join(", no ")}.\n`);
+    return 2;
+  }
   const campaign = campaignOf(cell, options, replay);
+  const { depth } = campaign;
+  if (depth !== "mixed" && depth !== "ports" && campaign.deep[depth] === undefined) {
+    say(`${options.cell}: its plan does not fit on lines; ${depth} cannot be played.\n`);
+    return 2;
+  }
   say(`${headline(campaign, options)}\n`);
   const { totals, shrunk, others } = await runCampaign({
     ...campaign,
@@ -95,15 +112,7 @@ async function replayRecord(cell: CellConfig, file: string, say: Say): Promise<n
     );
     return 2;
   }
-  const played = await new Promise<PlayedRecord>((done, failed) => {
-    setTimeout(() => {
-      try {
-        done(playRecord({ cell, parts: edgeParts(cell), units }));
-      } catch (thrown) {
-        failed(thrown);
-      }
-    }, 0);
-  });
+  const played = await inOwnTurn(() => playRecord({ cell, parts: edgeParts(cell), units }));
   const linesMax = Number.POSITIVE_INFINITY;
   for (const line of timeline(played.trace, [], { linesMax })) say(`${line}\n`);
   if (played.missing.length > 0) say(`not in the recording: ${played.missing.join(", ")}\n`);
@@ -141,6 +150,8 @@ function campaignOf(
   replay: SeedFile | undefined,
 ): CampaignOptions {
   const { seed, from, minutes, threads, saga, faultsMs, faults, presses } = options;
+  const wish = options.depth ?? (options.verify === true ? "ports" : "mixed");
+  const deep = wish === "ports" && replay?.depth === undefined ? {} : deepWorlds(cell, nowhere);
   const setting: Setting = {
     ...(options.verify === true && verifying),
     ...(saga !== undefined && { sagas: saga }),
@@ -154,14 +165,16 @@ function campaignOf(
     const judged = replay.recipes === true ? { ...setting, ...verifying } : setting;
     const same = { ...judged, ...named, work, faultsMs: replay.faultsMs };
     const one = { firstSeed: replay.seed, seeds: 1, threads: 1, shrinkMax: 0 };
-    return { cell, setting: same, ...one, plan };
+    const depth = replay.depth ?? "ports";
+    return { cell, deep, depth, exact: true, setting: same, ...one, plan };
   }
-  if (seed !== undefined) return { cell, setting, firstSeed: seed, seeds: 1, threads: 1 };
+  const how = { cell, deep, depth: wish, setting };
+  if (seed !== undefined) return { ...how, firstSeed: seed, seeds: 1, threads: 1 };
   const most = minutes === undefined ? seedsUsual : Number.POSITIVE_INFINITY;
   const seeds = options.seeds ?? most;
   const enough = options.verify === true ? { enoughMs: 10_000, attemptsMax: 25 } : {};
   const time = { ...enough, ...(minutes !== undefined && { forMs: minutes * 60_000 }) };
-  return { cell, setting, firstSeed: from, seeds, threads, ...time };
+  return { ...how, firstSeed: from, seeds, threads, ...time };
 }
 
 function headline({ cell, firstSeed, seeds, threads }: CampaignOptions, options: SimOptions) {
@@ -205,9 +218,31 @@ function tell(failure: SeedReport, options: SimOptions, say: Say): void {
   say(`\nseed ${seed} (${judges}), shrunk to ${plan.length} faults:\n`);
   for (const fault of plan) say(`  ${JSON.stringify(fault)}\n`);
   for (const line of timeline) say(`${line}\n`);
-  if (options.verify !== true) {
-    say(`again: npm run sim -- --cell ${options.cell} --seed ${seed}\n`);
+  if (options.verify !== true && options.replay === undefined) {
+    say(`again: ${againWith(options, seed)}\n`);
   }
+}
+
+/** The same world once more: everything that was asked for, and the seed. */
+export function againWith(options: SimOptions, seed: number): string {
+  const { cell, saga = [], faultsMs, faults, presses, depth } = options;
+  const given: readonly (readonly [string, string | number | undefined])[] = [
+    ["cell", cell],
+    ...saga.map((one) => ["saga", one] as const),
+    ["faults-ms", faultsMs],
+    ["faults", faults],
+    ["presses", presses],
+    ["depth", depth],
+    ["seed", seed],
+  ];
+  const words = given.flatMap(([name, value]) => {
+    return value === undefined ? [] : [`--${name} ${quoted(String(value))}`];
+  });
+  return `npm run sim -- ${words.join(" ")}`;
+}
+
+function quoted(word: string): string {
+  return /^[\w./:@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function keep(
@@ -219,11 +254,12 @@ function keep(
   const { keep: folder } = options;
   if (failures.length === 0) return;
   mkdirSync(folder, { recursive: true });
-  for (const { seed, plan, findings } of failures) {
+  for (const { seed, plan, findings, depth, faultsMs } of failures) {
     const file = join(folder, `seed-${seed}.json`);
     const found = findings.map(({ judge, text }) => `${judge}: ${text}`)[0] ?? "";
-    const { faultsMs = 240_000, work = true, sagas, recipes } = setting;
+    const { work = true, sagas, recipes } = setting;
     const named = {
+      ...(depth !== undefined && { depth }),
       ...(sagas !== undefined && { sagas }),
       ...(recipes === true && { recipes: true }),
     };
@@ -232,12 +268,12 @@ function keep(
       seedFileText({ servocellSeed: 1, seed, found, faultsMs, work, ...named, plan }),
     );
     const again = options.verify === true ? "servocell verify" : "npm run sim -- --cell";
-    say(`kept ${file}; again: ${again} ${options.cell} --replay ${file}\n`);
+    say(`kept ${file}; again: ${again} ${quoted(options.cell)} --replay ${quoted(file)}\n`);
   }
 }
 
 function lastLine(totals: Totals, options: SimOptions): string {
-  const { seeds, violations, kills, stops, runs, motions, virtualMs, leasedMs } = totals;
+  const { seeds, violations, kills, stops, runs, jogs, motions, virtualMs, leasedMs } = totals;
   const strikes = Object.fromEntries([...totals.faults].sort());
   const faults = [...totals.faults.values()].reduce((sum, count) => sum + count, 0);
   const cellHours = Math.round(virtualMs / 36_000) / 100;
@@ -251,6 +287,8 @@ function lastLine(totals: Totals, options: SimOptions): string {
     kills,
     stops,
     runs,
+    jogs,
+    depths: Object.fromEntries(totals.depths),
     motions,
     leasedAxisHours: Math.round(leasedMs / 36_000) / 100,
     faultsByKind: strikes,

@@ -7,6 +7,7 @@
  */
 import { disarmed } from "./disarmed.js";
 import { events } from "./events.js";
+import { holdToRun } from "./hold-to-run.js";
 import { honestVerdicts } from "./honest-verdicts.js";
 import { intentFirst } from "./intent-first.js";
 import type { Finding, Judge, JudgeFacts } from "./judge.js";
@@ -17,14 +18,17 @@ import { once } from "./once.js";
 import { recipes } from "./recipes.js";
 import { runsEnd } from "./runs-end.js";
 import { stopBegins } from "./stop-begins.js";
+import { stoppedRuns } from "./stopped-runs.js";
 import type { TraceLine } from "./trace.js";
 import { truth } from "./truth.js";
 
 export const judges: readonly Judge[] = [
   motionUnderLease,
+  holdToRun,
   once,
   nothingAfterStop,
   stopBegins,
+  stoppedRuns,
   limits,
   intentFirst,
   runsEnd,

@@ -31,7 +31,8 @@ interface Pattern {
 /** @throws RangeError when the setup does not fit the profile. */
 export function frameKinds(profile: Profile, setup: DeviceSetup): FrameKinds {
   const context = { profile, names: namesOf(profile, setup), always: [] };
-  const triggers = Object.values(profile.operations).flatMap((operation) => {
+  const operations = [...Object.values(profile.operations), profile.retarget];
+  const triggers = operations.flatMap((operation) => {
     return stepsIn(operation?.steps ?? [], []).flatMap(({ value }) => triggersOf(value, context));
   });
   const stops = Object.values(profile.stops).flatMap((stop) => {

@@ -6,7 +6,8 @@
  * `faulted` and `unknown`: those claim nothing.
  */
 import type { Finding, Judge, JudgedDevice, JudgeFacts } from "./judge.js";
-import { exchangeMsOf, motionAt, motionsOf, ms } from "./timeline.js";
+import { sortedFrames } from "./sorted-frames.js";
+import { exchangeMsOf, motionAt, motionsOf, ms, someWithin } from "./timeline.js";
 import { type LineOf, linesOf, type TraceLine } from "./trace.js";
 import { bodyOf, triggerBook } from "./triggers.js";
 
@@ -108,9 +109,10 @@ function isAt({ tolerance, lag = 0, modulo }: JudgedDevice, position: number, ta
 
 function doneAndMoving(trace: readonly TraceLine[], facts: JudgeFacts, verdicts: Verdicts) {
   const motions = motionsOf(trace, facts);
+  const frames = sortedFrames(trace, facts);
   const stands = new Set(linesOf(trace, "stopDelivered").map((line) => line.id));
   for (const { id, verb } of linesOf(trace, "command")) {
-    if (["moveTo", "moveBy", "stop", "quickStop", "home"].includes(verb)) stands.add(id);
+    if (["moveTo", "moveBy", "stop", "quickStop", "home", "jog"].includes(verb)) stands.add(id);
   }
   const found: Found[] = [];
   for (const { id, at, device, verdict, moving } of verdicts.values()) {
@@ -119,6 +121,8 @@ function doneAndMoving(trace: readonly TraceLine[], facts: JudgeFacts, verdicts:
     const motion = motionAt(motions.get(device), at);
     if (motion === undefined || motion.settles) continue;
     if (motion.to - at <= exchangeMsOf(facts)) continue;
+    // The next move began before that moment was over: nobody has seen the rest between them.
+    if (someWithin(frames.get(device)?.triggers, at, at + exchangeMsOf(facts))) continue;
     found.push({ at, device, text: `${id} is done, and ${device} moves` });
   }
   return found;

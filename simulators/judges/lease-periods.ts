@@ -3,9 +3,10 @@
  *
  * The idea: a lease is over when the driver says so, when its driver is dead, or when no beat has
  * come for its time: the driver's word is one of three, or a driver that forgets a lease's end
- * would be its own witness. It refuses to say what follows from an end.
+ * would be its own witness. A hold lives by its echoes instead of beats. It refuses to say what
+ * follows from an end.
  */
-
+import { type HoldSpan, holdSpans } from "./hold-spans.js";
 import type { JudgeFacts } from "./judge.js";
 import { serviceOf } from "./outages.js";
 import { exchangeMsOf, oncePerTrace } from "./timeline.js";
@@ -34,12 +35,18 @@ function sortPeriods(
 ): ReadonlyMap<string, readonly LeasePeriod[]> {
   // Without a single beat, nobody watched them: then they cannot be missed.
   const beats = trace.some((line) => line.kind === "beat");
-  const book = new LeaseBook(facts, beats);
+  const holds = new Map(
+    [...holdSpans(trace, facts).values()].flat().map((span) => [keyOf(span), span]),
+  );
+  const book = new LeaseBook(facts, beats, holds);
   for (const line of trace) {
     if (line.kind === "lease" && line.change === "granted") {
       book.granted(line.device, line.at, line.epoch);
     } else if (line.kind === "lease") {
-      book.end(line.device, line.at, line.reason ?? "ended");
+      book.ended(line.device, line.at, line.epoch, line.reason ?? "ended");
+    } else if (line.kind === "holdSaid" && line.state !== "ended") {
+      // Its first word may overtake the event of its grant.
+      book.granted(line.device, line.at, line.epoch);
     } else if (line.kind === "beat") {
       book.beat(line.device, line.at);
     } else if (line.kind === "killed") {
@@ -52,18 +59,28 @@ function sortPeriods(
   return book.finish(facts.endMs);
 }
 
+function keyOf({ device, epoch }: { readonly device: string; readonly epoch: number }): string {
+  return `${device} ${epoch}`;
+}
+
 class LeaseBook {
   readonly #lapseMs: number;
   readonly #leaseMs: number;
+  readonly #holds: ReadonlyMap<string, HoldSpan>;
   readonly #living = new Map<string, Living>();
+  /** The newest epoch of each device: what is told of it again, or of an older one, is old. */
+  readonly #newest = new Map<string, number>();
   readonly #periods = new Map<string, LeasePeriod[]>();
 
-  constructor(facts: JudgeFacts, beats: boolean) {
+  constructor(facts: JudgeFacts, beats: boolean, holds: ReadonlyMap<string, HoldSpan>) {
+    this.#holds = holds;
     this.#leaseMs = facts.leaseMs;
     this.#lapseMs = beats ? facts.leaseMs + exchangeMsOf(facts) : Number.POSITIVE_INFINITY;
   }
 
   granted(device: string, at: number, epoch: number): void {
+    if ((this.#newest.get(device) ?? Number.NEGATIVE_INFINITY) >= epoch) return;
+    this.#newest.set(device, epoch);
     this.end(device, at, "superseded");
     this.#living.set(device, { from: at, epoch, beatAt: at });
   }
@@ -72,6 +89,11 @@ class LeaseBook {
     this.#lapse(device, at);
     const lease = this.#living.get(device);
     if (lease !== undefined) lease.beatAt = at;
+  }
+
+  /** The driver's word. */
+  ended(device: string, at: number, epoch: number, why: string): void {
+    if (epoch >= (this.#newest.get(device) ?? epoch)) this.end(device, at, why);
   }
 
   end(device: string, at: number, why: string): void {
@@ -89,7 +111,8 @@ class LeaseBook {
 
   #lapse(device: string, at: number): void {
     const lease = this.#living.get(device);
-    if (lease === undefined || at - lease.beatAt <= this.#lapseMs) return;
+    if (lease === undefined || this.#holds.has(keyOf({ device, epoch: lease.epoch }))) return;
+    if (at - lease.beatAt <= this.#lapseMs) return;
     this.#close(device, lease.beatAt + this.#leaseMs, "no beat came");
   }
 
@@ -99,6 +122,9 @@ class LeaseBook {
     this.#living.delete(device);
     const list = this.#periods.get(device) ?? [];
     this.#periods.set(device, list);
-    list.push({ from: lease.from, to, epoch: lease.epoch, why });
+    const { from, epoch } = lease;
+    const hold = this.#holds.get(keyOf({ device, epoch }));
+    if (hold === undefined || hold.over >= to) list.push({ from, to, epoch, why });
+    else list.push({ from, to: hold.over, epoch, why: `its hold was over: ${hold.why}` });
   }
 }

@@ -3,9 +3,12 @@
  *
  * The idea: the plant itself is asked, so a wrong scaling or a stale permit cannot hide. Beyond the
  * travel only a step farther out is a break, because an axis may have been left there. While an
- * interlock is false its axes may run on for as long as readings, permits, stop and brake take. It
- * refuses to judge an interlock whose truth is not known.
+ * interlock is false its axes may run on for as long as readings, permits, stop and brake take; a
+ * hold that leaves it out of account by name may move slowly (hold-to-run judges that). It refuses
+ * to judge an interlock whose truth is not known.
  */
+import { type HoldSpan, holdSpans } from "./hold-spans.js";
+import { jogsAsked } from "./hold-to-run.js";
 import type { Finding, Judge, JudgedDevice, JudgedInterlock, JudgeFacts } from "./judge.js";
 import { outagesOf } from "./outages.js";
 import { indexUpTo, type Motion, motionsOf, ms } from "./timeline.js";
@@ -82,20 +85,31 @@ function acrossInterlocks(
   const motions = motionsOf(trace, facts);
   const outages = outagesOf(trace, facts);
   const pollMs = Math.max(0, ...facts.devices.map((device) => device.pollMs));
+  const holds = holdSpans(trace, facts);
+  const asked = jogsAsked(trace);
   return facts.interlocks.flatMap((interlock) => {
     const broken = brokenOf(interlock, truths);
     return facts.devices.flatMap((device) => {
       if (!interlock.moves.includes(device.id)) return [];
+      const past = (holds.get(device.id) ?? []).filter(({ hold }) => {
+        return asked.get(hold)?.bypass.includes(interlock.name) === true;
+      });
+      const own = (motions.get(device.id) ?? []).filter((motion) => !carried(motion, past));
       const boundMs = pollMs + permitMs + facts.stopBeginMs + brakeMsOf(device, facts);
       return broken.flatMap(({ from, to }): Found[] => {
         const late = outages.deadline(device, "driverAndBus", from, boundMs);
-        const motion = overlap(motions.get(device.id) ?? [], late, to);
+        const motion = overlap(own, late, to);
         if (motion === undefined) return [];
         const text = `${device.id} moves, and ${interlock.name} is false since ${ms(from)}`;
         return [{ at: Math.max(late, motion.from), device: device.id, text }];
       });
     });
   });
+}
+
+/** Whether a motion began in one of these holds. */
+function carried({ from }: Motion, holds: readonly HoldSpan[]): boolean {
+  return holds.some((hold) => hold.provedAt !== undefined && hold.from <= from && from < hold.over);
 }
 
 function brakeMsOf({ velocityMax, accelerationMax }: JudgedDevice, facts: JudgeFacts): number {

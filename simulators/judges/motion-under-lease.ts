@@ -5,10 +5,11 @@
  * trigger needs a status that the device has just given; an end of the lease needs a stop frame
  * soon and standstill in bounded time. It refuses to say who should have had the lease.
  */
-import type { Finding, Judge, JudgedDevice, JudgeFacts } from "./judge.js";
+import type { Finding, Judge, JudgeFacts } from "./judge.js";
+import { lateEnd, type MotionFacts } from "./late-ends.js";
 import { type LeasePeriod, leasePeriods } from "./lease-periods.js";
 import { outagesOf } from "./outages.js";
-import { type SortedFrames, sortedFrames } from "./sorted-frames.js";
+import { sortedFrames } from "./sorted-frames.js";
 import {
   exchangeMsOf,
   indexUpTo,
@@ -17,19 +18,14 @@ import {
   motionAt,
   motionsOf,
   ms,
-  someWithin,
 } from "./timeline.js";
 import type { TraceLine } from "./trace.js";
 
 type Found = Omit<Finding, "judge">;
 
-interface Seen {
-  readonly device: JudgedDevice;
-  readonly facts: JudgeFacts;
-  readonly outages: ReturnType<typeof outagesOf>;
+interface Seen extends MotionFacts {
   readonly motions: readonly Motion[];
   readonly periods: readonly LeasePeriod[];
-  readonly frames: SortedFrames | undefined;
 }
 
 export const motionUnderLease: Judge = {
@@ -97,16 +93,4 @@ function ends(seen: Seen): Found[] {
     found.push({ at: late.at, device: device.id, text });
   }
   return found;
-}
-
-/** What is too late of a motion whose lease is over; undefined: it ends in time. */
-function lateEnd({ device, facts, outages, frames }: Seen, motion: Motion, over: number) {
-  const from = over + exchangeMsOf(facts);
-  const begun = outages.deadline(device, "driverAndBus", from, facts.stopBeginMs);
-  const isTold = device.kind === "axis" && (frames?.all.length ?? 0) > 0;
-  if (isTold && motion.to > begun && !someWithin(frames?.stops, motion.from, begun)) {
-    return { at: begun, text: "was sent no stop frame" };
-  }
-  const still = outages.deadline(device, "bus", from, facts.standstillMs);
-  return motion.to > still ? { at: still, text: "moves on" } : undefined;
 }

@@ -11,7 +11,10 @@ import { linesOf, type TraceLine } from "./trace.js";
 export interface Motion {
   readonly from: number;
   readonly to: number;
-  /** A set-point moved to where the axis stands settles by less than one raw unit: no motion. */
+  /**
+   * No motion: a set-point moved to where the axis stands settles by less than one raw unit, or a
+   * shaft that was held comes, once, to where its drive holds it.
+   */
   readonly settles: boolean;
 }
 
@@ -54,11 +57,15 @@ export function oncePerTrace<T>(
   };
 }
 
+/** A shaft that comes free moves within this, and is where its drive holds it within that. */
+const freedMs = { begins: 50, ends: 300 } as const;
+
 /** Motions of each device, in order. */
 export const motionsOf = oncePerTrace(sortMotions);
 
 function sortMotions(trace: readonly TraceLine[]): ReadonlyMap<string, readonly Motion[]> {
   const motions = new Map<string, Motion[]>();
+  const freed = linesOf(trace, "fault").filter((line) => line.freed !== undefined);
   for (const [device, lines] of byDevice(linesOf(trace, "motion"))) {
     const list: Motion[] = [];
     let begun: { readonly at: number; readonly position: number } | undefined;
@@ -66,7 +73,12 @@ function sortMotions(trace: readonly TraceLine[]): ReadonlyMap<string, readonly 
       if (line.moving) {
         begun ??= line;
       } else if (begun !== undefined) {
-        const settles = Math.abs(line.position - begun.position) < 1;
+        const { at } = begun;
+        const comesFree = freed.some((free) => {
+          const begins = free.freed === device && at >= free.at && at <= free.at + freedMs.begins;
+          return begins && line.at <= free.at + freedMs.ends;
+        });
+        const settles = comesFree || Math.abs(line.position - begun.position) < 1;
         list.push({ from: begun.at, to: line.at, settles });
         begun = undefined;
       }

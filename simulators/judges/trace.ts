@@ -103,6 +103,38 @@ export interface Beat {
   readonly boot: string;
 }
 
+/** A driver said a word on a hold: a nonce to be echoed, or that the hold has ended. */
+export interface HoldSaid {
+  readonly kind: "holdSaid";
+  readonly at: number;
+  readonly device: string;
+  readonly hold: string;
+  readonly epoch: number;
+  readonly state: "armed" | "pressed" | "ended";
+  readonly nonce?: string;
+  readonly reason?: string;
+}
+
+/** A heartbeat of a hold reached its driver; without a nonce it lets go. */
+export interface Echo {
+  readonly kind: "echo";
+  readonly at: number;
+  readonly device: string;
+  readonly hold: string;
+  readonly epoch: number;
+  readonly nonce?: string;
+  readonly ttlMs: number;
+}
+
+/** World only: a finger has left its button, whoever knows of it. */
+export interface Lifted {
+  readonly kind: "lifted";
+  readonly at: number;
+  readonly device: string;
+  readonly hold: string;
+  readonly how: string;
+}
+
 /** Something went wrong on purpose, or healed; in words for a timeline. */
 export interface FaultLine {
   readonly kind: "fault";
@@ -115,11 +147,31 @@ export interface FaultLine {
   /** A device that lost its power: it does not know its place until it is homed again. */
   readonly rebooted?: string;
   /**
+   * Its shaft was held by friction and is free: what the loop of a drive that holds its place had
+   * pent up comes out of it now.
+   */
+  readonly freed?: string;
+  /**
    * Frames of these devices may get lost, late or refused from now on (`ok: false`), or no longer
    * (`ok: true`); faults that overlap are counted. Absent: the fault leaves every way open. Bus and
    * driver processes that die or stall need no such line.
    */
   readonly reach?: { readonly devices: readonly string[]; readonly ok: boolean };
+}
+
+/** World only: a person's stop of the whole cell reached the coordinator. */
+export interface StopHeard {
+  readonly kind: "stopHeard";
+  readonly at: number;
+  readonly id: string;
+}
+
+/** World only: a person's choice for a run that was stopped reached the coordinator. */
+export interface Chosen {
+  readonly kind: "chosen";
+  readonly at: number;
+  readonly run: string;
+  readonly choice: string;
 }
 
 /** A person pressed something. */
@@ -200,11 +252,14 @@ export interface VerdictLine {
   readonly moving: boolean;
 }
 
-/** An event was published (`published`) or handed to a durable consumer (`heard`). */
+/**
+ * An event was published (`published`) or handed to a durable consumer (`heard`). World only: the
+ * disk of its source has it (`kept`); a consumer's disk has all up to this number (`taken`).
+ */
 export interface EventLine {
   readonly kind: "event";
   readonly at: number;
-  readonly way: "published" | "heard";
+  readonly way: "kept" | "published" | "heard" | "taken";
   /** Service that it comes from, without its boot. */
   readonly source: string;
   readonly by: string;
@@ -244,7 +299,12 @@ export type TraceLine =
   | Motion
   | Truth
   | Beat
+  | HoldSaid
+  | Echo
+  | Lifted
   | FaultLine
+  | StopHeard
+  | Chosen
   | Pressed
   | Held
   | Said

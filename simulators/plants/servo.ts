@@ -57,6 +57,16 @@ export function servoAt(position: number): ServoMotion {
   return { demand: position, demandVelocity: 0, position, velocity: 0, limited: false };
 }
 
+/** The same mechanics before the drive knows where its zero is: without software limits. */
+export function unlimited(plant: ServoPlant): ServoPlant {
+  const known = bare.get(plant);
+  if (known !== undefined) return known;
+  const { softMin: _min, softMax: _max, ...rest } = plant;
+  bare.set(plant, rest);
+  return rest;
+}
+const bare = new WeakMap<ServoPlant, ServoPlant>();
+
 /** True when nothing would change by letting time pass under a command that asks nothing. */
 export function servoStill(motion: ServoMotion): boolean {
   return motion.velocity === 0 && motion.demandVelocity === 0;
@@ -106,8 +116,7 @@ function stepOnce(
   slice: Slice,
 ): ServoMotion {
   if (command.kind === "free") return runDown(plant, from, command.friction, slice);
-  const path = stepPath(plant, from, command, slice.h);
-  return follow(plant, { ...from, ...path }, slice);
+  return follow(plant, from, stepPath(plant, from, command, slice.h), slice);
 }
 
 /** Unpowered: the demand is wherever the shaft is. */
@@ -134,7 +143,7 @@ function stepPath(
   if (command.kind === "position") {
     const target = clamp(command.target, plant.softMin, plant.softMax);
     const limited = target !== command.target;
-    return approach(from, { ...command, target }, { h, limited });
+    return approach(from, target, command, { h, limited });
   }
   const wall = command.velocity > 0 ? plant.softMax : plant.softMin;
   if (wall === undefined) return glide(from, command.velocity, command, { h, limited: false });
@@ -153,14 +162,15 @@ function brakeSpeed(distance: number, deceleration: number, h: number): number {
 
 function approach(
   from: ServoMotion,
-  command: { readonly target: number; readonly velocity: number } & Ramps,
+  target: number,
+  command: { readonly velocity: number } & Ramps,
   slice: { readonly h: number; readonly limited: boolean },
 ): Path {
   const { h, limited } = slice;
-  const distance = command.target - from.demand;
+  const distance = target - from.demand;
   const slowest = command.deceleration * h;
   if (Math.abs(distance) <= arrived && Math.abs(from.demandVelocity) <= slowest) {
-    return { demand: command.target, demandVelocity: 0, limited };
+    return { demand: target, demandVelocity: 0, limited };
   }
   const speed = Math.min(
     Math.abs(command.velocity),
@@ -189,18 +199,23 @@ function glide(
   };
 }
 
-function follow(plant: ServoPlant, motion: ServoMotion, slice: Slice): ServoMotion {
-  if (slice.stuck) return { ...motion, velocity: 0 };
+/** Field by field: this runs a thousand times for each second that an axis moves. */
+function follow(plant: ServoPlant, from: ServoMotion, path: Path, slice: Slice): ServoMotion {
+  const { demand, demandVelocity, limited } = path;
+  if (slice.stuck) {
+    return { demand, demandVelocity, position: from.position, velocity: 0, limited };
+  }
   const { h } = slice;
-  const error = motion.demand - motion.position;
-  if (motion.demandVelocity === 0 && Math.abs(error) < caughtUp) {
-    return { ...motion, position: motion.demand, velocity: 0 };
+  const error = demand - from.position;
+  if (demandVelocity === 0 && Math.abs(error) < caughtUp) {
+    return { demand, demandVelocity, position: demand, velocity: 0, limited };
   }
   const share = 1 - Math.exp((-h * 1000) / plant.lagMs);
   const most = plant.velocityMax * h;
-  const wanted = motion.position + Math.max(-most, Math.min(most, error * share));
+  const wanted = from.position + Math.max(-most, Math.min(most, error * share));
   const position = clamp(wanted, plant.hardMin, plant.hardMax);
-  return { ...motion, position, velocity: (position - motion.position) / h };
+  const velocity = (position - from.position) / h;
+  return { demand, demandVelocity, position, velocity, limited };
 }
 
 function clamp(value: number, min: number | undefined, max: number | undefined): number {

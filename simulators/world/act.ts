@@ -28,6 +28,7 @@ function isMoment(line: TraceLine, moment: Moment): boolean {
     return line.kind === moment;
   }
   if (moment === "stop") return line.kind === "stopDelivered";
+  if (moment === "jog") return line.kind === "echo" && line.nonce !== undefined;
   if (moment === "granted") return line.kind === "lease" && line.change === "granted";
   return line.kind === "motion" && line.moving;
 }
@@ -61,17 +62,21 @@ export class Act {
     this.#healed = true;
     this.#waiting = [];
     const world = this.#world;
+    world.spareAll();
     Object.assign(world.messageFaults, calm);
     Object.assign(world.fieldFaults, calmField);
     Object.assign(world.byteFaults, noByteFaults);
     for (const name of world.names) {
-      Object.assign(world.disk(name).faults, { full: false, commitMs: 0 });
+      if (world.keepsFiles(name)) {
+        Object.assign(world.disk(name).faults, { full: false, commitMs: 0 });
+      }
       world.resume(name);
       world.start(name);
     }
     for (const device of world.plants.ids) world.plants.device(device).clearFaults();
     for (const { id } of world.config.buses) world.wire(id)?.mend();
     if (!world.broker.up) world.broker.restart();
+    world.broker.mend();
     world.note("everything is mended");
   }
 
@@ -95,9 +100,8 @@ export class Act {
     const { action } = fault;
     this.counts.set(action.kind, (this.counts.get(action.kind) ?? 0) + 1);
     if (action.kind === "press") {
-      const { what, saga = "" } = action;
       const pick = <T>(items: readonly T[]) => this.#world.random.pick(items);
-      this.#world.clock.as("operator", () => this.#operator.press(what, saga, pick));
+      this.#world.clock.as("operator", () => this.#operator.press(action, pick));
       return;
     }
     const devices = this.#unreached(action);
@@ -109,9 +113,12 @@ export class Act {
     this.#carryOut(action);
     if (devices.length === 0 || !("forMs" in action)) return;
     const forMs = action.kind === "device" ? action.forMs + silenceOf(action) : action.forMs;
+    const freed =
+      action.kind === "device" && action.fault === "stuck" ? { freed: action.device } : {};
+    const over = { reach: { devices, ok: true }, ...freed };
     this.#world.clock.schedule(
       forMs,
-      () => this.#world.note(`over: ${faultText(fault)}`, { reach: { devices, ok: true } }),
+      () => this.#world.note(`over: ${faultText(fault)}`, over),
       "world",
     );
   }
@@ -217,6 +224,6 @@ export class Act {
     const one = this.#world.plants.device(device);
     one.setFault(fault, value, this.#world.clock.nowMs);
     this.#world.plants.watch(device);
-    this.#later(forMs, () => one.clearFaults());
+    this.#later(forMs, () => one.endFault(fault));
   }
 }

@@ -34,6 +34,7 @@ import {
   type WireDevice,
 } from "./field-bus.js";
 import { MemoryBroker, type MessageFaults } from "./message-bus.js";
+import { gatewayName, PressDesk } from "./press-desk.js";
 import { SeededRandom } from "./seeded-random.js";
 import { SeededStore } from "./seeded-store.js";
 import { MemoryStopSockets } from "./stop-sockets.js";
@@ -115,6 +116,7 @@ export class CellWorld {
   readonly #wires = new Map<string, Wire>();
   readonly #ways = new Map<string, FieldWay>();
   readonly #starting = new Set<string>();
+  readonly #dead = new Set<string>();
   #boots = 0;
   #ids = 0;
   #hostBoots = 1;
@@ -138,6 +140,7 @@ export class CellWorld {
       stopSockets: this.stopSockets,
       plants: this.plants,
       devices: new Set(this.plants.ids),
+      rules: (config.rules ?? []).length > 0,
       emit: this.emit,
       bootOf: (device) => this.nodes.get(`driver-${device}`)?.owner.replace("#", "-") ?? "",
     });
@@ -160,7 +163,18 @@ export class CellWorld {
   }
 
   get names(): readonly string[] {
-    return ["bus", ...this.config.devices.map((d) => `driver-${d.id}`), "coordinator"];
+    const drivers = this.config.devices.map((d) => `driver-${d.id}`);
+    return ["bus", ...drivers, "coordinator", gatewayName];
+  }
+
+  keepsFiles(name: string): boolean {
+    return name !== gatewayName;
+  }
+
+  /** Where buttons are held now. */
+  pressDesk(): { readonly owner: string; readonly desk: PressDesk } | undefined {
+    const node = this.nodes.get(gatewayName);
+    return node?.app instanceof PressDesk ? { owner: node.owner, desk: node.app } : undefined;
   }
 
   readonly emit = (line: TraceLine): void => {
@@ -195,6 +209,7 @@ export class CellWorld {
     const node = this.nodes.get(name);
     if (node === undefined) return;
     this.nodes.delete(name);
+    this.#dead.add(node.owner);
     this.emit({ at: this.clock.nowMs, kind: "killed", node: node.owner });
     this.clock.kill(node.owner);
     this.stopSockets.cut(node.owner);
@@ -246,6 +261,11 @@ export class CellWorld {
     });
   }
 
+  /** No node is killed that has not been. */
+  spareAll(): void {
+    this.clock.uninterrupted();
+  }
+
   /** The PC is off: all services die at once, and disks keep what was synced. */
   powerLoss(): void {
     for (const name of [...this.nodes.keys()]) this.kill(name);
@@ -262,7 +282,10 @@ export class CellWorld {
     return this.#ways.get(bus);
   }
 
-  note(text: string, more: Pick<FaultLine, "what" | "reach" | "device" | "rebooted"> = {}): void {
+  note(
+    text: string,
+    more: Pick<FaultLine, "what" | "reach" | "device" | "rebooted" | "freed"> = {},
+  ): void {
     this.emit({ at: this.clock.nowMs, kind: "fault", text, ...more });
   }
 
@@ -272,9 +295,10 @@ export class CellWorld {
     const stop = this.broker.open(owner);
     const common = { main, log: this.parts.log(owner), boot, newId: this.newId };
     if (name === "bus") return this.#buildBus(owner, common);
+    if (name === gatewayName) return new PressDesk({ ...common, stop });
     if (name === "coordinator") {
       const fanOut = this.stopSockets.fanOut(owner);
-      const store = this.#store(name);
+      const store = this.#held(name, owner);
       const hostBootId = `host-${this.#hostBoots}`;
       return buildCoordinator({ ...common, stop, store, fanOut, hostBootId }, this.config);
     }
@@ -337,8 +361,19 @@ export class CellWorld {
       name: device.id,
     });
     const door = this.stopSockets.door(owner, device.id);
-    const store = this.#store(name);
+    const store = this.#held(name, owner);
     return buildDriver({ ...common, field, store, breaker, door }, { cell: this.config, device });
+  }
+
+  /** Whoever was killed writes nothing any more, whatever still calls it. */
+  #held(name: string, owner: string): Store {
+    const store = this.#store(name);
+    const never = new Promise<never>(() => {});
+    return {
+      file: store.file,
+      tx: (statements, how) => (this.#dead.has(owner) ? never : store.tx(statements, how)),
+      close: () => store.close(),
+    };
   }
 
   /** Disks outlive their service. */

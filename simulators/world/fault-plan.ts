@@ -8,11 +8,22 @@
  */
 import type { CellConfig } from "#kernel/config/cell.js";
 import type { FaultName } from "../faults.js";
+import { jogFaults } from "./jog-plan.js";
+import type { JogPress } from "./jog-press.js";
 import { SeededRandom } from "./seeded-random.js";
 import type { LinkLoss } from "./world-broker.js";
 
 /** Things that a fault may wait for, so that it strikes in the middle of them. */
-export const moments = ["command", "stop", "granted", "moving", "intent", "verdict"] as const;
+export const moments = [
+  "command",
+  "stop",
+  "granted",
+  "moving",
+  "intent",
+  "verdict",
+  /** A finger is proved to be on a button. */
+  "jog",
+] as const;
 export type Moment = (typeof moments)[number];
 
 export const pressNames = [
@@ -27,6 +38,7 @@ export const pressNames = [
   "hold",
   "unhold",
   "tidyUp",
+  "jog",
 ] as const;
 export type PressName = (typeof pressNames)[number];
 
@@ -82,8 +94,16 @@ export type FaultAction =
       readonly value?: number | string;
       readonly forMs: number;
     }
-  | { readonly kind: "press"; readonly what: PressName; readonly saga?: string };
+  | {
+      readonly kind: "press";
+      readonly what: PressName;
+      /** Of a start. */
+      readonly saga?: string;
+      /** Of a jog. */
+      readonly jog?: JogPress;
+    };
 
+export type PressAction = FaultAction & { readonly kind: "press" };
 export type FaultKind = FaultAction["kind"];
 
 export interface Fault {
@@ -94,11 +114,22 @@ export interface Fault {
   readonly action: FaultAction;
 }
 
+export interface PlanDevice {
+  readonly id: string;
+  readonly kind: string;
+  /** User units per second; absent: it cannot be jogged. */
+  readonly velocityMax?: number;
+  /** By its profile and its cell file it has a way to be jogged. */
+  readonly jogged?: boolean;
+  /** Interlocks that may forbid it to move. */
+  readonly interlocks?: readonly string[];
+}
+
 /** What a plan is made for. */
 export interface PlanFacts {
   readonly nodes: readonly string[];
   readonly buses: readonly string[];
-  readonly devices: readonly { readonly id: string; readonly kind: string }[];
+  readonly devices: readonly PlanDevice[];
   readonly sagas: readonly string[];
   /** The world goes down to the bytes, and so do its faults. @default false */
   readonly bytes?: boolean;
@@ -114,15 +145,22 @@ export interface PlanOptions {
   readonly presses: number;
   /** Starts are among the presses. @default true */
   readonly starts?: boolean;
+  /** Buttons are held among the presses. @default true */
+  readonly jogs?: boolean;
   /** Only these kinds. @default all */
   readonly only?: readonly FaultKind[];
 }
 
 export function planFacts(cell: CellConfig): PlanFacts {
   return {
-    nodes: ["bus", ...cell.devices.map(({ id }) => `driver-${id}`), "coordinator"],
+    nodes: ["bus", ...cell.devices.map(({ id }) => `driver-${id}`), "coordinator", "gateway"],
     buses: cell.buses.map(({ id }) => id),
-    devices: cell.devices.map(({ id, profile }) => ({ id, kind: profile.kind })),
+    devices: cell.devices.map(({ id, profile, setup: { axis, acceptNoWatchdog } }) => ({
+      ...{ id, kind: profile.kind },
+      ...(axis !== undefined && { velocityMax: axis.velocityMax }),
+      jogged: profile.retarget !== undefined || acceptNoWatchdog !== undefined,
+      interlocks: cell.interlocks.flatMap(({ name, moves }) => (moves.includes(id) ? [name] : [])),
+    })),
     sagas: cell.sagas.map(({ name }) => name),
   };
 }
@@ -139,6 +177,10 @@ export function planFaults(facts: PlanFacts, options: PlanOptions): readonly Fau
   }
   const presses = random.whole(Math.ceil(options.presses / 2), Math.ceil(options.presses * 1.5));
   for (let i = 0; i < presses; i += 1) {
+    if (options.jogs !== false && random.chance(jogShare)) {
+      plan.push(...jogFaults(facts, random, Math.round(random.between(0, forMs))));
+      continue;
+    }
     const action = anyPress(facts, random, options.starts !== false);
     const worst = action.what === "start" ? 0.1 : 0.7;
     plan.push({ ...moment(random, forMs, worst), action });
@@ -154,7 +196,9 @@ function moment(random: SeededRandom, forMs: number, worst: number): Omit<Fault,
   return { atMs, after: { moment: random.pick(moments) ?? "command", plusMs } };
 }
 
-const otherPresses = pressNames.filter((name) => name !== "start");
+const otherPresses = pressNames.filter((name) => name !== "start" && name !== "jog");
+/** Buttons that are held, among so many presses. */
+const jogShare = 1 / 3;
 /** Starts among so many presses. */
 const startShare = 7 / 16;
 
@@ -210,12 +254,12 @@ const makers: readonly Maker[] = [
   (_, random) => ({ kind: "powerLoss", backMs: ms(random, 1000, 15_000) }),
   (facts, random) => ({
     kind: "diskFull",
-    node: nodeOf(facts, random),
+    node: diskOf(facts, random),
     forMs: ms(random, 200, 5000),
   }),
   (facts, random) => ({
     kind: "diskSlow",
-    node: nodeOf(facts, random),
+    node: diskOf(facts, random),
     forMs: ms(random, 200, 5000),
     commitMs: random.between(20, 500),
   }),
@@ -251,6 +295,11 @@ function nodeOf(facts: PlanFacts, random: SeededRandom): string {
   return random.pick(facts.nodes) ?? "coordinator";
 }
 
+/** A gateway keeps nothing. */
+function diskOf({ nodes }: PlanFacts, random: SeededRandom): string {
+  return random.pick(nodes.filter((name) => name !== "gateway")) ?? "coordinator";
+}
+
 function anyFault(facts: PlanFacts, random: SeededRandom): FaultAction {
   const make = random.pick(facts.bytes === true ? deepMakers : makers) ?? deviceFault;
   return make(facts, random);
@@ -278,6 +327,7 @@ function deviceFault(facts: PlanFacts, random: SeededRandom): FaultAction {
 export function faultText({ action }: Fault): string {
   const { kind, ...rest } = action;
   const shown = Object.entries(rest).map(([name, value]) => {
+    if (typeof value === "object") return `${name} ${JSON.stringify(value)}`;
     const text = typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
     return `${name} ${text}`;
   });

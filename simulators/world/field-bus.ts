@@ -70,14 +70,14 @@ export class MemoryWire implements Wire {
         const reply = reached ? device?.handle(pdu, this.clock.nowMs) : undefined;
         if (reply === undefined || !answered) return;
         const settle = () => {
-          giveUp();
+          this.clock.cancel(giveUp);
           resolve({ kind: "reply", pdu: reply });
         };
-        this.clock.schedule(back, settle, asker);
+        this.clock.plan(back, settle, asker);
       };
-      this.clock.schedule(out, arrive, "world");
+      this.clock.plan(out, arrive, "world");
       const late = () => resolve({ kind: "noReply", why: "timeout" });
-      const giveUp = this.clock.schedule(how.timeoutMs, late);
+      const giveUp = this.clock.plan(how.timeoutMs, late);
     });
   }
 
@@ -117,6 +117,11 @@ export class MemoryWire implements Wire {
   async close(): Promise<void> {
     this.connected = false;
   }
+}
+
+/** One connection of a driver to the bus: what is sent first arrives first. */
+export interface LaneRoad {
+  lastDueMs: number;
 }
 
 /** The lanes of the bus service, server side; drivers attach `MemoryField`s to it. */
@@ -181,28 +186,29 @@ export class MemoryLanes implements LaneServer {
   /** A driver is gone: its lanes and its guard connection close. */
   detach(field: MemoryField): void {
     this.#fields.delete(field);
-    this.toBus(() => {
-      for (const lane of ["stop", "command", "poll"] as const) {
-        this.#closed(field.bus, lane, field.client);
-      }
-      this.#guardClosed(field.bus, field.client);
-    });
+    const { bus, client, roads } = field;
+    for (const lane of ["stop", "command", "poll"] as const) {
+      this.toBus(() => this.#closed(bus, lane, client), roads[lane]);
+    }
+    this.toBus(() => this.#guardClosed(bus, client), roads.guard);
   }
 
-  /** Does something in the bus' name, a socket's delay later. */
-  toBus(work: () => void): void {
+  /** Does something in the bus' name, a socket's delay later and after what was sent before it. */
+  toBus(work: () => void, road: LaneRoad): void {
     const owner = this.#owner;
     if (owner === undefined) return;
+    const { clock, random } = this;
     const still = () => this.#owner === owner && work();
-    this.clock.schedule(this.random.between(0.02, 0.3), still, owner);
+    road.lastDueMs = Math.max(road.lastDueMs, clock.nowMs + random.between(0.02, 0.3));
+    clock.plan(road.lastDueMs - clock.nowMs, still, owner);
   }
 
-  ask(request: LaneRequest): void {
-    this.toBus(() => this.#request(request));
+  ask(request: LaneRequest, road: LaneRoad): void {
+    this.toBus(() => this.#request(request), road);
   }
 
   tell(field: MemoryField, message: GuardMessage, reply: () => void): void {
-    this.toBus(() => this.#guard(field.bus, field.client, message, reply));
+    this.toBus(() => this.#guard(field.bus, field.client, message, reply), field.roads.guard);
   }
 }
 
@@ -212,6 +218,12 @@ export class MemoryField implements FieldLink {
   client: number;
   readonly #listeners: ((connected: boolean) => void)[] = [];
   readonly #open = new Set<(lost: Exchange) => void>();
+  readonly roads: { readonly [R in Lane | "guard"]: LaneRoad } = {
+    stop: { lastDueMs: 0 },
+    command: { lastDueMs: 0 },
+    poll: { lastDueMs: 0 },
+    guard: { lastDueMs: 0 },
+  };
   #frames: readonly Uint8Array[] | undefined;
   /** What the driver handed over, for judges. */
   onHanded: (lane: Lane, pdu: Uint8Array) => void = () => {};
@@ -254,19 +266,19 @@ export class MemoryField implements FieldLink {
     return new Promise((resolve) => {
       const settle = (exchange: Exchange) => {
         if (!this.#open.delete(settle)) return;
-        giveUp();
+        this.lanes.clock.cancel(giveUp);
         resolve(exchange);
       };
       this.#open.add(settle);
       const answer = (reply: Uint8Array) => {
         const delay = this.lanes.random.between(0.02, 0.3);
         const hand = () => settle(meaning(reply, sentAtMs));
-        this.lanes.clock.schedule(delay, hand, this.owner);
+        this.lanes.clock.plan(delay, hand, this.owner);
       };
       const { bus, unit, client } = this;
-      this.lanes.ask({ bus, lane, client, unit, pdu, answer });
+      this.lanes.ask({ bus, lane, client, unit, pdu, answer }, this.roads[lane]);
       const late = () => settle({ kind: "unknown", why: "timeout" });
-      const giveUp = this.lanes.clock.schedule(2000, late, this.owner);
+      const giveUp = this.lanes.clock.plan(2000, late, this.owner);
     });
   }
 

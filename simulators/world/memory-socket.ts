@@ -252,14 +252,19 @@ export class MemoryNetwork {
     this.#silent.set(owner, Math.max(this.#silentUntil(owner), this.clock.nowMs + ms));
   }
 
-  /** The network reaches the node again, for what is sent from now on. */
-  hear(owner: string): void {
-    this.#silent.delete(owner);
-  }
-
   /** The connections of a node are dead from now on, and nobody is told. */
   halfOpen(owner: string): void {
     for (const socket of this.#sockets) if (socket.owner === owner) this.deaden(socket);
+  }
+
+  /** The network is whole: it reaches everybody, and who writes into a dead connection is told. */
+  mend(): void {
+    this.#silent.clear();
+    for (const socket of [...this.#sockets]) {
+      if (socket.dead && !socket.destroyed) {
+        this.clock.schedule(this.#delayMs(), () => socket.breakOff(), socket.owner);
+      }
+    }
   }
 
   /** The same of one connection. */

@@ -3,21 +3,21 @@
  *
  * The idea: it keeps MQTT's promises and no more. Messages of one sender to one receiver keep their
  * order; QoS 0 may be lost, QoS 1 may come twice; a killed node's will is published; a broker that
- * dies takes the retained messages along. A payload crosses as JSON text and is checked against
- * the contract once, so a world sees what a real broker would; all receivers are handed the same
- * frozen object, so none can change what another sees. It refuses to deliver to a dead node.
+ * dies takes the retained messages along. A payload crosses as JSON would carry it and is checked
+ * against the contract once, so a world sees what a real broker would; all receivers are handed the
+ * same frozen object, so none can change what another sees. It refuses to deliver to a dead node.
  */
 import {
   type Payload,
   type TopicFilter,
   type TopicKey,
   type TopicParams,
-  topicLevels,
   topicPath,
   topics,
 } from "#kernel/contract/topics.js";
 import { ServocellError } from "#kernel/errors.js";
 import type { Message, MessageLink } from "#kernel/ports.js";
+import { type Crossing, crossing } from "./crossing.js";
 import type { SeededRandom } from "./seeded-random.js";
 import type { VirtualClock } from "./virtual-clock.js";
 import type { Keepalive, LinkLoss, Will, WorldBroker } from "./world-broker.js";
@@ -43,39 +43,30 @@ interface Subscription {
   readonly handler: (message: Message<TopicKey>) => void | Promise<void>;
 }
 
-/** What crosses: read and checked once, frozen to its depth. */
-interface Crossing {
-  readonly key: TopicKey;
-  readonly path: string;
-  /** The path, cut. */
-  readonly cut: readonly string[];
-  readonly levels: { readonly [name: string]: string };
-  readonly payload: unknown;
+/** A half-open connection: whether the broker has found it out. */
+interface Loss {
+  foundOut: boolean;
 }
 
-/** @throws ZodError for a payload that does not fit its schema. */
-function crossing<K extends TopicKey>(key: K, levels: TopicParams<K>, payload: unknown): Crossing {
-  const path = topicPath(key, levels);
-  const read = topicLevels(key, path);
-  if (read === undefined) throw new RangeError(`${path} is no topic of ${key}`);
-  const body = topics[key].schema.parse(JSON.parse(JSON.stringify(payload)));
-  return { key, path, cut: path.split("/"), levels: Object.freeze(read), payload: frozen(body) };
-}
-
-function frozen<T>(value: T): T {
-  if (typeof value !== "object" || value === null) return value;
-  for (const inner of Object.values(value)) frozen(inner);
-  return Object.freeze(value);
+interface Hearing {
+  readonly link: MemoryLink;
+  readonly subscription: Subscription;
 }
 
 function matches(want: readonly string[], got: readonly string[]): boolean {
-  return want.length === got.length && want.every((w, i) => w === "+" || w === got[i]);
+  if (want.length !== got.length) return false;
+  for (let i = 0; i < want.length; i += 1) {
+    if (want[i] !== "+" && want[i] !== got[i]) return false;
+  }
+  return true;
 }
 
 export class MemoryBroker implements WorldBroker {
   /** Nodes that reach no broker, until when. */
   readonly #away = new Map<string, number>();
   readonly #links = new Set<MemoryLink>();
+  /** Who is subscribed to a key, in the order of links; forgotten whenever that changes. */
+  readonly #heard = new Map<TopicKey, readonly Hearing[]>();
   readonly #retained = new Map<string, Crossing>();
   /** Everything that was published, for judges. */
   onPublished: (from: string, path: string, payload: unknown) => void = () => {};
@@ -97,6 +88,7 @@ export class MemoryBroker implements WorldBroker {
   open(owner: string, will?: Will): MemoryLink {
     const link = new MemoryLink(this, owner, will);
     this.#links.add(link);
+    this.#heard.clear();
     this.#riseIn(link, this.random.between(0.2, 2));
     return link;
   }
@@ -105,6 +97,7 @@ export class MemoryBroker implements WorldBroker {
   cut(owner: string): void {
     for (const link of [...this.#links].filter((l) => l.owner === owner)) {
       this.#links.delete(link);
+      this.#heard.clear();
       // Of a half-open connection the broker hears nothing: its will has its own time.
       if (link.connected && !link.deaf && link.will !== undefined) this.#publishWill(link.will);
       link.die();
@@ -128,11 +121,15 @@ export class MemoryBroker implements WorldBroker {
   /** Broker and node each wait for one keepalive and a half. */
   #halfOpen(link: MemoryLink): void {
     const { session, owner, will } = link;
+    const loss: Loss = { foundOut: false };
     const seconds = will === undefined ? keepaliveS.stop : keepaliveS.main;
     const noticedMs = 1500 * seconds;
     const crashes = this.#crashes;
     link.deaf = true;
+    link.loss = loss;
     const broken = () => {
+      if (loss.foundOut) return;
+      loss.foundOut = true;
       if (will !== undefined && this.up && this.#crashes === crashes) this.#publishWill(will);
     };
     this.clock.schedule(noticedMs, broken, "world");
@@ -144,10 +141,23 @@ export class MemoryBroker implements WorldBroker {
     this.clock.schedule(noticedMs + this.random.between(0, 500), noticed, owner);
   }
 
+  mend(): void {
+    this.#away.clear();
+    for (const link of this.#links) {
+      const { loss, will, owner } = link;
+      if (!link.deaf || loss === undefined) continue;
+      if (!loss.foundOut && will !== undefined && this.up) this.#publishWill(will);
+      loss.foundOut = true;
+      this.clock.schedule(0, () => link.fall(), owner);
+      this.#riseIn(link, this.random.between(5, 120));
+    }
+  }
+
   #riseIn(link: MemoryLink, ms: number): void {
     const back = () => {
       const awayMs = (this.#away.get(link.owner) ?? 0) - this.clock.nowMs;
-      if (awayMs > 0) this.#riseIn(link, awayMs);
+      // Not less than the clock can tell: a shorter wait would end before it began, for ever.
+      if (awayMs > 0) this.#riseIn(link, Math.max(awayMs, 0.001));
       else if (this.up && this.#links.has(link)) link.rise();
     };
     this.clock.schedule(ms, back, link.owner);
@@ -156,6 +166,7 @@ export class MemoryBroker implements WorldBroker {
   /** An orderly disconnect: no will. */
   leave(link: MemoryLink): void {
     this.#links.delete(link);
+    this.#heard.clear();
     link.die();
   }
 
@@ -195,17 +206,30 @@ export class MemoryBroker implements WorldBroker {
     const message = crossing(key, levels, payload);
     this.onPublished(from, message.path, message.payload);
     if (spec.retain) this.#retained.set(message.path, message);
-    for (const link of this.#links) {
-      if (!link.connected || link.deaf) continue;
-      for (const subscription of link.subscriptions) {
-        if (subscription.key !== key || !matches(subscription.filter, message.cut)) continue;
-        if (spec.qos === 0 && this.random.chance(this.faults.drop)) continue;
+    for (const { link, subscription } of this.#hearings(key)) {
+      if (!link.connected || link.deaf || !matches(subscription.filter, message.cut)) continue;
+      if (spec.qos === 0 && this.random.chance(this.faults.drop)) continue;
+      this.#deliver(sender, link, subscription, message, false);
+      if (spec.qos === 1 && this.random.chance(this.faults.repeat)) {
         this.#deliver(sender, link, subscription, message, false);
-        if (spec.qos === 1 && this.random.chance(this.faults.repeat)) {
-          this.#deliver(sender, link, subscription, message, false);
-        }
       }
     }
+  }
+
+  #hearings(key: TopicKey): readonly Hearing[] {
+    const known = this.#heard.get(key);
+    if (known !== undefined) return known;
+    const found = [...this.#links].flatMap((link) => {
+      const own = link.subscriptions.filter((subscription) => subscription.key === key);
+      return own.map((subscription) => ({ link, subscription }));
+    });
+    this.#heard.set(key, found);
+    return found;
+  }
+
+  /** A link has another subscription. */
+  subscribed(): void {
+    this.#heard.clear();
   }
 
   #deliver(
@@ -225,7 +249,7 @@ export class MemoryBroker implements WorldBroker {
       this.onDelivered(link.owner, path, payload);
       void subscription.handler({ levels, payload, retained } as unknown as Message<TopicKey>);
     };
-    this.clock.schedule(due - this.clock.nowMs, hand, link.owner);
+    this.clock.plan(due - this.clock.nowMs, hand, link.owner);
   }
 
   /** What is retained on a topic, for judges. */
@@ -249,6 +273,7 @@ export class MemoryLink implements MessageLink {
   connected = false;
   /** Half open: nothing passes any more, and the node does not know it yet. */
   deaf = false;
+  loss: Loss | undefined;
   session = 0;
   readonly #unacknowledged = new Set<() => void>();
   readonly subscriptions: Subscription[] = [];
@@ -329,6 +354,7 @@ export class MemoryLink implements MessageLink {
       handler: handler as unknown as Subscription["handler"],
     };
     this.subscriptions.push(subscription);
+    this.broker.subscribed();
     if (this.connected) this.broker.sendRetained(this, subscription);
   }
 

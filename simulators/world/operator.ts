@@ -7,7 +7,9 @@
  */
 import { commandSchema, type StopOrder } from "#kernel/contract/payloads.js";
 import type { MessageLink, StopFanOut } from "#kernel/ports.js";
-import type { PressName } from "./fault-plan.js";
+import type { PressAction } from "./fault-plan.js";
+import type { Finger } from "./finger.js";
+import type { JogPress } from "./jog-press.js";
 
 export interface RunView {
   readonly run: string;
@@ -22,10 +24,17 @@ export interface OperatorParts {
   readonly newId: () => string;
   readonly schedule: (ms: number, run: () => void) => void;
   readonly note: (what: string, text: string) => void;
+  /** A finger that is not on its button yet. */
+  readonly finger: (press: JogPress) => Finger;
 }
 
 /** How often a stop is published, every 50 ms, as a gateway does until it is acknowledged. */
 const stopRepeats = 9;
+/** What a person looks at before the button is pressed, and after it was let go, ms. */
+const modeMs = 60;
+const afterJogMs = 600;
+const lookMs = 300;
+const usualMode = "Production";
 
 export function isEnded(run: RunView): boolean {
   return run.endedAt !== undefined;
@@ -35,6 +44,9 @@ export class Operator {
   readonly #parts: OperatorParts;
   runs: readonly RunView[] = [];
   cell = "unknown";
+  mode: string = usualMode;
+  /** Nobody holds a button any more; who does lets go. */
+  resting = false;
   stops: readonly string[] = [];
   constructor(parts: OperatorParts) {
     this.#parts = parts;
@@ -44,6 +56,7 @@ export class Operator {
     });
     link.subscribe("stateCell", {}, ({ payload }) => {
       this.cell = payload.state;
+      this.mode = payload.mode;
     });
     link.subscribe("stateStop", {}, ({ payload }) => {
       this.stops = payload.stops.map((stop) => stop.id);
@@ -94,9 +107,15 @@ export class Operator {
   }
 
   /** Presses one thing; `pick` chooses a run where one is meant. */
-  press(what: PressName, saga: string, pick: (runs: readonly RunView[]) => RunView | undefined) {
-    this.#parts.note(what, what === "start" ? `${what} ${saga}` : what);
-    if (what === "start") this.start(saga);
+  press(
+    { what, saga = "", jog }: Omit<PressAction, "kind">,
+    pick: (runs: readonly RunView[]) => RunView | undefined,
+  ): void {
+    const about = what === "start" ? ` ${saga}` : what === "jog" ? ` ${jog?.device}` : "";
+    this.#parts.note(what, `${what}${about}`);
+    if (what === "jog") {
+      if (jog !== undefined) this.#jog(jog);
+    } else if (what === "start") this.start(saga);
     else if (what === "stop" || what === "quickStop" || what === "abort") this.stop(what);
     else if (what === "reset") this.reset();
     else if (what === "hold" || what === "unhold") this.command("cellCommand", what, {});
@@ -105,6 +124,27 @@ export class Operator {
       const run = pick(this.open);
       if (run !== undefined) this.command("runCommand", what, { run: run.run });
     }
+  }
+
+  /** In the mode that allows it, and back again: nothing is started in another than the usual. */
+  #jog(press: JogPress, patienceMs = press.patienceMs ?? 0): void {
+    const { schedule, finger } = this.#parts;
+    if (this.resting) return;
+    if (this.open.length > 0 && patienceMs > 0) {
+      schedule(lookMs, () => this.#jog(press, patienceMs - lookMs));
+      return;
+    }
+    const asked = this.mode !== press.mode;
+    if (asked) this.command("cellCommand", "mode", { mode: press.mode });
+    schedule(asked ? modeMs : 0, () => finger(press).press());
+    schedule(press.forMs + afterJogMs, () => this.usualMode());
+  }
+
+  /** False: it is not the usual one, and was asked for. */
+  usualMode(): boolean {
+    if (this.mode === usualMode) return true;
+    this.command("cellCommand", "mode", { mode: usualMode });
+    return false;
   }
 
   reset(): void {

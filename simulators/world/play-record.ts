@@ -27,6 +27,8 @@ export interface PlayedRecord {
 
 /** Before the first recorded frame, ms: services come up. */
 const leadMs = 1500;
+/** Nobody commands: the day is over. */
+const commanding: ReadonlySet<string> = new Set(["coordinator", "gateway"]);
 /** After the last one, ms. */
 const tailMs = 500;
 
@@ -47,7 +49,7 @@ export function playRecord({ cell, parts, units }: RecordOptions): PlayedRecord 
   const world = new CellWorld(1, part, { ...parts, makeDevice });
   const restore = world.install();
   try {
-    for (const name of world.names) if (name !== "coordinator") world.start(name);
+    for (const name of world.names.filter((one) => !commanding.has(one))) world.start(name);
     for (const device of held) tellWrites(world, device.id, byUnit.get(device.setup.unit), firstMs);
     world.clock.run(leadMs + lastMs - firstMs + tailMs);
   } finally {

@@ -9,13 +9,17 @@
 import type { CellConfig } from "#kernel/config/cell.js";
 import type { StateAxis } from "#kernel/contract/payloads.js";
 import { judge } from "../judges/all.js";
+import { energyPress } from "../judges/disarmed.js";
 import type { Finding, JudgeFacts } from "../judges/judge.js";
 import { linesOf, type TraceLine } from "../judges/trace.js";
 import { Act } from "./act.js";
 import { CellWorld, type WorldParts } from "./cell-world.js";
+import { EnergyCheck } from "./energy-check.js";
 import { type Fault, planFacts, planFaults } from "./fault-plan.js";
+import { Finger } from "./finger.js";
 import { judgeFacts } from "./judge-facts.js";
 import { Operator } from "./operator.js";
+import { takeRejections } from "./own-turn.js";
 import { lastState } from "./world-watch.js";
 
 /** Times in virtual ms. */
@@ -35,6 +39,10 @@ export interface PlayOptions {
   readonly plan?: readonly Fault[];
   /** Starts are among the plan's presses. @default true */
   readonly starts?: boolean;
+  /** Buttons are held among the plan's presses. @default true */
+  readonly jogs?: boolean;
+  /** Every axis is switched off and on at the end, and watched. @default true */
+  readonly energy?: boolean;
   /** Starts sagas besides the plan's presses. @default true */
   readonly work?: boolean;
   /** The sagas themselves are judged, too. @default false */
@@ -63,17 +71,22 @@ export interface PlayCounts {
   readonly stops: number;
   readonly motions: number;
   readonly runs: number;
+  /** Presses of a button that were proved. */
+  readonly jogs: number;
   /** Virtual ms in which an axis was lent, summed over the axes. */
   readonly leasedMs: number;
 }
 
-const usual = { faultsMs: 240_000, faults: 14, presses: 16, healMs: 120_000 } as const;
+export const faultsMsUsual = 240_000;
+const usual = { faultsMs: faultsMsUsual, faults: 14, presses: 16, healMs: 120_000 } as const;
 const startMs = 1500;
 /** Between two sagas, and between two looks at a cell that does not stand ready. */
 const restMs = [8000, 50_000] as const;
 const lookMs = [1000, 6000] as const;
 /** Wires, sessions and breakers find each other again. */
 const settleMs = 4000;
+/** A connection to the broker stands by then. */
+const connectMs = 300;
 
 export function playWorld(options: PlayOptions): Outcome {
   const world = new CellWorld(options.seed, options.cell, options.parts);
@@ -87,17 +100,6 @@ export function playWorld(options: PlayOptions): Outcome {
   }
 }
 
-/** Rejections that nobody handles are told in the name of whose event is being drained. */
-function takeRejections(take: (thrown: unknown) => void): () => void {
-  const others = process.listeners("unhandledRejection");
-  process.removeAllListeners("unhandledRejection");
-  process.on("unhandledRejection", take);
-  return () => {
-    process.off("unhandledRejection", take);
-    for (const other of others) process.on("unhandledRejection", other);
-  };
-}
-
 class Play {
   readonly #world: CellWorld;
   readonly #options: PlayOptions;
@@ -109,14 +111,20 @@ class Play {
   constructor(world: CellWorld, options: PlayOptions) {
     this.#world = world;
     this.#options = options;
-    const { clock, broker, stopSockets } = world;
+    const { clock, broker, stopSockets, random, messageFaults: faults, emit } = world;
+    const note = (what: string, text: string) => {
+      emit({ at: clock.nowMs, kind: "pressed", what, text });
+    };
+    const gateway = () => world.pressDesk();
+    const fingers = { clock, random, faults, emit, gateway };
     this.#operator = clock.as("operator", () => {
       return new Operator({
         link: broker.open("operator"),
         fanOut: stopSockets.fanOut("operator"),
         newId: world.newId,
         schedule: (ms, run) => void clock.schedule(ms, run, "operator"),
-        note: (what, text) => world.emit({ at: clock.nowMs, kind: "pressed", what, text }),
+        note,
+        finger: (press) => new Finger({ ...fingers, note }, press, world.newId()),
       });
     });
     this.#act = new Act(world, this.#operator);
@@ -127,6 +135,7 @@ class Play {
     const plan = this.#plan();
     this.#actOne(plan);
     const healedMs = this.#actTwo();
+    this.#lookForEnergy();
     this.#last();
     const { trace, clock, config } = this.#world;
     const facts: JudgeFacts = judgeFacts(config, {
@@ -155,8 +164,8 @@ class Play {
     const presses = this.#options.presses ?? usual.presses;
     const facts = { ...planFacts(cell), bytes: this.#options.parts.makeWire !== undefined };
     const named = sagas === undefined ? facts : { ...facts, sagas };
-    const starts = this.#options.starts !== false;
-    return planFaults(named, { seed, forMs: faultsMs, faults, presses, starts });
+    const { starts = true, jogs = true } = this.#options;
+    return planFaults(named, { seed, forMs: faultsMs, faults, presses, starts, jogs });
   }
 
   #actOne(plan: readonly Fault[]): void {
@@ -192,7 +201,8 @@ class Play {
       const failed = this.#operator.newest?.state !== "completed";
       const prepare = failed ? random.pick([...first]) : undefined;
       if (!this.#quiet()) this.#operator.tidyUp();
-      else this.#operator.start(prepare ?? random.pick(products) ?? names[0] ?? "");
+      else if (this.#operator.usualMode())
+        this.#operator.start(prepare ?? random.pick(products) ?? names[0] ?? "");
       const rest = this.#options.restMs ?? restMs;
       const [least, most] = this.#quiet() ? rest : lookMs;
       clock.schedule(random.between(least, most), again, "operator");
@@ -203,6 +213,7 @@ class Play {
   #actTwo(): number {
     const { clock } = this.#world;
     this.#resting = true;
+    this.#operator.resting = true;
     this.#act.heal();
     const healedMs = clock.nowMs;
     clock.run(clock.nowMs + settleMs);
@@ -213,6 +224,16 @@ class Play {
     }
     clock.run(clock.nowMs + 500);
     return healedMs;
+  }
+
+  /** A cell that nobody has brought back is not switched on. */
+  #lookForEnergy(): void {
+    const { clock, config, broker, newId, emit } = this.#world;
+    if (!this.#quiet() || this.#options.energy === false) return;
+    const link = clock.as("tool", () => broker.open("tool"));
+    clock.run(clock.nowMs + connectMs);
+    emit({ at: clock.nowMs, kind: "pressed", what: energyPress, text: "off and on, all axes" });
+    new EnergyCheck({ clock, config, link, newId }).run();
   }
 
   #quiet(): boolean {
@@ -273,8 +294,9 @@ function crashesOf(trace: readonly TraceLine[]): readonly Finding[] {
 }
 
 function countsOf(trace: readonly TraceLine[], endMs: number): PlayCounts {
-  const counts = { kills: 0, stops: 0, motions: 0, runs: 0, leasedMs: 0 };
+  const counts = { kills: 0, stops: 0, motions: 0, runs: 0, jogs: 0, leasedMs: 0 };
   const since = new Map<string, number>();
+  const holds = new Set<string>();
   const end = (device: string, at: number) => {
     const from = since.get(device);
     since.delete(device);
@@ -285,6 +307,8 @@ function countsOf(trace: readonly TraceLine[], endMs: number): PlayCounts {
     else if (line.kind === "stopDelivered") counts.stops += 1;
     else if (line.kind === "motion" && line.moving) counts.motions += 1;
     else if (line.kind === "run" && line.ended) counts.runs += 1;
+    else if (line.kind === "verdict" && holds.has(line.id)) counts.jogs += 1;
+    else if (line.kind === "holdSaid") holds.add(line.hold);
     else if (line.kind === "lease") {
       end(line.device, line.at);
       if (line.change === "granted") since.set(line.device, line.at);

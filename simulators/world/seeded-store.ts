@@ -44,6 +44,10 @@ export class SeededStore implements Store {
     this.#inner = parts.open();
   }
 
+  get file(): string {
+    return this.#inner.file ?? "memory";
+  }
+
   async tx(statements: readonly Statement[], how: { readonly durable: boolean }): Promise<Row[][]> {
     const { clock, random, onCommit } = this.#parts;
     await clock.wait(random.between(0.05, 0.4) + this.faults.commitMs);

@@ -63,7 +63,7 @@ export class TcpEndpoint {
   }
 
   mend(): void {
-    this.#parts.network.hear(this.#owner);
+    this.#parts.network.mend();
   }
 
   get #owner(): string {

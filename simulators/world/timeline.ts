@@ -61,6 +61,16 @@ function wordsOf(line: TraceLine): string {
       return `${line.device} ${line.moving ? "begins to move" : "stands"} at ${line.position.toFixed(1)}`;
     case "fault":
       return `fault: ${line.text}`;
+    case "holdSaid":
+      return `${line.device}: hold ${line.hold} is ${line.state}${because(line.nonce ?? line.reason)}`;
+    case "echo":
+      return `${line.device} hears of hold ${line.hold}: ${line.nonce ?? "let go"}`;
+    case "lifted":
+      return `the finger of hold ${line.hold} is lifted (${line.how})`;
+    case "stopHeard":
+      return `the coordinator hears of the stop ${line.id}`;
+    case "chosen":
+      return `the coordinator is told to ${line.choice} run ${line.run}`;
     case "pressed":
       return `the operator presses ${line.text}`;
     case "run":

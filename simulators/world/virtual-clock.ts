@@ -8,7 +8,8 @@
  * of real I/O never ends here, so a leak shows at once.
  */
 
-interface Due {
+/** Something that is to happen; `cancel` takes it back. */
+export interface Due {
   atUs: number;
   readonly seq: number;
   readonly owner: string;
@@ -29,6 +30,16 @@ class Heap {
 
   get first(): Due | undefined {
     return this.#items[0];
+  }
+
+  /** Takes the first one out. */
+  shift(): void {
+    const items = this.#items;
+    const [first] = items;
+    const last = items.pop();
+    if (first === undefined || last === undefined) return;
+    first.place = -1;
+    if (last !== first) this.#sink(last, 0);
   }
 
   push(item: Due): void {
@@ -110,15 +121,23 @@ export class VirtualClock {
 
   /** Runs `run` after `delayMs` in the name of `owner` (by default of who asks). */
   schedule(delayMs: number, run: () => void, owner: string = this.#owner): () => void {
+    const due = this.plan(delayMs, run, owner);
+    return () => this.cancel(due);
+  }
+
+  /** The same for who keeps what is due: nothing is made to take it back. */
+  plan(delayMs: number, run: () => void, owner: string = this.#owner): Due {
     const delayUs = Math.max(0, Math.round(Number.isFinite(delayMs) ? delayMs * 1000 : 0));
     this.#seq += 1;
     const atUs = this.#nowUs + delayUs;
     const due: Due = { atUs, seq: this.#seq, owner, run, place: -1, dead: false };
     this.#heap.push(due);
-    return () => {
-      due.dead = true;
-      this.#heap.take(due);
-    };
+    return due;
+  }
+
+  cancel(due: Due): void {
+    due.dead = true;
+    this.#heap.take(due);
   }
 
   /** A promise that settles after `delayMs` of virtual time; never, if its owner is killed. */
@@ -170,6 +189,11 @@ export class VirtualClock {
   interrupt(owner: string, n: number, then: () => void): void {
     this.#interrupts.set(owner, { left: n, run: then });
   }
+
+  /** What was to be called in place of an event, and has not been, never will be. */
+  uninterrupted(): void {
+    this.#interrupts.clear();
+  }
   readonly #interrupts = new Map<string, { left: number; readonly run: () => void }>();
 
   /** Runs events until virtual `untilMs`, or until `done` says so. */
@@ -178,7 +202,7 @@ export class VirtualClock {
     while (!done()) {
       const next = this.#heap.first;
       if (next === undefined || next.atUs > untilUs) break;
-      this.#heap.take(next);
+      this.#heap.shift();
       if (this.#killed.size > 0 && this.#killed.has(next.owner)) continue;
       this.#nowUs = next.atUs;
       this.#running = true;
@@ -223,7 +247,7 @@ export class VirtualClock {
     };
     const globals = globalThis as unknown as { [name: string]: unknown };
     globals.setTimeout = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
-      new Timer(this, ms, () => run(...args), false);
+      new Timer(this, ms, args.length === 0 ? run : () => run(...args), false);
     globals.setInterval = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
       new Timer(this, ms, () => run(...args), true);
     globals.clearTimeout = (timer: unknown) => timer instanceof Timer && timer.clear();
@@ -246,34 +270,46 @@ export class VirtualClock {
 
 /** What setTimeout returns in the world; keeps the methods that libraries call. */
 class Timer {
-  readonly #arm: () => () => void;
-  #cancel: () => void;
+  readonly #clock: VirtualClock;
+  readonly #owner: string;
+  readonly #waitMs: number;
+  readonly #run: () => void;
+  readonly #again: boolean;
+  #due: Due;
   #ended = false;
 
   constructor(clock: VirtualClock, ms: number, run: () => void, again: boolean) {
-    const owner = clock.owner;
+    this.#clock = clock;
+    this.#owner = clock.owner;
     // As Node does: a timer waits at least 1 ms, or a loop of rests below 1 µs would never end.
-    const waitMs = Math.max(1, ms);
-    const fire = () => {
-      if (this.#ended) return;
-      if (again) this.#cancel = this.#arm();
-      run();
-    };
-    this.#arm = () => clock.schedule(waitMs, fire, owner);
-    this.#cancel = this.#arm();
+    this.#waitMs = Math.max(1, ms);
+    this.#run = run;
+    this.#again = again;
+    this.#due = this.#arm();
   }
+
+  #arm(): Due {
+    return this.#clock.plan(this.#waitMs, this.#fire, this.#owner);
+  }
+
+  readonly #fire = (): void => {
+    if (this.#ended) return;
+    if (this.#again) this.#due = this.#arm();
+    const run = this.#run;
+    run();
+  };
 
   /** Starts to wait again, also after it has fired. */
   refresh(): this {
     if (this.#ended) return this;
-    this.#cancel();
-    this.#cancel = this.#arm();
+    this.#clock.cancel(this.#due);
+    this.#due = this.#arm();
     return this;
   }
 
   clear(): void {
     this.#ended = true;
-    this.#cancel();
+    this.#clock.cancel(this.#due);
   }
 
   ref(): this {

@@ -36,6 +36,8 @@ export interface WorldBroker {
   cut(owner: string): void;
   /** A node has no broker for a while. Sessions are clean: what is sent meanwhile is lost. */
   cutLink(owner: string, forMs: number, how?: LinkLoss): void;
+  /** The network is whole: connections that were half open are found out at once and made anew. */
+  mend(): void;
   /** The broker dies: all connections break and no will is sent. */
   crash(): void;
   restart(): void;

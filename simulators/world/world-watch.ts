@@ -4,7 +4,10 @@
  * The idea: one place listens to the broker, the stop sockets, the disks and the plants, and turns
  * what it hears into lines of the trace; the apps do not know of it. It refuses to judge.
  */
+import type { Json } from "#drivers/reading.js";
+import type { HoldBeat, HoldFeedback } from "#kernel/contract/hold-payloads.js";
 import type {
+  CloudEvent,
   Command,
   Response,
   StateAxis,
@@ -22,6 +25,7 @@ import type { WorldPlants } from "./world-plants.js";
 const still: ReadonlySet<string> = new Set(["lease", "release-lease", "query", "reset"]);
 const stopVerbs = /^cmd\/(cell|axis\/[^/]+)\/(stop|quickStop|abort)$/;
 const leaseEvents = /^event\/axis\/([^/]+)\/lease\.(granted|ended)$/;
+const choices = /^cmd\/run\/(makeSafe|retry|skip|abandon)$/;
 const commands = /^cmd\/axis\/([^/]+)\/([^/]+)$/;
 
 export interface WatchParts {
@@ -30,6 +34,8 @@ export interface WatchParts {
   readonly stopSockets: MemoryStopSockets;
   readonly plants: WorldPlants;
   readonly devices: ReadonlySet<string>;
+  /** The coordinator has to have every event. */
+  readonly rules: boolean;
   readonly emit: (line: TraceLine) => void;
   /** The boot of the driver of this device that lives now. */
   readonly bootOf: (device: string) => string;
@@ -37,7 +43,8 @@ export interface WatchParts {
 
 /** `driver-x#3` → `driver-x`. */
 function serviceOf(owner: string): string {
-  return owner.replace(/#.*$/, "");
+  const end = owner.indexOf("#");
+  return end < 0 ? owner : owner.slice(0, end);
 }
 
 export class WorldWatch {
@@ -46,6 +53,8 @@ export class WorldWatch {
   readonly #words = new Map<string, string>();
   readonly #grips = new Map<string, boolean>();
   readonly #runs = new Map<string, string>();
+  /** What is asked for by each press that a driver was asked to lend its axis for. */
+  readonly #presses = new Map<string, { readonly velocity: Json; readonly bypass: Json }>();
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
@@ -60,38 +69,73 @@ export class WorldWatch {
 
   /** A disk has taken this. */
   committed(service: string, statements: readonly Statement[]): void {
-    if (service !== "coordinator") return;
     for (const { sql, params = [] } of statements) {
-      const [run, , type, data] = params.map(String);
-      if (!sql.includes("INTO run_events") || type !== "intent") continue;
-      const { id, step, part } = JSON.parse(data ?? "") as { [name: string]: string };
-      this.#parts.emit({
-        at: this.#parts.clock.nowMs,
-        kind: "intent",
-        id: id ?? "",
-        run: run ?? "",
-        step: step ?? "",
-        part: part ?? "run",
-      });
+      const texts = params.map(String);
+      if (sql.startsWith("INSERT INTO outgoing")) this.#kept(service, texts);
+      else if (sql.startsWith("INSERT INTO heard")) this.#taken(service, texts);
+      else if (sql.includes("INTO run_events")) this.#intent(texts);
     }
   }
 
+  #kept(source: string, [seq, , text = ""]: readonly string[]): void {
+    const { id, subject, type } = JSON.parse(text) as { [name: string]: string };
+    const path = `event/${subject}/${type?.replace(/^[a-z]+\./, "")}`;
+    const at = this.#parts.clock.nowMs;
+    const what = { source, by: source, seq: Number(seq), id: id ?? "", path };
+    this.#parts.emit({ at, kind: "event", way: "kept", ...what });
+  }
+
+  #taken(by: string, [source = "", seq]: readonly string[]): void {
+    const at = this.#parts.clock.nowMs;
+    const what = { source, by, seq: Number(seq), id: "", path: "" };
+    this.#parts.emit({ at, kind: "event", way: "taken", ...what });
+  }
+
+  #intent([run = "", , type, data = ""]: readonly string[]): void {
+    if (type !== "intent") return;
+    const { id, step, part } = JSON.parse(data) as { [name: string]: string };
+    const at = this.#parts.clock.nowMs;
+    const what = { id: id ?? "", run, step: step ?? "", part: part ?? "run" };
+    this.#parts.emit({ at, kind: "intent", ...what });
+  }
+
   #delivered(to: string, path: string, payload: unknown): void {
+    const commanded = path.startsWith("cmd/");
+    if (!commanded && !path.startsWith("event/")) return;
     const { devices, emit, clock } = this.#parts;
     const at = clock.nowMs;
     const service = serviceOf(to);
-    if (path.startsWith("event/") && service === "coordinator") {
-      this.#event("heard", service, path, payload);
+    if (!commanded) {
+      const has = service === "coordinator" && this.#parts.rules;
+      if (has) this.#event("heard", service, path, payload);
       return;
     }
+    if (service === "coordinator") this.#coordinatorHears(at, path, payload);
     const device = service.startsWith("driver-") ? service.slice(7) : undefined;
     if (device === undefined || !devices.has(device)) return;
     const boot = to.replace("#", "-");
     if (path.endsWith("/beat")) emit({ at, kind: "beat", device, boot });
+    if (path === `cmd/axis/${device}/jog`) {
+      const { hold, epoch, nonce, ttlMs } = payload as HoldBeat;
+      const said = nonce === undefined ? {} : { nonce };
+      emit({ at, kind: "echo", device, hold, epoch, ttlMs, ...said });
+    }
     if (!stopVerbs.test(path)) return;
     const order = payload as StopOrder;
     if (order.axes !== undefined && !order.axes.includes(device)) return;
     emit({ at, kind: "stopDelivered", device, id: order.id, road: "mqtt", boot });
+  }
+
+  #coordinatorHears(at: number, path: string, payload: unknown): void {
+    const { emit } = this.#parts;
+    const [, choice] = choices.exec(path) ?? [];
+    if (choice !== undefined) {
+      const { args } = payload as Command;
+      emit({ at, kind: "chosen", run: String(args.run), choice });
+    }
+    if (!path.startsWith("cmd/cell/") || !stopVerbs.test(path)) return;
+    const { id, axes, latch } = payload as StopOrder;
+    if (axes === undefined && latch !== false) emit({ at, kind: "stopHeard", id });
   }
 
   #published(from: string, path: string, payload: unknown): void {
@@ -100,6 +144,8 @@ export class WorldWatch {
     if (path.startsWith("event/")) {
       this.#event("published", serviceOf(from), path, payload);
       this.#lease(at, path, payload);
+    } else if (path.startsWith("telemetry/hold/")) {
+      this.#holdSaid(at, path.slice(15), payload as HoldFeedback);
     } else if (path.startsWith("res/stop/")) this.#stopAck(at, payload as StopAck);
     else if (path.startsWith("res/")) this.#verdict(at, from, payload as Response);
     else if (path.startsWith("state/axis/")) this.#axis(at, path.slice(11), payload as StateAxis);
@@ -108,7 +154,7 @@ export class WorldWatch {
       const { state } = payload as { state: string };
       if (state !== this.#cells.state) emit({ at, kind: "cell", state });
       this.#cells.state = state;
-    } else this.#command(at, from, path, payload);
+    } else if (path.startsWith("cmd/axis/")) this.#command(at, from, path, payload);
   }
 
   #lease(at: number, path: string, payload: unknown): void {
@@ -123,11 +169,29 @@ export class WorldWatch {
 
   #command(at: number, from: string, path: string, payload: unknown): void {
     const [, device = "", verb = ""] = commands.exec(path) ?? [];
-    if (device === "" || still.has(verb)) return;
     const { id, args, lease } = payload as Command;
-    if (args === undefined) return;
+    if (args?.kind === "hold") {
+      const { hold, velocity = 0, bypass = [] } = args;
+      this.#presses.set(String(hold), { velocity, bypass });
+    }
+    if (device === "" || still.has(verb) || args === undefined) return;
     const body = JSON.stringify({ verb, args, lease });
     this.#parts.emit({ at, kind: "command", from: serviceOf(from), id, device, verb, body });
+  }
+
+  /** The first nonce of a press begins a command that nobody publishes: that of its motion. */
+  #holdSaid(at: number, device: string, word: HoldFeedback): void {
+    const { emit } = this.#parts;
+    const { hold, epoch, state, nonce, reason } = word;
+    const args = this.#presses.get(hold);
+    if (args !== undefined && state !== "ended") {
+      this.#presses.delete(hold);
+      const body = JSON.stringify({ verb: "jog", args, lease: { epoch } });
+      emit({ at, kind: "command", from: "gateway", id: hold, device, verb: "jog", body });
+    }
+    const said = nonce === undefined ? {} : { nonce };
+    const why = reason === undefined ? {} : { reason };
+    emit({ at, kind: "holdSaid", device, hold, epoch, state, ...said, ...why });
   }
 
   #stopAck(at: number, { axis, id, status }: StopAck): void {
@@ -181,10 +245,10 @@ export class WorldWatch {
   }
 
   #event(way: "published" | "heard", by: string, path: string, payload: unknown): void {
-    const { id, source, sequence } = payload as { id: string; source: string; sequence?: string };
-    if (sequence === undefined) return;
+    const { id, source, sequence: seq } = payload as CloudEvent;
+    if (seq === undefined) return;
     const at = this.#parts.clock.nowMs;
-    this.#parts.emit({ at, kind: "event", way, source, by, seq: Number(sequence), id, path });
+    this.#parts.emit({ at, kind: "event", way, source, by, seq, id, path });
   }
 }
 

@@ -57,6 +57,7 @@ export class BenchDesk {
   readonly journal: Journal;
   readonly archive: JournalArchive;
   readonly runs: RunDesk;
+  readonly outbox: EventOutbox;
   /** Called with every command that leaves. */
   onSend: (flight: Flight) => void = () => undefined;
   /** False: the driver of this command has died, and says nothing. */
@@ -82,8 +83,8 @@ export class BenchDesk {
       return `01BENCH${String(this.#ids).padStart(19, "0")}`;
     };
     const boot = { bootId: "bench", service: "coordinator", version: "bench" };
-    const outbox = new EventOutbox({ main: link, log: quiet, newId }, this.queue, boot.service);
-    outbox.open();
+    const config = { cell: "bench" };
+    this.outbox = new EventOutbox({ main: link, log: quiet, newId, boot, config }, this.queue);
     const drivers = {
       lease: async () => {
         this.#epoch += 1;
@@ -95,7 +96,7 @@ export class BenchDesk {
     this.runs = new RunDesk({
       config: { interlocks: [], devices: [] } as unknown as CellConfig,
       journal: this.journal,
-      outbox,
+      outbox: this.outbox,
       drivers: drivers as unknown as DriverDesk,
       stops: { order: () => undefined } as unknown as StopDesk,
       lookup: () => undefined,
@@ -110,7 +111,9 @@ export class BenchDesk {
 
   static async open(dir = mkdtempSync(join(tmpdir(), "servocell-saga-"))): Promise<BenchDesk> {
     const desk = new BenchDesk(dir, await openStore(join(dir, "saga.db"), coordinatorSchema));
-    await desk.journal.load("bench");
+    const { numbered } = await desk.journal.load("bench");
+    desk.outbox.restore(numbered);
+    desk.outbox.open();
     return desk;
   }
 

@@ -7,6 +7,7 @@
  * The seed sets the plans; real time does not repeat itself. It refuses to touch a process that it
  * did not start.
  */
+
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,16 +15,18 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadCell } from "#kernel/config/cell-file.js";
 import { SeededRandom } from "#simulators/world/seeded-random.js";
+import { favourSession, motionPriority } from "../../services/supervisor/priority.js";
 import { freePorts, monotonicMs, sleep } from "../fixtures/cell-process.js";
 import { type BrokerKind, brokerKinds } from "./cell-files.js";
 import { Harm } from "./harm.js";
 import { endMarked, removeFolders } from "./keeper.js";
 import { Observer } from "./observer.js";
 import { Operator } from "./operator.js";
-import { favour, mosquittoFile, PlayedCell, packageRoot } from "./played-cell.js";
+import { mosquittoFile, PlayedCell, packageRoot } from "./played-cell.js";
 import { findingText, keepTrace, lineText, say, storyOf, sumUp, type Totals } from "./report.js";
-import { broughtBack, playRound, type RoundParts, TapReader } from "./round.js";
+import { broughtBack, playRound, type RoundParts } from "./round.js";
 import { planRound } from "./schedule.js";
+import { TapLines } from "./tap-lines.js";
 
 const { values } = parseArgs({
   options: {
@@ -139,7 +142,7 @@ async function play(): Promise<void> {
   const observer = new Observer();
   const operator = new Operator(cell.api, new SeededRandom(seed));
   const harm = new Harm(cell, operator);
-  const tap = new TapReader(cell.tapFile, loaded.value);
+  const tap = new TapLines(loaded.value, cell.tapFile);
   const parts: RoundParts = { cell, config: loaded.value, observer, operator, harm, tap };
   operator.begin();
   // A round takes a minute or so; the last one does not begin when there is no time for it.
@@ -165,7 +168,7 @@ process.on("SIGINT", () => {
   say("after this round it ends; again: at once");
 });
 startKeeper();
-favour(process.pid);
+favourSession(process.pid, motionPriority);
 const began = monotonicMs();
 say(`chaos: seed ${seed}, ${minutes} minutes, in ${dir}`);
 say("the seed sets the plans of faults; real time does not repeat itself");

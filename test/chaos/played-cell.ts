@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { FaultLine, NodeLine } from "#simulators/judges/trace.js";
+import { favourSession, motionPriority } from "../../services/supervisor/priority.js";
 import { scriptFile } from "../../services/supervisor/script-file.js";
 import { monotonicMs, sleep, until } from "../fixtures/cell-process.js";
 import { type BrokerKind, type CellFiles, type CellPorts, writeCellFiles } from "./cell-files.js";
@@ -225,7 +226,7 @@ export class PlayedCell {
   mayRestart = true;
 
   #began(name: string, pid: number): void {
-    favour(pid);
+    favourSession(pid, motionPriority);
     this.#boots += 1;
     const node = `${name}#${this.#boots}`;
     this.#newest.set(name, pid);
@@ -260,22 +261,10 @@ export class PlayedCell {
       // Ctrl-C ends chaos, which then ends these in order.
       detached: true,
     });
-    favour(child.pid ?? 0);
+    // The cell is judged, and not who else works here. Not more than this: the kernel's own threads
+    // carry the bytes of the terminals.
+    favourSession(child.pid ?? 0, motionPriority);
     return child;
-  }
-}
-
-/**
- * Asks for more of a busy machine: the cell is judged, and not who else works here. Only some may;
- * without, a busy machine shows as late.
- */
-export function favour(pid: number): void {
-  try {
-    // Each session is a group of its own to the scheduler, within which alone priorities count.
-    // Not more than this: the kernel's own threads carry the bytes of the terminals.
-    writeFileSync(`/proc/${pid}/autogroup`, "-10");
-  } catch {
-    // Not here, or not by us.
   }
 }
 

@@ -5,7 +5,6 @@
  * judges of worlds on its own trace, and by two questions that only real processes raise: is the
  * cell back in time, and does it still do its work? It refuses to go on with a cell that is not.
  */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { CellConfig } from "#kernel/config/cell.js";
 import type { AxisResource, StopsResource } from "#kernel/contract/resources.js";
 import { judge } from "#simulators/judges/all.js";
@@ -21,7 +20,7 @@ import type { PlayedCell } from "./played-cell.js";
 import { traceOf } from "./round-trace.js";
 import type { RoundPlan } from "./schedule.js";
 import { simState } from "./sim-socket.js";
-import { TapLines, type TapRecord } from "./tap-lines.js";
+import type { TapLines } from "./tap-lines.js";
 
 /** The operator has the cell back within this. */
 const backMs = 90_000;
@@ -47,7 +46,7 @@ export interface RoundParts {
   readonly observer: Observer;
   readonly operator: Operator;
   readonly harm: Harm;
-  readonly tap: TapReader;
+  readonly tap: TapLines;
 }
 type Say = (name: string, text: string) => void;
 export interface Sentence {
@@ -59,31 +58,6 @@ export interface Sentence {
   /** Seconds until the operator had the cell back. */
   readonly backS: number;
   readonly late: Lateness;
-}
-
-export class TapReader {
-  readonly lines: TapLines;
-  readonly #path: string;
-  #at = 0;
-  #rest = "";
-
-  constructor(path: string, config: CellConfig) {
-    this.#path = path;
-    this.lines = new TapLines(config);
-  }
-
-  /** Takes what has come since. */
-  read(): void {
-    const size = statSync(this.#path).size;
-    const bytes = Buffer.alloc(size - this.#at);
-    const file = openSync(this.#path, "r");
-    const read = readSync(file, bytes, 0, bytes.length, this.#at);
-    closeSync(file);
-    this.#at += read;
-    const lines = (this.#rest + bytes.toString("utf8", 0, read)).split("\n");
-    this.#rest = lines.pop() ?? "";
-    for (const line of lines) if (line !== "") this.lines.read(JSON.parse(line) as TapRecord);
-  }
 }
 
 /** Until the cell is idle, good and homed; false: not in time. */
@@ -100,8 +74,8 @@ export async function broughtBack(operator: Operator, limitMs = backMs): Promise
 export async function playRound(parts: RoundParts, plan: RoundPlan): Promise<Sentence> {
   const { cell, config, observer, operator, harm, tap } = parts;
   await cell.late();
-  tap.read();
-  tap.lines.begin();
+  tap.readOn();
+  tap.begin();
   observer.take();
   for (const list of [harm.notes, cell.nodes, operator.presses, observer.deaf]) list.length = 0;
   const fromMs = monotonicMs();
@@ -128,12 +102,12 @@ export async function playRound(parts: RoundParts, plan: RoundPlan): Promise<Sen
     others.push(...(await lastWords(parts)));
   }
   const late = await cell.late();
-  tap.read();
+  tap.readOn();
   const endMs = monotonicMs() - fromMs;
   const facts = forProcesses(judgeFacts(config, { healedMs, endMs }), late.maxMs);
   const lines = [...cell.nodes, ...operator.presses, ...others].filter((one) => one.at >= fromMs);
   const heard = observer.take();
-  const trace = traceOf({ tap: tap.lines, heard, harm, others: lines, facts, fromMs });
+  const trace = traceOf({ tap, heard, harm, others: lines, facts, fromMs });
   const all = [...judge(trace, facts), ...findings];
   const deaf = observer.deaf.map(([from, to]) => [from - fromMs, to - fromMs] as const);
   const isBusy = late.oftenMs > busyMs;
@@ -188,7 +162,7 @@ function isUnheard(
 async function lookAtPlants({ cell, tap }: RoundParts): Promise<void> {
   const { devices } = await simState(cell.simControl);
   const at = monotonicMs();
-  for (const [id, view] of Object.entries(devices)) tap.lines.truth(at, id, view);
+  for (const [id, view] of Object.entries(devices)) tap.truth(at, id, view);
 }
 
 /** A late answer on a busy machine is stale for a moment; what lasts is shown. */

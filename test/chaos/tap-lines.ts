@@ -10,6 +10,7 @@ import type { Reading } from "#drivers/reading.js";
 import type { CellConfig } from "#kernel/config/cell.js";
 import type { TraceLine } from "#simulators/judges/trace.js";
 import { unitsPerCount } from "#simulators/world/judge-facts.js";
+import { TapFile } from "../fixtures/tap-file.js";
 
 /** A line of the tap's file. */
 export interface TapRecord {
@@ -67,9 +68,16 @@ class Known {
 export class TapLines {
   readonly lines: TraceLine[] = [];
   readonly #known: ReadonlyMap<string, Known>;
+  readonly #file: TapFile<TapRecord> | undefined;
 
-  constructor({ devices }: CellConfig) {
+  constructor({ devices }: CellConfig, file?: string) {
+    this.#file = file === undefined ? undefined : new TapFile(file);
     this.#known = new Map(devices.map((device) => [device.id, new Known(device)]));
+  }
+
+  /** Takes what has come to the file since. */
+  readOn(): void {
+    for (const record of this.#file?.take() ?? []) this.read(record);
   }
 
   /** Forgets the lines, not what is known. */

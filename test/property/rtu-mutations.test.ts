@@ -5,6 +5,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { keptBytesMax, RtuAssembler } from "#kernel/edge/rtu-frame.js";
+import { SeededRandom } from "#simulators/world/seeded-random.js";
 import { crc16 } from "../fixtures/crc.js";
 
 /** 10,000 in every run; RTU_MUTATIONS allows up to 100,000. */
@@ -13,15 +14,10 @@ const seed = Number(process.env.RTU_SEED ?? 20_251);
 /** What a run may leave on the heap. */
 const heapBytesMax = 32 * 1024 * 1024;
 
-/** Mulberry32. */
+/** A whole number below, from this seed. */
 function randomFrom(start: number): (below: number) => number {
-  let state = start >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
+  const random = new SeededRandom(start);
+  return (below) => random.whole(0, below - 1);
 }
 
 function framed(body: readonly number[]): number[] {

@@ -15,6 +15,7 @@ import { deepCell } from "#simulators/campaign/deep-cell.js";
 import { type Depth, deepParts } from "#simulators/campaign/deep-parts.js";
 import type { CellWorld } from "#simulators/world/cell-world.js";
 import type { Fault } from "#simulators/world/fault-plan.js";
+import { inOwnTurn } from "#simulators/world/own-turn.js";
 import { type Outcome, playWorld } from "#simulators/world/play.js";
 import { timeline } from "#simulators/world/timeline.js";
 
@@ -63,7 +64,6 @@ function planOf(depth: Depth): readonly Fault[] {
   ];
 }
 
-/** In a macrotask of its own, so that promises drain inside the clock. */
 function play(depth: Depth): Promise<{ outcome: Outcome; seen: Seen }> {
   const cell = cellOf(depth);
   const say = shown ? (line: string) => process.stderr.write(`${line}\n`) : undefined;
@@ -71,18 +71,14 @@ function play(depth: Depth): Promise<{ outcome: Outcome; seen: Seen }> {
   const worlds: CellWorld[] = [];
   const prepare = (world: CellWorld) => worlds.push(world);
   const plan = planOf(depth);
-  return new Promise((resolve, reject) => {
-    setTimeout(() => {
-      try {
-        const work = { seed, cell, parts, plan, faultsMs, work: false } as const;
-        const outcome = playWorld({ ...work, prepare });
-        resolve({ outcome, seen: seenBy(worlds) });
-      } catch (thrown) {
-        reject(thrown);
-      } finally {
-        parts.close();
-      }
-    }, 0);
+  return inOwnTurn(() => {
+    try {
+      const work = { seed, cell, parts, plan, faultsMs, work: false } as const;
+      const outcome = playWorld({ ...work, prepare });
+      return { outcome, seen: seenBy(worlds) };
+    } finally {
+      parts.close();
+    }
   });
 }
 

@@ -12,6 +12,7 @@ import type { BusConfig, CellConfig, SerialFormat } from "#kernel/config/cell.js
 import { planBus } from "#kernel/config/wire-plan.js";
 import type { Log } from "#kernel/ports.js";
 import { type LineFrame, VirtualLine } from "#simulators/world/line-bus.js";
+import { inOwnTurn } from "#simulators/world/own-turn.js";
 import { SeededRandom } from "#simulators/world/seeded-random.js";
 import { VirtualClock } from "#simulators/world/virtual-clock.js";
 import { lanesOptionsOf } from "../../services/bus/app.js";
@@ -53,20 +54,15 @@ const spreadMs = 2;
 const warmUpMs = 3000;
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** Runs in a macrotask of its own, so that promises drain inside the clock. */
 export function playLineStops(options: LineStopsOptions): Promise<LineStopsOutcome> {
-  return new Promise((resolve, reject) => {
-    setTimeout(() => {
-      const stage = new LineStops(options);
-      const restore = stage.clock.install();
-      try {
-        resolve(stage.play());
-      } catch (error) {
-        reject(error);
-      } finally {
-        restore();
-      }
-    }, 0);
+  return inOwnTurn(() => {
+    const stage = new LineStops(options);
+    const restore = stage.clock.install();
+    try {
+      return stage.play();
+    } finally {
+      restore();
+    }
   });
 }
 

@@ -62,3 +62,13 @@ test.each(["coordinator", "driver-x", "driver-z", "bus"])(
   },
   600_000,
 );
+
+test("protocol: a kill that is armed for an event after the mending does not strike any more", async () => {
+  const plan: readonly Fault[] = [
+    { atMs: 0, action: { kind: "press", what: "start", saga: "pick-place" } },
+    { atMs: 6999, action: { kind: "killAtEvent", node: "coordinator", events: 200, backMs: 300 } },
+  ];
+  const outcome = await play({ seed: 9100, plan, work: false, faultsMs: 7000 });
+  judged(outcome);
+  expect(outcome.counts.kills).toBe(0);
+}, 60_000);

@@ -15,6 +15,7 @@ import { checkYaml, openYaml } from "#drivers/yaml-source.js";
 import type { BusConfig, CellConfig, SagaDefinition } from "./cell.js";
 import { type RealPath, resolveBuses, withUnits } from "./cell-buses.js";
 import { beatMs, type DeviceDraft, type LoadProfile, resolveDevices } from "./cell-devices.js";
+import { consumersOf } from "./cell-events.js";
 import { resolveInterlocks } from "./cell-interlocks.js";
 import { isolationOf } from "./cell-isolation.js";
 import { brokerOf, checkPorts, gatewayOf, simulatedBuses, simulatedLines } from "./cell-network.js";
@@ -134,6 +135,7 @@ export function parseCell(
   const ids = read.keys(["devices"]);
   const known = { sagas: sagas.definitions, names: sagas.names };
   const rules = resolveRules(read, { devices: ids, ...known });
+  const consumers = consumersOf(read);
   const zones = resolveZones(read, devices);
   const suspend = resolveSuspends(read, devices);
   const broker = brokerOf(read);
@@ -162,6 +164,7 @@ export function parseCell(
     interlocks,
     sagas: sagas.definitions,
     ...(rules.length === 0 ? {} : { rules }),
+    ...(consumers.length === 0 ? {} : { consumers }),
     ...(zones.length === 0 ? {} : { zones }),
     ...(suspend.length === 0 ? {} : { suspend }),
   } as const;

@@ -7,7 +7,7 @@
  */
 
 import type { AxisSetup } from "#drivers/device-model.js";
-import { signalNames } from "#drivers/device-view.js";
+import { pointsOfField, signalNames } from "#drivers/device-view.js";
 import type { Ms } from "#drivers/reading.js";
 import { suggestion } from "#drivers/yaml-schema.js";
 import type { Condition, InterlockConfig } from "./cell.js";
@@ -81,6 +81,7 @@ export function resolveInterlocks(
     const moves = movesOf(read, path, devices);
     const require = requireOf(read, path, devices);
     const evaluator = require === undefined ? undefined : evaluatorOf(read, path, require);
+    if (require !== undefined) checkPolls(read, path, { require, devices });
     const margin = marginOf(read, path, { moves, evaluator, devices, plans });
     if (name === undefined || require === undefined || evaluator === undefined) continue;
     if (margin === undefined || moves.length === 0) continue;
@@ -125,6 +126,30 @@ function evaluatorOf(read: FileReader, path: Path, require: Condition): string |
   if (ids.length === 1) return evaluator;
   const text = `a condition reads one device, whose driver publishes it; this reads ${listed(ids)}`;
   return read.problems.at([...path, "require"], text, { suggestion: "write two interlocks" });
+}
+
+/**
+ * What does not come with every fast poll is too old for a permit most of the time: it would let
+ * an axis off now and then, and stop it again.
+ */
+function checkPolls(
+  read: FileReader,
+  path: Path,
+  { require, devices }: { require: Condition; devices: readonly DeviceDraft[] },
+): void {
+  for (const { device, field } of require.terms) {
+    const profile = devices.find(({ id }) => id === device)?.profile;
+    if (profile === undefined) continue;
+    const slow = pointsOfField(profile, field).find(
+      (name) => profile.points[name]?.poll !== "fast",
+    );
+    if (slow === undefined) continue;
+    const text = `${device}.${field} is not read with every poll, so no interlock can rest on it`;
+    read.problems.at([...path, "require"], text, {
+      value: `${slow} of ${profile.id} is polled ${profile.points[slow]?.poll}`,
+      suggestion: field === "faultCode" ? `${device}.fault == false` : "poll: fast in its profile",
+    });
+  }
 }
 
 function marginOf(

@@ -121,6 +121,8 @@ export const cellFileSchema = z.strictObject({
   sagas: z.array(text).optional(),
   /** Sagas that events start. */
   rules: z.array(ruleFileSchema).optional(),
+  /** Who has to acknowledge every event before its source lets it go, besides the rules. */
+  events: z.strictObject({ consumers: z.array(idSchema).max(8) }).optional(),
   /** Axes that share a place: when one of them fails, all are stopped at once. */
   zones: z.record(idSchema, z.array(text).min(1)).optional(),
   /** When production has nothing to do, or nowhere to put it. */

@@ -124,6 +124,8 @@ export interface CellConfig {
   readonly sagas: readonly SagaDefinition[];
   /** Sagas that events start. @default none */
   readonly rules?: readonly RuleConfig[];
+  /** Who acknowledges events, besides the rules. @default none */
+  readonly consumers?: readonly string[];
   /** Failure groups. @default none */
   readonly zones?: readonly ZoneConfig[];
   readonly suspend?: readonly SuspendConfig[];

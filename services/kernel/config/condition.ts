@@ -123,9 +123,11 @@ export function evaluate(condition: Condition, lookup: ConditionLookup): Evaluat
 /** A lookup over the view of a device model, for the drivers. */
 export function viewLookup(view: (device: string) => DeviceView | undefined): ConditionLookup {
   return (device, field) => {
-    const { signals, ...known } = view(device) ?? {};
-    const fields: Partial<Record<string, Reading<unknown>>> = { ...signals, ...known };
-    const reading = fields[field];
+    const seen = view(device);
+    if (seen === undefined || field === "signals") return undefined;
+    const { signals } = seen;
+    const known = seen as unknown as Partial<Record<string, Reading<unknown>>>;
+    const reading = known[field] ?? signals?.[field];
     if (reading === undefined || !reading.ok) return reading;
     const { value, atMs } = reading;
     return typeof value === "number" || typeof value === "boolean"

@@ -27,6 +27,8 @@ export const eventTypes: { readonly [K in EventKind]: readonly string[] } = {
     "link.up",
     "link.down",
     "rebooted",
+    "outbox.overflowed",
+    "outbox.recovered",
   ],
   run: [
     "started",
@@ -54,5 +56,7 @@ export const eventTypes: { readonly [K in EventKind]: readonly string[] } = {
     "device.included",
     "rule.refused",
     "zone.stopped",
+    "outbox.overflowed",
+    "outbox.recovered",
   ],
 };

@@ -293,7 +293,10 @@ export const telemetryBusSchema = z.object({
   stopWaitMsMax: z.number(),
 });
 
-/** CloudEvents 1.0, structured JSON. `id` is unique; events arrive at least once. */
+/**
+ * CloudEvents 1.0, structured JSON. `id` is unique; events arrive at least once, and those of one
+ * source carry rising numbers: nothing is kept between an event and the one that it follows.
+ */
 export const eventSchema = z.object({
   specversion: z.literal("1.0"),
   id: z.string(),
@@ -302,6 +305,10 @@ export const eventSchema = z.object({
   subject: z.string(),
   time: z.string(),
   datacontenttype: z.literal("application/json"),
+  /** Given by the source, never twice. */
+  sequence: z.number().int().positive().optional(),
+  /** 0: nothing before it is kept. */
+  follows: z.number().int().nonnegative().optional(),
   data: detail,
 });
 
@@ -367,6 +374,7 @@ export const responseSchema = z.object({
   result: detail.optional(),
 });
 
+/** A durable consumer has all events of a source up to this number; never retained. */
 export const ackSourceSchema = z.object({ v, consumer: idSchema, seq: z.number().int() });
 
 export type By = z.infer<typeof bySchema>;

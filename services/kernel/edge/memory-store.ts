@@ -12,13 +12,13 @@ import { SqliteConnection, storeFailure } from "./sqlite-batch.js";
 import { openDatabase } from "./sqlite-open.js";
 
 class SynchronousStore implements Store {
+  readonly file: string;
   readonly #connection: SqliteConnection;
-  readonly #file: string;
   #closed = false;
   #nextId = 0;
 
   constructor(schema: readonly string[], file: string, open: () => Database.Database) {
-    this.#file = file;
+    this.file = file;
     try {
       this.#connection = new SqliteConnection(open(), file);
       this.#connection.migrate(schema);
@@ -34,7 +34,7 @@ class SynchronousStore implements Store {
     const request = { id: this.#nextId, statements, durable: how.durable };
     const [outcome] = this.#connection.run([request]);
     if (outcome?.ok) return outcome.rows;
-    const { code, text, sqlite } = outcome ?? storeFailure(new Error("no outcome"), this.#file);
+    const { code, text, sqlite } = outcome ?? storeFailure(new Error("no outcome"), this.file);
     throw new ServocellError(code, text, { sqlite });
   }
 

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import type { Problem } from "#drivers/device-model.js";
 import type { CellConfig } from "../config/cell.js";
 import { readSnapshot, snapshotVariable } from "../config/cell-snapshot.js";
-import { codeOf, ServocellError, textOf } from "../errors.js";
+import { codeOf, errors, ServocellError, textOf } from "../errors.js";
 import type { App, Boot, NewId } from "../ports.js";
 import { exitCodes, ServiceLife } from "../service.js";
 import { createNewId } from "./ids.js";
@@ -158,7 +158,11 @@ async function openContext(spec: ServiceSpec): Promise<ServiceContext> {
 function endOnBrokenAssumptions(log: ProcessLog): void {
   const broken = (kind: string) => (thrown: unknown) => {
     const stack = thrown instanceof Error ? thrown.stack : undefined;
-    log.error({ kind, error: textOf(thrown), stack }, "A broken assumption ends the process.");
+    const code = codeOf(thrown);
+    const isOurs = code === "INTERNAL";
+    const more = isOurs ? { stack } : { code, action: errors[code].action };
+    const why = isOurs ? "A broken assumption ends the process." : "The process cannot go on.";
+    log.error({ kind, error: textOf(thrown), ...more }, why);
     log.flush();
     process.exit(exitCodes.broken);
   };
@@ -228,6 +232,7 @@ export async function runService(spec: ServiceSpec): Promise<void> {
   } catch (thrown) {
     context?.log.flush();
     tell(textOf(thrown));
+    if (codeOf(thrown) === "STORE_DAMAGED") tell(errors.STORE_DAMAGED.action);
     process.exit(exitCodes.failed);
   }
 }

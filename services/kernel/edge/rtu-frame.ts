@@ -66,14 +66,19 @@ export interface RtuRequest {
   readonly pdu: Uint8Array;
   /** The frame that was sent, where the adapter hears itself: it has to come back first. */
   readonly echo?: Uint8Array | undefined;
-  /** The unit may still owe such a reply to an earlier request: the first that comes is held. */
-  readonly owed?: boolean | undefined;
+  /** Whether a fitting reply may belong to an earlier request: then it is held. */
+  readonly doubtful?: ((reply: Uint8Array) => boolean) | undefined;
+  /** Hears of the replies of other units, and to other requests. */
+  readonly onOther?: ((unit: number, reply: Uint8Array) => void) | undefined;
   /** Function bytes that this unit also puts on exceptions (profile: functionBytes). */
   readonly functionBytes?: readonly number[] | undefined;
 }
 
 /** What stands at one place of the stream. */
-type Found = { readonly pdu: Uint8Array; readonly length: number } | "wait" | "no";
+type Found =
+  | { readonly pdu: Uint8Array; readonly raw: Uint8Array; readonly length: number }
+  | "wait"
+  | "no";
 
 /** Collects the bytes that follow one request. Linear in what is pushed. */
 export class RtuAssembler {
@@ -115,7 +120,7 @@ export class RtuAssembler {
     return this.#strangers;
   }
 
-  /** The first of two replies that are due; it may be the one to the earlier request. */
+  /** The newest reply that may be the one to an earlier request. */
   get held(): Uint8Array | undefined {
     return this.#held;
   }
@@ -130,7 +135,7 @@ export class RtuAssembler {
     return this.#echo !== undefined;
   }
 
-  /** The PDU of the reply when these bytes complete it. Later bytes are dropped. */
+  /** The PDU of the reply when these bytes complete it. The rest of these bytes is dropped. */
   push(chunk: Uint8Array): Uint8Array | undefined {
     for (let at = 0; at < chunk.length; at += rtuBytesMax) {
       this.#keep(chunk.subarray(at, at + rtuBytesMax));
@@ -174,9 +179,12 @@ export class RtuAssembler {
     while (at < this.#end) {
       const own = this.#ownAt(at);
       if (typeof own === "object") {
-        if (this.#request.owed !== true || this.#held !== undefined) return own.pdu;
-        this.#held = own.pdu;
         at += own.length;
+        if (this.#request.doubtful?.(own.raw) !== true) {
+          this.#drop(at);
+          return own.pdu;
+        }
+        this.#held = own.pdu;
         continue;
       }
       if (own === "wait") break;
@@ -205,9 +213,9 @@ export class RtuAssembler {
     const length = exception ? exceptionBytes : this.#length;
     if (there < length) return "wait";
     if (!this.#crcHolds(at, length)) return "no";
-    if (exception) return { pdu: Uint8Array.of(fc | 0x80, byte(2)), length };
-    const reply = this.#kept.slice(at + 1, at + length - crcBytes);
-    return matchReply(pdu, reply).kind === "malformed" ? "no" : { pdu: reply, length };
+    const raw = this.#kept.slice(at + 1, at + length - crcBytes);
+    if (exception) return { pdu: Uint8Array.of(fc | 0x80, byte(2)), raw, length };
+    return matchReply(pdu, raw).kind === "malformed" ? "no" : { pdu: raw, raw, length };
   }
 
   /** Whether what is there of byte count or echo is as it must be. */
@@ -236,12 +244,19 @@ export class RtuAssembler {
         const { unit, pdu } = this.#request;
         // Our own request, heard again, is no answer to it.
         const request = fc <= 4 && length === 8 && this.#kept[at + 2] !== 3;
-        this.#ownHeard ||= this.#isOwn(at, length);
+        const own = this.#isOwn(at, length);
+        this.#ownHeard ||= own;
         if (this.#kept[at] === unit && (fc & 0x7f) === pdu[0] && !request) this.#refused += 1;
+        if (!request && !own) this.#tellOther(at, length);
         return length;
       }
     }
     return open ? -1 : 0;
+  }
+
+  #tellOther(at: number, length: number): void {
+    const reply = this.#kept.slice(at + 1, at + length - crcBytes);
+    this.#request.onOther?.(this.#kept[at] ?? 0, reply);
   }
 
   #isOwn(at: number, length: number): boolean {

@@ -2,7 +2,8 @@
  * One request at a time on a line that carries RTU frames.
  *
  * The idea: silence, send, wait for the one frame that can be the reply, and after a failure let
- * the line run dry, so that a late reply never meets the next request. The bytes themselves go
+ * the line run dry, so that a late reply meets no other request. One that comes later still is
+ * counted for the request that it may belong to (rtu-owed.ts). The bytes themselves go
  * through a small port, so a serial line and an RTU-over-TCP bridge share every rule. It refuses a
  * second request while one is open, and to send into a line that does not fall silent.
  */
@@ -10,7 +11,8 @@ import { isReadFunction } from "#drivers/pdu.js";
 import type { Ms } from "#drivers/reading.js";
 import type { UnitTiming } from "../config/cell.js";
 import type { ExchangeHow, WireResult } from "../ports.js";
-import { RtuAssembler, replyBytes } from "./rtu-frame.js";
+import { RtuAssembler } from "./rtu-frame.js";
+import { type Asked, type Doubt, OwedReplies, secondMsMax } from "./rtu-owed.js";
 
 /** How long units have to carry out a broadcast before the next frame [MODBUS serial 2.4.1]. */
 export const broadcastTurnaroundMs: Ms = 100;
@@ -23,10 +25,6 @@ export const urgentBusyMsMax: Ms = 60;
  * USB adapter keeps bytes back. A drive that lost its power in the middle of one sends no more.
  */
 export const gapMsMax: Ms = 20;
-/** So long after a request without a reply its unit may still answer it. */
-export const owedMsMax: Ms = 500;
-/** How long the second of two replies is waited for. */
-const secondMsMax: Ms = 50;
 
 /** Where the frames go. */
 export interface RtuLine {
@@ -57,7 +55,10 @@ export interface RtuExchange extends ExchangeHow {
 interface Waiting {
   readonly kind: "waiting";
   readonly request: RtuExchange;
+  readonly asked: Asked;
   readonly assembler: RtuAssembler;
+  /** The newest reply may belong to an earlier request. */
+  doubt: Doubt | undefined;
   readonly firstBy: Ms;
   readonly firstByteMs: Ms;
   by: Ms;
@@ -85,8 +86,9 @@ export class RtuMaster {
   /** What the unit that was written to last needs before the next frame. */
   #wrote: { readonly unit: number; readonly pauseMs: Ms } = { unit: 0, pauseMs: 0 };
   #hurry = false;
-  /** Replies that have not come, by unit. */
-  readonly #owed = new Map<number, { readonly request: Uint8Array; readonly untilMs: Ms }>();
+  readonly #owed = new OwedReplies();
+  /** Of the last request: what comes after its end is counted, too. */
+  #assembler: RtuAssembler | undefined;
   /** The adapter hears itself: it is said so, or it was noticed. */
   #echoes: boolean;
 
@@ -126,6 +128,7 @@ export class RtuMaster {
     this.#lastByteAtMs = Math.max(this.#lastByteAtMs, nowMs);
     const phase = this.#phase;
     if (phase.kind !== "waiting") {
+      this.#assembler?.push(bytes);
       if (phase.kind !== "broadcast") this.#options.onNoise(bytes.length, false);
       return;
     }
@@ -134,23 +137,30 @@ export class RtuMaster {
     if (pdu !== undefined) {
       const noise = assembler.noiseBytes;
       this.#noteEcho(assembler);
-      if (assembler.held !== undefined) this.#owed.delete(phase.request.unit);
-      this.#finish({ kind: "reply", pdu });
+      this.#replied(phase, pdu);
       if (noise > 0) this.#options.onNoise(noise, false);
     } else if (assembler.refused > 0 || assembler.held !== undefined) {
       // The unit has answered something else; it may still answer this, but not much later.
-      const moreMs = assembler.held === undefined ? phase.firstByteMs : secondMsMax;
-      phase.by = Math.min(phase.by, nowMs + Math.min(phase.firstByteMs, moreMs));
+      const { firstByteMs, firstBy, request } = phase;
+      const ownBy = request.firstByteMs === undefined ? nowMs : firstBy;
+      const secondBy = Math.max(ownBy, nowMs + Math.min(firstByteMs, secondMsMax));
+      const moreBy = assembler.held === undefined ? nowMs + firstByteMs : secondBy;
+      phase.by = Math.min(phase.by, moreBy);
       this.#armWaiting(phase);
     }
   }
 
   /**
-   * A stop waits: a reply that has broken off is given up, and the drain that is going on, or that
-   * follows, ends at t3.5 of silence.
+   * A stop waits: what still waits for silence is not sent at all, a reply that has broken off is
+   * given up, and the drain that is going on, or that follows, ends at t3.5 of silence.
    */
   hurry(): void {
     this.#hurry = true;
+    // The pause after a write, or a babbling line, would keep the stop behind a poll.
+    if (this.#phase.kind === "silence" && !this.#phase.urgent) {
+      this.#finish({ kind: "notSent", why: "not-sent" });
+      return;
+    }
     if (this.#phase.kind === "waiting") this.#armWaiting(this.#phase);
     if (this.#phase.kind !== "drain") return;
     this.#phase.hurried = true;
@@ -160,7 +170,9 @@ export class RtuMaster {
   /** The line is gone; what is open is settled at once. */
   lost(): void {
     const { kind } = this.#phase;
+    this.#assembler = undefined;
     if (kind === "idle") return;
+    if (this.#phase.kind === "waiting") this.#owed.add(this.#phase.asked, performance.now());
     if (this.#phase.kind === "drain") this.#finish(this.#phase.result);
     else this.#finish({ kind: kind === "silence" ? "notSent" : "noReply", why: "link-down" });
   }
@@ -194,7 +206,7 @@ export class RtuMaster {
 
   #send(request: RtuExchange, frame: Uint8Array): void {
     const { line } = this.#options;
-    const { unit, pdu, timeoutMs } = request;
+    const { unit, pdu } = request;
     const endAtMs = line.send(frame);
     // A line that fails while it is written to has called `lost` already.
     if (this.#phase.kind !== "silence") return;
@@ -214,21 +226,33 @@ export class RtuMaster {
       this.#timer = setTimeout(() => this.#finish(result), Math.ceil(pauseMs));
       return;
     }
+    this.#wait(request, frame, endAtMs);
+  }
+
+  #wait(request: RtuExchange, frame: Uint8Array, endAtMs: Ms): void {
+    const { unit, pdu, timeoutMs } = request;
+    const functionBytes = this.#units.get(unit)?.functionBytes ?? [];
     const firstByteMs = Math.min(request.firstByteMs ?? timeoutMs, timeoutMs);
+    const assembler = new RtuAssembler({
+      unit,
+      pdu,
+      doubtful: (reply) => this.#doubtful(phase, reply),
+      onOther: (from, reply) => this.#owed.came(from, reply),
+      ...(this.#echoes && { echo: frame }),
+      functionBytes,
+    });
+    const limitMs = request.firstByteMs ?? 0;
     const phase: Waiting = {
       kind: "waiting",
       request,
-      assembler: new RtuAssembler({
-        unit,
-        pdu,
-        owed: this.#owes(request),
-        ...(this.#echoes && { echo: frame }),
-        functionBytes: timing?.functionBytes,
-      }),
+      asked: { unit, pdu, sentAtMs: performance.now(), firstByteMs: limitMs, functionBytes },
+      assembler,
+      doubt: undefined,
       firstBy: endAtMs + firstByteMs,
       firstByteMs,
       by: endAtMs + timeoutMs,
     };
+    this.#assembler = assembler;
     this.#phase = phase;
     this.#armWaiting(phase);
   }
@@ -244,38 +268,53 @@ export class RtuMaster {
     }
     const { noiseBytes, echoMissing, held } = phase.assembler;
     this.#noteEcho(phase.assembler);
-    const { unit, pdu } = phase.request;
-    // Nothing more has come, so it was the reply to this; with a stop waiting nobody knows.
-    if (held !== undefined && !this.#hurry) {
-      this.#finish({ kind: "reply", pdu: held });
+    // With a stop waiting the second reply had no time to come.
+    const doubt = this.#hurry ? undefined : phase.doubt;
+    if (held !== undefined && doubt?.same === true) {
+      this.#replied(phase, held);
       return;
     }
-    this.#owed.set(unit, { request: pdu, untilMs: performance.now() + owedMsMax });
-    const why = heard ? "malformed" : "timeout";
     const drain = {
       kind: "drain",
       since: performance.now(),
       hurried: this.#hurry,
-      result: { kind: "noReply", why },
+      result: this.#givenUp(phase, doubt),
     } as const;
     this.#phase = drain;
     if (noiseBytes > 0 || echoMissing) this.#options.onNoise(noiseBytes, echoMissing);
     this.#drained(drain);
   }
 
-  /**
-   * Whether a late reply to an earlier request could be taken for the one to this: RTU names
-   * neither. Of a stop either acknowledgement will do.
-   */
-  #owes({ unit, pdu, urgent }: RtuExchange): boolean {
-    const owed = this.#owed.get(unit);
-    if (owed === undefined || urgent === true) return false;
-    if (performance.now() >= owed.untilMs) {
-      this.#owed.delete(unit);
-      return false;
+  #givenUp({ asked, assembler }: Waiting, doubt: Doubt | undefined): WireResult {
+    const nowMs = performance.now();
+    const why = assembler.heardBytes > 0 ? "malformed" : "timeout";
+    if (doubt === undefined) {
+      this.#owed.add(asked, nowMs);
+      return { kind: "noReply", why };
     }
-    const { request } = owed;
-    return request[0] === pdu[0] && replyBytes(request) === replyBytes(pdu);
+    this.#owed.bound(asked, doubt);
+    return { kind: "noReply", why, restMs: Math.max(0, Math.ceil(doubt.settledAtMs - nowMs)) };
+  }
+
+  #replied({ asked, doubt }: Waiting, pdu: Uint8Array): void {
+    if (doubt !== undefined) this.#owed.bound(asked, doubt);
+    this.#finish({ kind: "reply", pdu });
+  }
+
+  /**
+   * Whether a fitting reply has to wait for a second one. Where all that it may answer is the same
+   * request, a stop takes it at once, and so does a read after another that was answered.
+   */
+  #doubtful(phase: Waiting, reply: Uint8Array): boolean {
+    const { request, asked } = phase;
+    if (this.#phase !== phase) {
+      this.#owed.came(request.unit, reply);
+      return true;
+    }
+    const doubt = this.#owed.doubtOf(asked, reply, performance.now());
+    phase.doubt = doubt;
+    if (doubt?.same !== true) return doubt !== undefined;
+    return request.urgent !== true && !(doubt.bounded && !isWrite(request.pdu));
   }
 
   /**

@@ -66,6 +66,9 @@ export function storeFailure(
   if (sqlite.startsWith("SQLITE_BUSY") || sqlite === "SQLITE_LOCKED") {
     return { code: "STORE_LOCKED", text: `${file} is used by another process.`, sqlite };
   }
+  if (sqlite.startsWith("SQLITE_CORRUPT") || sqlite === "SQLITE_NOTADB") {
+    return { code: "STORE_DAMAGED", text: `The database ${file} is damaged: ${said}.`, sqlite };
+  }
   return { code: "STORE_FAILED", text: `The database ${file} failed: ${said}.`, sqlite };
 }
 
@@ -77,15 +80,19 @@ function expectRows(wanted: number | undefined, got: number): void {
 export class SqliteConnection {
   readonly #db: Database.Database;
   readonly #file: string;
+  readonly #flush: (() => void) | undefined;
   readonly #prepared = new Map<string, Database.Statement<unknown[]>>();
   readonly #begin: Database.Statement<unknown[]>;
   readonly #end: Database.Statement<unknown[]>;
   #full: boolean | undefined;
 
-  constructor(db: Database.Database, file: string) {
+  /** `flush` brings the log to the disk; without it SQLite does, in its own way. */
+  constructor(db: Database.Database, file: string, flush?: () => void) {
     this.#db = db;
     this.#file = file;
+    this.#flush = flush;
     addPacking(db);
+    if (flush !== undefined) db.pragma("synchronous = NORMAL");
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#end = db.prepare("COMMIT");
   }
@@ -113,8 +120,19 @@ export class SqliteConnection {
     }
   }
 
-  /** One commit for all; when that fails as a whole, each is tried alone. */
+  /**
+   * One commit for all; when that fails as a whole, each is tried alone.
+   * @throws when the disk does not take what has been committed: nobody knows what it has then,
+   * and asking it again would only be told that all is well.
+   */
   run(requests: readonly StoreRequest[]): StoreOutcome[] {
+    const outcomes = this.#run(requests);
+    const written = outcomes.some(({ ok }, i) => ok && requests[i]?.durable === true);
+    if (written) this.#flush?.();
+    return outcomes;
+  }
+
+  #run(requests: readonly StoreRequest[]): StoreOutcome[] {
     try {
       return this.#commit(requests);
     } catch (thrown) {
@@ -123,7 +141,7 @@ export class SqliteConnection {
       if (requests.length === 1 && only !== undefined) {
         return [{ id: only.id, ok: false, ...storeFailure(thrown, this.#file) }];
       }
-      return requests.flatMap((request) => this.run([request]));
+      return requests.flatMap((request) => this.#run([request]));
     }
   }
 
@@ -138,7 +156,7 @@ export class SqliteConnection {
   }
 
   #commit(requests: readonly StoreRequest[]): StoreOutcome[] {
-    this.#synchronous(requests.some((request) => request.durable));
+    if (this.#flush === undefined) this.#synchronous(requests.some(({ durable }) => durable));
     this.#begin.run();
     const [only] = requests;
     const outcomes =

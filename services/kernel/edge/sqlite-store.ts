@@ -3,8 +3,9 @@
  *
  * The idea: the file is opened exclusively, so a second instance of a service is told so, with
  * the pid of the first, and drives nothing [PROTOCOL 18]. One connection serves durable and
- * other transactions: switching `synchronous` costs some 10 µs, a second connection would forbid
- * the exclusive lock. It refuses more than a bounded number of waiting requests.
+ * other transactions: a second one would forbid the exclusive lock. What is durable waits until
+ * the log is on the disk (sqlite-log.ts). It refuses more than a bounded number of waiting
+ * requests.
  *
  * The worker is `sqlite-worker.js` beside this file. When this runs from TypeScript source (the
  * tests), the worker comes from the build in `dist/`, because Node 20 runs no TypeScript.
@@ -55,7 +56,7 @@ function refusal(file: string, failure: { code: ErrorCode; text: string; sqlite:
 }
 
 class SqliteStore implements Store {
-  readonly #file: string;
+  readonly file: string;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #requests = new RequestWriter();
@@ -65,7 +66,7 @@ class SqliteStore implements Store {
   #dead: ServocellError | undefined;
 
   constructor(file: string, worker: Worker) {
-    this.#file = file;
+    this.file = file;
     this.#worker = worker;
     worker.on("message", (message: FromStore) => {
       if (message.kind === "outcomes") for (const one of message.outcomes) this.#settle(one);
@@ -103,7 +104,7 @@ class SqliteStore implements Store {
     const limit = setTimeout(() => void this.#worker.terminate(), closeMaxMs);
     await this.#ended;
     clearTimeout(limit);
-    rmSync(`${this.#file}.pid`, { force: true });
+    rmSync(`${this.file}.pid`, { force: true });
   }
 
   #settle(outcome: StoreOutcome): void {
@@ -114,12 +115,12 @@ class SqliteStore implements Store {
       return;
     }
     const { code, text, sqlite } = outcome;
-    waiting?.reject(new ServocellError(code, text, { file: this.#file, sqlite }));
+    waiting?.reject(new ServocellError(code, text, { file: this.file, sqlite }));
   }
 
   #failed(why: string): ServocellError {
-    return new ServocellError("STORE_FAILED", `The database ${this.#file} failed: ${why}.`, {
-      file: this.#file,
+    return new ServocellError("STORE_FAILED", `The database ${this.file} failed: ${why}.`, {
+      file: this.file,
     });
   }
 

@@ -12,7 +12,7 @@ import {
   type StoreRequest,
   storeFailure,
 } from "./sqlite-batch.js";
-import { makeRoom } from "./sqlite-log.js";
+import { LogFile, makeRoom } from "./sqlite-log.js";
 import { openDatabase } from "./sqlite-open.js";
 import { RequestReader } from "./sqlite-wire.js";
 
@@ -38,9 +38,11 @@ const quietMs = 200;
 function serve(port: NonNullable<typeof parentPort>, setup: StoreSetup): void {
   const say = (message: FromStore) => port.postMessage(message);
   let connection: SqliteConnection;
+  let log: LogFile;
   try {
     const db = openDatabase(setup.file);
-    connection = new SqliteConnection(db, setup.file);
+    log = new LogFile(setup.file);
+    connection = new SqliteConnection(db, setup.file, () => log.flush());
     connection.migrate(setup.schema);
   } catch (thrown) {
     say({ kind: "refused", failure: storeFailure(thrown, setup.file) });
@@ -82,6 +84,7 @@ function serve(port: NonNullable<typeof parentPort>, setup: StoreSetup): void {
     if (closing) {
       clearTimeout(quiet);
       connection.close();
+      log.close();
       port.close();
     }
   });

@@ -213,6 +213,23 @@ describe("one line, several drivers", () => {
     expect(poll.count).toBeGreaterThan(3);
   });
 
+  it("TX-09: the only reply is a late one to another register: the read goes again", async () => {
+    const bus = new LineBus();
+    const own = (pdu: string) => `0304${pdu.slice(2, 6).repeat(2)}`;
+    const [first, second] = ["0300100002", "0300200002"];
+    let n = 0;
+    await bus.open([1], (pdu) => {
+      n += 1;
+      if (n === 1) return undefined;
+      return own(n === 2 ? first : pdu);
+    });
+    const driver = await bus.driver(1);
+    expect(await ask(driver, "poll", first)).toBe("unknown timeout");
+    expect(await ask(driver, "poll", second)).toBe(own(second));
+    expect(await ask(driver, "poll", first)).toBe(own(first));
+    expect(bus.seen.map(({ pdu }) => pdu)).toEqual([first, second, second, first]);
+  });
+
   it("BC-03: unit 0 is nobody's to read or to write on a line whose units do not list it", async () => {
     const bus = new LineBus();
     await bus.open([1], good);

@@ -3,15 +3,20 @@
  * that counts every byte it gets.
  *
  * The idea: what a person types and sees; the scripted peer proves that a scan only reads and
- * never asks unit 0. It refuses a running cell (up.test.ts has one).
+ * never asks unit 0. It refuses a running cell (up.test.ts has one): its
+ * snapshot and a socket stand for it.
  */
 import { execFile } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { loadCell } from "#kernel/config/cell-file.js";
+import { snapshotPath, writeSnapshot } from "#kernel/config/cell-snapshot.js";
+import { packageVersion } from "#kernel/edge/process.js";
+import { lanePath, supervisorPath } from "#kernel/run-dir.js";
 import { type Simulation, startSim } from "#simulators/simulation.js";
 import { conveyorSetup, gripperSetup, servoSetup } from "../../fixtures/simulators/profiles.js";
 
@@ -179,6 +184,74 @@ describe("read and write", () => {
       expect({ code, err }).toMatchObject({ code: 1, err: expect.stringMatching(text) });
     }
   });
+});
+
+describe("write beside a running cell", () => {
+  const cellText = (tcp: string) =>
+    readFileSync(cellFile, "utf8").replace(/tcp: "[^"]*"/, `tcp: "${tcp}"`);
+  let runDir: string;
+  let file: string;
+  let local: Server;
+  const writes = () => peer.asked.filter(({ fc }) => fc > 4);
+  const accept = (path: string) =>
+    new Promise<void>((done) => {
+      local = createServer((socket) => void socket.on("error", () => socket.destroy()));
+      local.listen(path, done);
+    });
+
+  beforeEach(() => {
+    runDir = mkdtempSync(join(tmpdir(), `servocell-${userInfo().uid}-cabinet-`));
+    file = cellFile.replace("cell.yaml", "running.yaml");
+    writeFileSync(file, cellText(`127.0.0.1:${peer.port}`));
+    const loaded = loadCell(file, { runDir });
+    if (!loaded.ok) throw new Error("the cell file of this test is faulty");
+    writeSnapshot(snapshotPath(runDir), packageVersion(), loaded.value);
+  });
+  afterEach(async () => {
+    await new Promise((done) => local.close(done));
+    rmSync(runDir, { recursive: true });
+  });
+
+  it("its poll lane answers: refused by device and by wire, and no write on the wire", async () => {
+    await accept(lanePath(runDir, "net", "poll"));
+    const raw = "6:0x3100=0x0006";
+    const before = writes().length;
+    for (const order of [
+      ["x", raw, "--cell", file],
+      [`127.0.0.1:${peer.port}`, raw, "--unit", "1"],
+      [`rtu:127.0.0.1:${peer.port}`, raw, "--unit", "1"],
+    ]) {
+      const { code, err } = await run("write", ...order, "--yes");
+      expect({ order, code, err }).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/cell cabinet is running.*STATE_CONFLICT/s),
+      });
+    }
+    expect(writes().length).toBe(before);
+  }, 90_000);
+
+  it("only its supervisor answers, as between two starts of the bus: refused", async () => {
+    await accept(supervisorPath(runDir));
+    const { code, err } = await run("write", "x", "6:0x3100=6", "--cell", file, "--yes");
+    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringMatching(/STATE_CONFLICT/) });
+  }, 60_000);
+
+  it("a snapshot of another version, and its supervisor answers: refused", async () => {
+    writeFileSync(snapshotPath(runDir), JSON.stringify({ snapshot: 1, version: "0.0.0-other" }));
+    await accept(supervisorPath(runDir));
+    const order = ["write", `127.0.0.1:${peer.port}`, "6:0x3100=6", "--unit", "1", "--yes"];
+    const { code, err } = await run(...order);
+    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining(runDir) });
+  }, 60_000);
+
+  it("a cell that has ended is in nobody's way", async () => {
+    await accept(join(runDir, "other.sock"));
+    const before = writes().length;
+    const order = ["6:0x3100=6", "--unit", "4", "--yes"];
+    const { out } = await run("write", `127.0.0.1:${peer.port}`, ...order);
+    expect(out).toMatch(/not acknowledged.*exception/s);
+    expect(writes().length).toBe(before + 1);
+  }, 60_000);
 });
 
 describe("doctor", () => {

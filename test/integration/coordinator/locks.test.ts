@@ -97,6 +97,58 @@ test("SG-09: a called saga wants the x that its caller has: it is the caller's o
   expect(await locks(c)).toEqual([]);
 });
 
+test("while the coordinator ends in order a device that becomes free is given to nobody", async () => {
+  const onward = { ...second, onRestart: "resume" as const };
+  const other = saga("other", ["y"], [move("far", "y", 1)]);
+  const c = new CoordinatorCell(cellConfig(["x", "y", "z"], [first, onward, other]));
+  await c.start();
+  c.driver("y").scripts.set("moveTo", "hang");
+  c.driver("y").stillAfterMs = 500;
+  c.bus.loses = (to, path) => to === "driver-x" && path === "cmd/axis/x/release-lease";
+  await start(c, "other", "r0");
+  await start(c, "first", "r1");
+  await start(c, "second", "r2");
+  for (let i = 0; i < 200 && !c.moves.includes("x moveTo 20"); i += 1) await c.run(10);
+  await c.run(100);
+  const before = c.moves;
+  expect(before).toEqual(["y moveTo 1", "x moveTo 10", "x moveTo 20"]);
+  void c.app?.stop("SIGTERM");
+  await c.run(400);
+  expect(c.record("r1").state).toBe("completed");
+  expect(c.moves).toEqual(before);
+});
+
+test("a start that waited is withdrawn by a full disk when x is just its own: x is free again", async () => {
+  const long = step("long", { action: { kind: "dwell", forMs: 20_000 }, timeoutMs: 30_000 });
+  const sagas = [first, second, saga("other", ["y"], [long])];
+  const c = new CoordinatorCell(cellConfig(["x", "y", "z"], sagas));
+  await c.start();
+  await start(c, "other", "r0");
+  await start(c, "first", "r1");
+  // Its release is not answered: r1 ends while the start of r2 waits for the disk.
+  c.bus.loses = (to, path) => to === "driver-x" && path === "cmd/axis/x/release-lease";
+  for (let i = 0; i < 200 && !c.moves.includes("x moveTo 20"); i += 1) await c.run(10);
+  await c.run(100);
+  c.store.onTx = (_n, statements) => {
+    if (statements.some(({ sql }) => /INTO runs/.test(sql))) c.store.stallMs = 6000;
+  };
+  c.send("runCommand", "start", { saga: "second", run: "r2", wait: true });
+  await c.run(5500);
+  c.store.full = true;
+  await c.run(600);
+  c.store.onTx = () => {};
+  c.store.stallMs = 0;
+  c.store.full = false;
+  await c.run(3000);
+  expect(
+    c.bus
+      .of("stateRun")
+      .at(-1)
+      ?.runs.map(({ run }) => run),
+  ).not.toContain("r2");
+  expect((await locks(c)).filter((lock) => lock.endsWith("r2"))).toEqual([]);
+});
+
 test("a run that waits for a person keeps its device, and so does its line", async () => {
   const config = { ...cellConfig(["x", "z"], [first, second]), onRunFailure: "run" as const };
   const c = new CoordinatorCell(config);

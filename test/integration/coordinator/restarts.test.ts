@@ -65,6 +65,57 @@ test("interleaving 2: dies in a move, back in time: stop first, then makes itsel
   expect(c.cellState).toBe("Stopped");
 });
 
+test("dies when its stop is confirmed and not on the disk: the next stop is no repeat", async () => {
+  const c = await cell();
+  const verdict = { verdict: "faulted", code: "DRIVE_FAULT", text: "overload" } as const;
+  c.driver("z").scripts.set("moveTo#1", { afterMs: 300, verdict });
+  const run = await c.startRun("pick");
+  for (let i = 0; i < 200 && c.driver("z").triggers.length === 0; i += 1) await c.run(10);
+  await c.run(100);
+  c.store.stallMs = 3_600_000;
+  await c.run(1000);
+  const first = c.driver("z").stops.map(({ id }) => id);
+  expect(first).toHaveLength(1);
+  expect(c.driver("z").confirmedMs).toBeGreaterThan(0);
+  c.kill();
+  c.store.stallMs = 0;
+  const bootAt = performance.now();
+  await c.start();
+  await c.run(5000);
+  expect(c.record(run).state).toBe("madeSafe");
+  for (const device of ["x", "z"]) {
+    const stops = c.driver(device).stops.filter(({ at }) => at >= bootAt);
+    expect(stops.length).toBeGreaterThan(0);
+    expect(first).not.toContain(stops[0]?.id);
+  }
+});
+
+test("dies when the stop of a person's choice is not on the disk: the next stop is no repeat", async () => {
+  const c = await cell();
+  const verdict = { verdict: "faulted", code: "DRIVE_FAULT", text: "overload" } as const;
+  c.driver("z").scripts.set("moveTo", { afterMs: 30, verdict });
+  const run = await c.startRun("pick");
+  await c.run(5000);
+  expect(c.record(run).state).toBe("needsOperator");
+  c.store.stallMs = 3_600_000;
+  const askedAt = performance.now();
+  c.send("runCommand", "retry", { run });
+  await c.run(1000);
+  const stopsSince = (at: number) =>
+    c.driver("z").stops.flatMap((stop) => (stop.at >= at ? [stop.id] : []));
+  const first = stopsSince(askedAt);
+  expect(first).toHaveLength(1);
+  c.kill();
+  c.store.stallMs = 0;
+  const bootAt = performance.now();
+  await c.start();
+  await c.run(500);
+  c.send("runCommand", "retry", { run });
+  await c.run(15);
+  expect(stopsSince(bootAt)).toHaveLength(1);
+  expect(stopsSince(bootAt)).not.toEqual(first);
+});
+
 test("SG-01: dies after the start edge of a relative move: never repeated", async () => {
   const c = await cell();
   c.driver("x").scripts.set("moveBy", "hang");
@@ -124,6 +175,23 @@ describe.each([
   });
 });
 
+test.each([
+  ["the PC lost its power: nobody knows whether it was sent", "host-2", "unknown"],
+  ["only the coordinator died: it was never sent", "host-1", "refused"],
+] as const)("a driver has no record of the command under way, %s", async (_, host, status) => {
+  const c = await cell();
+  c.driver("z").scripts.set("moveTo#1", "hang");
+  const run = await c.startRun("pick");
+  await c.run(1500);
+  c.kill();
+  await c.run(100);
+  c.driver("z").forgetAnswers();
+  c.hostBootId = host;
+  await c.start();
+  await c.run(5000);
+  expect(c.record(run).steps[1]?.status).toBe(status);
+});
+
 test("back with a latched stop that came while nobody was there: waits, state/stop is rebuilt", async () => {
   const c = await cell();
   c.driver("z").scripts.set("moveTo#1", "hang");
@@ -146,6 +214,33 @@ test("back with a latched stop that came while nobody was there: waits, state/st
   await c.ask("runCommand", "makeSafe", { run });
   await c.run(3000);
   expect(c.record(run).state).toBe("madeSafe");
+});
+
+test("back with latched stops, heard of before the journal is open (stall=400 ms): it lives", async () => {
+  const c = await cell();
+  c.driver("z").scripts.set("moveTo#1", "hang");
+  const run = await c.startRun("pick");
+  await c.run(1500);
+  c.stopAll("KNOWN");
+  await c.run(500);
+  c.kill();
+  await c.run(100);
+  c.stopAll("AWAY");
+  await c.run(100);
+  c.store.stallMs = 400;
+  c.boot();
+  await c.run(1000);
+  c.store.stallMs = 0;
+  await c.run(5000);
+  expect(c.record(run).state).toBe("stopped");
+  const stops = c.bus.of("stateStop").at(-1)?.stops ?? [];
+  expect(stops.map(({ id }) => id).sort()).toEqual(["AWAY", "KNOWN"]);
+  // Also on the disk with who gave it, which its drivers do not know.
+  const sql = "SELECT latch FROM latches WHERE id = 'KNOWN'";
+  const [rows] = await c.store.inner.tx([{ sql }], { durable: false });
+  expect(JSON.parse(String(rows?.[0]?.latch))).toMatchObject({ by: { user: "ann" } });
+  const abandoned = await c.ask("runCommand", "abandon", { run });
+  expect(abandoned?.status).toBe("succeeded");
 });
 
 test("state/stop is told soon after a start, also when it is empty", async () => {

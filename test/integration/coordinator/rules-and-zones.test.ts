@@ -95,6 +95,45 @@ test("MQ-01: the same event five times, and again after a restart, starts one ru
   expect(c.moves).toEqual(["z moveTo 5"]);
 });
 
+test("a saga waits for an event, its source says an old one again: the saga waits on", async () => {
+  const { on } = onGrab;
+  const meet = step("meet", { action: { kind: "waitForEvent", event: on }, timeoutMs: 5000 });
+  const pass = saga("pass", ["z"], [meet, move("on", "z", 5)]);
+  const c = new CoordinatorCell(cellConfig(["x", "z"], [pass]));
+  await c.start();
+  await c.startRun("pass");
+  await say(c, event("old", 5000));
+  await say(c, { ...event("timeless"), time: "some day" });
+  await c.run(500);
+  expect(c.moves).toEqual([]);
+  await say(c, event("new"));
+  await c.run(500);
+  expect(c.moves).toEqual(["z moveTo 5"]);
+});
+
+test("while the coordinator ends in order an event starts nothing", async () => {
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, advance]), rules: [onGrab] });
+  await c.start();
+  c.driver("x").scripts.set("moveTo", "hang");
+  c.driver("x").stillAfterMs = 500;
+  await c.startRun("take");
+  await c.run(200);
+  expect(c.moves).toEqual(["x moveTo 10"]);
+  void c.app?.stop("SIGTERM");
+  await c.run(20);
+  await say(c, event("e1"));
+  await c.run(300);
+  expect(c.moves).toEqual(["x moveTo 10"]);
+});
+
+test("an event that does not say when it happened starts nothing", async () => {
+  const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, advance]), rules: [onGrab] });
+  await c.start();
+  await say(c, { ...event("timeless"), time: "some day" });
+  await c.run(1500);
+  expect(c.moves).toEqual([]);
+});
+
 test("an event of a time before the coordinator was there, or of another verdict, starts nothing", async () => {
   const c = new CoordinatorCell({ ...cellConfig(["x", "z"], [take, advance]), rules: [onGrab] });
   await c.start();

@@ -61,6 +61,26 @@ test("no command leaves before its intent is on the disk (stall=400 ms)", async 
   expect(onDisk).toBeGreaterThan(0);
 });
 
+test("back on the bus while an intent waits for the disk: its command does not leave before", async () => {
+  const c = await cell();
+  const verdict = { verdict: "done", result: {} } as const;
+  c.driver("x").scripts.set("moveTo#1", { afterMs: 200, verdict });
+  c.send("runCommand", "start", { saga: "pick", run: "p" });
+  await c.run(150);
+  c.store.stallMs = 400;
+  await c.run(150);
+  expect(c.moves).toEqual(["x moveTo 100"]);
+  for (const link of c.links) link.fall();
+  await c.run(20);
+  for (const link of c.links) link.rise();
+  await c.run(50);
+  await c.readIntents();
+  expect(c.intents).toHaveLength(1);
+  expect(c.moves).toEqual(["x moveTo 100"]);
+  await c.run(2000);
+  expect(c.moves).toEqual(["x moveTo 100", "z moveTo 50"]);
+});
+
 test("the disk is full: running motion is stopped, nothing is started, space brings makeSafe", async () => {
   const c = await cell();
   c.driver("x").scripts.set("moveTo#1", "hang");
@@ -97,6 +117,9 @@ test("the disk is full at the start of a run: refused, and there is no such run"
   expect(again?.status).toBe("succeeded");
   await c.run(1000);
   expect(c.record("s").state).toBe("completed");
+  // What was to be told of the start that never was holds up nothing.
+  const told = c.bus.of("event").filter(({ subject }) => subject === "run/s");
+  expect(told.map(({ type }) => type)).toContain("run.ended");
 });
 
 test("a stop comes while the start of a run waits for the disk: started, then stopped", async () => {
@@ -255,7 +278,7 @@ test("events of a run: stored with their decision, told in order, gone from the 
     .filter((e) => e.subject === "run/s")
     .map((e) => e.type);
   expect(types).toEqual(["run.started", "run.step.started", "run.step.ended", "run.ended"]);
-  const [rows] = await c.store.inner.tx([{ sql: "SELECT id FROM outbox" }], { durable: false });
+  const [rows] = await c.store.inner.tx([{ sql: "SELECT seq FROM outgoing" }], { durable: false });
   expect(rows).toEqual([]);
 });
 

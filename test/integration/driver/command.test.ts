@@ -5,7 +5,10 @@
  * real time.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { DeviceModel } from "#drivers/device-model.js";
+import { inboxMax } from "../../../services/driver/journal.js";
 import { Rig } from "../../fixtures/driver/rig.js";
+import { scriptedModel } from "../../fixtures/driver/scripted-model.js";
 
 let rig: Rig;
 beforeEach(() => {
@@ -75,6 +78,25 @@ describe("command", () => {
     rig.command("moveTo", { position: 110, velocity: 200 }, given);
     await rig.advance(500);
     expect([rig.device.edges, rig.last("A")?.status]).toEqual([1, "succeeded"]);
+  });
+
+  it("MQ-01: the same id a thousand commands later in one lease: unknown, not executed", async () => {
+    await rig.ready();
+    const lease = await rig.lease();
+    const first = rig.command("moveTo", { position: 110, velocity: 200 }, { lease });
+    await rig.advance(1500);
+    for (let i = 0; i < inboxMax; i += 1) {
+      rig.command("moveTo", { position: 110, velocity: 9000 }, { lease });
+      if (i % 100 === 0) await rig.advance(100);
+    }
+    const back = rig.command("moveTo", { position: 0, velocity: 200 }, { lease });
+    await rig.advance(2000);
+    expect([verdictOf(back), rig.device.position]).toEqual(["done", 0]);
+    rig.command("moveTo", { position: 110, velocity: 200 }, { lease, id: first });
+    const query = rig.command("query", { id: first });
+    await rig.advance(1500);
+    expect([verdictOf(first), rig.device.position]).toEqual(["unknown OUTCOME_UNKNOWN", 0]);
+    expect(rig.last(query)?.result).toMatchObject({ verdict: { verdict: "unknown" } });
   });
 
   it("the same id with another body is DUPLICATE_ID and changes nothing", async () => {
@@ -243,6 +265,28 @@ describe("command", () => {
       expect(verdictOf(again)).toBe("refused LIMIT_EXCEEDED");
     },
   );
+
+  it("a velocity that was faulted and goes on ends inside the travel, too", async () => {
+    const { next: plain } = scriptedModel();
+    const next: DeviceModel["next"] = (state, input) => {
+      if (state.verb !== "velocity") return plain(state, input);
+      const atMs = input.nowMs + 300;
+      if (input.kind === "wrote") return { state, effects: [{ kind: "wake", atMs }] };
+      if (!state.triggered) return plain(state, input);
+      const verdict = { verdict: "faulted", code: "NOT_DONE_IN_TIME", text: "slow" } as const;
+      return { state, effects: [{ kind: "end", verdict }] };
+    };
+    rig = new Rig({ model: { next } });
+    rig.device.position = 400;
+    await rig.ready();
+    const lease = await rig.lease();
+    const id = rig.command("velocity", { velocity: 100 }, { lease });
+    await rig.advance(500);
+    expect([verdictOf(id), rig.device.moving]).toEqual(["faulted NOT_DONE_IN_TIME", true]);
+    await rig.advance(6000);
+    expect([rig.device.position > 700, rig.device.position <= 800]).toEqual([true, true]);
+    expect(rig.device.moving).toBe(false);
+  });
 
   it("a status that has become old is read again before a command is judged by it", async () => {
     await rig.ready();

@@ -18,24 +18,35 @@ import { axis, profileOf } from "../../unit/drivers/operation-walk.js";
 /** From the last proof to the stop, and the ramp of the axis at the speed of these tests. */
 const boundMs = 300 + 150;
 const velocity = 50;
+const targetPosition = 0x4000;
 const countsPerUnit = axis.countsPerRev / axis.perRev;
 
 let rig: Rig;
 let sim: SimDevice;
+/** Writes of this point are refused with exception 4. */
+let refused: number | undefined;
 beforeEach(() => {
   vi.useFakeTimers();
+  refused = undefined;
 });
 afterEach(async () => {
   await rig.end();
   vi.useRealTimers();
 });
 
+/** The simulated axis, whose writes to `refused` it does not take. */
+function handle(pdu: Uint8Array, nowMs: number): Uint8Array | undefined {
+  const [fc = 0, high = 0, low = 0] = pdu;
+  if (fc === 16 && high * 256 + low === refused) return Uint8Array.of(fc + 0x80, 4);
+  return sim.handle(pdu, nowMs);
+}
+
 function bench(change: Partial<DeviceSetup> = {}, interlocks: readonly InterlockConfig[] = []) {
   const profile = profileOf("kinco/fd5p");
   const setup: DeviceSetup = { device: "x", unit: 1, axis, constants: {}, ...change };
   const simulate = { start: 50, homingVelocity: 200 };
   sim = makeSimDevice({ id: "x", profile, setup, simulate });
-  rig = new Rig({ model: compileDevice(profile, setup), plant: sim, interlocks });
+  rig = new Rig({ model: compileDevice(profile, setup), plant: { handle }, interlocks });
 }
 
 async function run(verb: string, args: { [name: string]: number } = {}): Promise<void> {
@@ -141,6 +152,29 @@ describe("a button that is held", () => {
     }
   });
 
+  it.each(["1040", "063100002f", "063100003f"])(
+    "let go while %s… of a place further on is on the wire: it stands, and stays switched on",
+    async (frame) => {
+      await standing();
+      const held = await press("h1");
+      await holdFor(held, 1000);
+      let met = false;
+      rig.now.field.onFrame = (one) => {
+        rig.frames.push(one);
+        if (met || one.lane !== "command" || !one.hex.startsWith(frame)) return;
+        met = true;
+        void echo(held, undefined);
+      };
+      await holdFor(held, 300);
+      rig.now.field.onFrame = (one) => rig.frames.push(one);
+      await rig.advance(2000);
+      expect([met, sim.moving, sim.view().state]).toEqual([true, false, "enabled"]);
+      expect(rig.writes()).not.toContain("stop 063100000b");
+      await holdFor(await press("h2"), 300);
+      expect(sim.moving).toBe(true);
+    },
+  );
+
   it("the driver is killed: the drive comes to rest within v × 2 ttl, by itself", async () => {
     await standing();
     const held = await press("h1", { velocity: 200 });
@@ -162,6 +196,38 @@ describe("a button that is held", () => {
     expect(where()).toBeCloseTo(axis.travel?.max ?? 0, 1);
     expect(sim.moving).toBe(false);
     expect(newest("h1")?.state).toBe("pressed");
+  });
+});
+
+describe("a jog that cannot go on", () => {
+  it("a place further on that the drive refuses ends a jog that has moved: not as refused", async () => {
+    await standing();
+    const at = where();
+    const held = await press("h1");
+    await holdFor(held, 500);
+    refused = targetPosition;
+    await holdFor(held, 1000);
+    expect(where()).toBeGreaterThan(at + 10);
+    expect(rig.last("h1")?.verdict).toMatchObject({ verdict: "faulted", code: "DEVICE_EXCEPTION" });
+    expect(newest("h1")?.state).toBe("ended");
+    expect(sim.moving).toBe(false);
+  });
+
+  it("an axis outside its travel is not led back on a longer leash", async () => {
+    bench({ axis: { ...axis, travel: { min: 100, max: 800 } } });
+    await rig.ready();
+    await run("enable");
+    await run("home");
+    const { holder, epoch } = await rig.lease();
+    rig.command("release-lease", {}, { lease: { holder, epoch } });
+    rig.beats(false);
+    await rig.advance(300);
+    const id = ask("h1");
+    await rig.advance(5);
+    expect(rig.last(id)?.error?.code).toBe("LIMIT_EXCEEDED");
+    const held = await press("h2", { velocity: 300 });
+    await holdFor(held, 1500);
+    expect(where()).toBeGreaterThan(100);
   });
 });
 
@@ -228,6 +294,21 @@ describe("a finger that is gone", () => {
     expect(sim.moving).toBe(false);
   });
 
+  it("another start of the coordinator knows nothing of the hold: the axis stops", async () => {
+    await standing();
+    const held = await press("h1");
+    await holdFor(held, 800);
+    const online = { v: 1 as const, status: "online" as const, ts: 0, version: "0" };
+    const avail = (bootId: string) =>
+      rig.now.stop.deliver("avail", { service: "coordinator" }, { ...online, bootId });
+    await avail("coordinator-boot");
+    await holdFor(held, 300);
+    expect(sim.moving).toBe(true);
+    await avail("coordinator-boot-2");
+    await holdFor(held, 300);
+    expect([sim.moving, newest("h1")?.state]).toEqual([false, "ended"]);
+  });
+
   it("the driver's own stall counts: what waits in its socket is too late", async () => {
     await standing();
     const held = await press("h1");
@@ -269,6 +350,17 @@ describe("a hold and everybody else", () => {
     const run = rig.command("lease", { holder: "coordinator", bootId: "coordinator-boot" });
     await rig.advance(5);
     expect(rig.last(run)?.error?.code).toBe("LEASE_HELD");
+  });
+
+  it("a press under the id of an old one is refused at once: its motion would never begin", async () => {
+    await standing();
+    const held = await press("h1");
+    await holdFor(held, 500);
+    await echo(held, undefined);
+    await rig.advance(1000);
+    const id = ask("h1");
+    await rig.advance(5);
+    expect(rig.last(id)?.error?.code).toBe("DUPLICATE_ID");
   });
 
   it.each([

@@ -252,6 +252,35 @@ describe("permit, the driver that evaluates", () => {
     });
   });
 
+  it("nobody has leased the axis, and it is pushed: said within a fast poll, not an idle one", async () => {
+    const waits: number[] = [];
+    for (const position of [150, 50, 151, 51, 152, 52]) {
+      await rig.advance(313);
+      const { length } = rig.now.stop.of("permit");
+      const changedMs = performance.now();
+      rig.device.position = position;
+      const ok = position <= 100;
+      const changed = () =>
+        rig.now.stop
+          .of("permit")
+          .slice(length)
+          .some((said) => said.ok === ok);
+      while (!changed() && performance.now() - changedMs < 1000) await rig.advance(1);
+      waits.push(performance.now() - changedMs);
+    }
+    // The poll itself, and the tick that says it.
+    expect(Math.max(...waits)).toBeLessThan(50);
+  });
+
+  it("a device that answers no more: no permit by what was read before", async () => {
+    rig.now.field.silent = true;
+    const lostMs = performance.now();
+    const holds = () => rig.now.stop.of("permit").at(-1)?.ok === true;
+    while (holds() && performance.now() - lostMs < 2000) await rig.advance(5);
+    // 20 ms of the poll and the 200 ms that a permit may be old, as the check reckons.
+    expect(performance.now() - lostMs).toBeLessThan(20 + 200 + 60);
+  });
+
   it("is false when the device does not answer", async () => {
     rig.now.field.silent = true;
     await rig.advance(1500);

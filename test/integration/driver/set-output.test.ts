@@ -112,6 +112,32 @@ describe("set", () => {
     expect([shown(), rig.writes()]).toEqual([1, [on]]);
   });
 
+  it("a set whose lease ends before it is read back is unknown; the next runs", async () => {
+    await rig.ready();
+    const lease = await rig.lease();
+    rig.now.field.onFrame = (frame) => {
+      rig.frames.push(frame);
+      if (`${frame.lane} ${frame.hex}` === on) rig.command("release-lease", {}, { lease });
+    };
+    const id = await set(1, lease);
+    await rig.advance(300);
+    expect(rig.events("axis.lease.ended")).toHaveLength(1);
+    expect(rig.last(id)?.verdict).toMatchObject({ verdict: "unknown", code: "OUTCOME_UNKNOWN" });
+    expect(rig.last(await set(0, await rig.lease()))?.status).toBe("succeeded");
+    expect(shown()).toBe(0);
+  });
+
+  it("a set that a stop comes behind, before it is read back, is faulted by the stop", async () => {
+    await rig.ready();
+    const lease = await rig.lease();
+    rig.now.field.onFrame = (frame) => {
+      rig.frames.push(frame);
+      if (`${frame.lane} ${frame.hex}` === on) rig.now.door.order("stop", { id: "S1" });
+    };
+    const id = await set(1, lease);
+    expect(rig.last(id)?.verdict).toMatchObject({ verdict: "faulted", code: "STOPPED_SHORT" });
+  });
+
   it("interleaving 7: a stop that overtakes a set keeps it back", async () => {
     await rig.ready();
     const lease = await rig.lease();

@@ -228,25 +228,6 @@ it("a full disk is STORE_FULL, nothing is half done, and space makes it well aga
   expect(db.prepare("SELECT id FROM t ORDER BY id").pluck().all()).toEqual([1, 2, 3]);
 });
 
-it("durable requests commit with synchronous FULL, others with NORMAL", async () => {
-  const { SqliteConnection } = await import("#kernel/edge/sqlite-batch.js");
-  const db = new Database(newFile());
-  db.pragma("journal_mode = WAL");
-  const connection = new SqliteConnection(db, "test.db");
-  connection.migrate(schema);
-  const level = () => db.pragma("synchronous", { simple: true });
-  for (const [i, how] of [true, false, true].entries()) {
-    connection.run([{ id: i, statements: [insert(i)], durable: how }]);
-    expect(level()).toBe(how ? 2 : 1);
-  }
-  connection.run([
-    { id: 7, statements: [insert(7)], durable: false },
-    { id: 8, statements: [insert(8)], durable: true },
-  ]);
-  expect(level()).toBe(2);
-  connection.close();
-});
-
 it("more SQL texts than are known by number keep their meaning, first and second time", async () => {
   const store = await open();
   await store.tx([insert(7)], durable);

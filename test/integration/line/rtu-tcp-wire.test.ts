@@ -134,6 +134,20 @@ describe("frames over a stream", () => {
     expect(await ask(wire)).toBe("03020002");
   });
 
+  it("TX-09: a late reply into the next request's wait, the own one never: no value", async () => {
+    let n = 0;
+    const { wire } = await connected((_, socket) => {
+      n += 1;
+      if (n > 1) socket.write(reply(n === 2 ? "0020" : "0030"));
+    });
+    const other = bytesOf("03 0030 0001");
+    expect(await ask(wire, read1, 1, 200)).toBe("noReply timeout");
+    const { kind, ...doubt } = await wire.exchange(1, other, { timeoutMs: 1000 });
+    expect([kind, doubt]).toEqual(["noReply", { why: "malformed", restMs: expect.any(Number) }]);
+    await pause("restMs" in doubt ? (doubt.restMs ?? 0) : 0);
+    expect(await ask(wire, other)).toBe("03020030");
+  });
+
   it("EX-06: an exception, timeout=10 s: told at once", async () => {
     const { wire } = await connected((_, socket) => void socket.write(bytesOf("01 83 02 C0 F1")));
     const beganMs = performance.now();

@@ -9,7 +9,8 @@ import { afterEach, expect, test, vi } from "vitest";
 import { matchReply } from "#drivers/pdu.js";
 import { MbapReader } from "#kernel/edge/mbap.js";
 import { keptBytesMax, RtuAssembler } from "#kernel/edge/rtu-frame.js";
-import { lineBusyMsMax, owedMsMax } from "#kernel/edge/rtu-master.js";
+import { lineBusyMsMax } from "#kernel/edge/rtu-master.js";
+import { owedMsMax } from "#kernel/edge/rtu-owed.js";
 import { MbapReader as ServerReader } from "#simulators/mbap.js";
 import { RtuStream } from "#simulators/rtu.js";
 import {
@@ -70,10 +71,11 @@ outside(
       after,
     ]);
     const stream = damaged(sent, what);
+    let earlier = owed ? 1 : 0;
     const assembler = new RtuAssembler({
       unit,
       pdu,
-      owed,
+      doubtful: () => earlier-- > 0,
       functionBytes,
       echo: echo ? own : undefined,
     });

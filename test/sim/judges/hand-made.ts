@@ -119,8 +119,9 @@ export function lastState(shown: Partial<LineOf<"lastState">>, device = "x"): Tr
   const still = { position: 10, moving: false, truePosition: 10, trueMoving: false };
   return { at: 60_000, kind: "lastState", device, q: "good", ...still, ...shown };
 }
-export function event(way: "published" | "heard", seq: number, id = `e${seq}`): TraceLine {
-  const by = way === "heard" ? "historian" : "driver-x";
+type Way = LineOf<"event">["way"];
+export function event(way: Way, seq: number, id = `e${seq}`): TraceLine {
+  const by = way === "heard" || way === "taken" ? "historian" : "driver-x";
   const path = "event/axis/x/moved";
   return { at: 100 * seq, kind: "event", way, source: "driver-x", by, seq, id, path };
 }

@@ -9,12 +9,13 @@ import { expect, test } from "vitest";
 import { judge, judges } from "#simulators/judges/all.js";
 import type { TraceLine } from "#simulators/judges/trace.js";
 import { beat, command, facts as common, frame, moves, read, rests, trigger } from "./hand-made.js";
+import { holdCases } from "./hold-cases.js";
 import { motionCases } from "./motion-cases.js";
 import { recipeCases, sagas } from "./recipe-cases.js";
 import { wordCases } from "./word-cases.js";
 
 const facts = { ...common, sagas };
-const cases = [...motionCases, ...wordCases, ...recipeCases];
+const cases = [...motionCases, ...holdCases, ...wordCases, ...recipeCases];
 
 test.each(cases)("judge %s: %s", (name, _what, trace, complaints) => {
   const found = judge(trace, facts).filter((finding) => finding.judge === name);

@@ -37,6 +37,8 @@ function told(readAgoMs: number): TraceLine {
   return { ...frame(300, trigger), readAgoMs } as TraceLine;
 }
 
+const freed: TraceLine = { at: 5, kind: "fault", text: "over", freed: "x" };
+const otherFreed: TraceLine = { at: 5, kind: "fault", text: "over", freed: "y" };
 const underLease: readonly Case[] = [
   ["motion-under-lease", "no lease at all", [beat(5), moves(10)], 1],
   ["motion-under-lease", "a live lease", [...leased, moves(510), rests(600)], 0],
@@ -61,6 +63,10 @@ const underLease: readonly Case[] = [
     [...leased, node(520, "killed", "driver-x#1"), moves(600), rests(700)],
     1,
   ],
+  ["motion-under-lease", "a shaft that was held comes free", [freed, moves(10), rests(290)], 0],
+  ["motion-under-lease", "moved long after it came free", [freed, moves(60), rests(290)], 1],
+  ["motion-under-lease", "goes on after it came free", [freed, moves(10), rests(320)], 1],
+  ["motion-under-lease", "another one came free", [otherFreed, moves(10), rests(290)], 1],
   ["motion-under-lease", "a set-point that settles", [moves(10, 5.2), rests(20, 5)], 0],
   [
     "motion-under-lease",
@@ -227,6 +233,10 @@ const limitCases: readonly Case[] = [
   ["limits", "the axis was cut off", [moves(1), reach(5, false), at(10, "z", 40), rests(3000)], 0],
 ];
 
+/** From here on axes are only switched off and on. */
+const energy: TraceLine = { at: 50_000, kind: "pressed", what: "energy", text: "off and on" };
+const lent = [granted(50_010), ...beats(50_020, 58_000)];
+
 const rest: readonly Case[] = [
   ["disarmed", "an axis that moves when enabled", [leftOver("armed")], 1],
   ["disarmed", "a lock is another judge's", [leftOver("lock")], 0],
@@ -235,6 +245,30 @@ const rest: readonly Case[] = [
     "disarmed",
     "the last motion of a lease",
     [granted(40_000), ...beats(40_010, 42_000), moves(40_100), ended(42_000), rests(43_900)],
+    0,
+  ],
+  [
+    "disarmed",
+    "a motion between two leases",
+    [granted(1), ended(90), moves(40_000), rests(41_000), ...lent],
+    1,
+  ],
+  [
+    "disarmed",
+    "an axis that moves when it is switched on",
+    [energy, ...lent, command(50_020, "a", "enable"), moves(50_200), rests(50_900)],
+    1,
+  ],
+  [
+    "disarmed",
+    "an axis that stays when it is switched on",
+    [energy, ...lent, command(50_020, "a", "enable")],
+    0,
+  ],
+  [
+    "disarmed",
+    "an axis that was sent somewhere",
+    [energy, ...lent, command(50_020, "a", "moveTo"), moves(50_200), rests(50_900)],
     0,
   ],
   ["disarmed", "before the world was healed", [granted(1), ended(90), moves(200), rests(2900)], 0],

@@ -109,6 +109,12 @@ const truthCases: readonly Case[] = [
 const published = [1, 2, 3].map((seq) => event("published", seq));
 const heard = (...seqs: number[]) => seqs.map((seq) => event("heard", seq));
 const otherSource = { ...event("heard", 1), source: "driver-z" } as TraceLine;
+const said = (...seqs: number[]) => seqs.map((seq) => event("published", seq));
+const kept = (...seqs: number[]) => seqs.map((seq) => event("kept", seq));
+const taken = (seq: number) => event("taken", seq);
+const begun: TraceLine = { at: 5, kind: "started", node: "driver-x#2" };
+const died: TraceLine = { at: 5, kind: "killed", node: "historian#1" };
+const cut: TraceLine = { at: 5, kind: "fault", text: "power", what: "powerLoss" };
 const eventCases: readonly Case[] = [
   ["events", "all of them", [...published, ...heard(1, 2, 3)], 0],
   ["events", "repeats", [...published, event("published", 2), ...heard(1, 2, 1, 2, 3)], 0],
@@ -120,6 +126,40 @@ const eventCases: readonly Case[] = [
   ["events", "the first was never heard", [...published, ...heard(2, 3)], 1],
   ["events", "only another source was heard", [...published, otherSource], 1],
   ["events", "no consumer is declared", published, 0],
+  ["events", "kept and never published", [...kept(1, 2, 3), ...published.slice(0, 2)], 1],
+  ["events", "a number that was never kept", [...kept(1, 3), ...said(1, 3), ...heard(1, 3)], 0],
+  ["events", "out of order", [...kept(1, 2, 3), ...said(1, 3, 2)], 1],
+  ["events", "left by an earlier start", [...kept(1, 2), begun, ...kept(90), ...said(90, 1, 2)], 0],
+  ["events", "a new start goes on far above", [...said(1, 2), begun, ...said(90)], 0],
+  [
+    "events",
+    "what was left by two power cuts",
+    [...kept(1, 2), ...said(1), cut, cut, ...kept(90), ...said(90, 2)],
+    0,
+  ],
+  [
+    "events",
+    "out of order after a power cut",
+    [...kept(1), cut, ...kept(90, 91), ...said(91, 90)],
+    1,
+  ],
+  ["events", "taken in turn", [...published, ...heard(1, 2, 3), taken(2), taken(3)], 0],
+  ["events", "heard and never taken", [...published, ...heard(1, 2, 3), taken(2)], 1],
+  ["events", "taken and never heard", [...published, ...heard(1, 2), taken(3)], 1],
+  [
+    "events",
+    "killed with one not taken, and never told again",
+    [...published, ...heard(1, 2, 3), taken(2), died, ...kept(4), ...said(4), ...heard(4)],
+    1,
+  ],
+  [
+    "events",
+    "killed with one not taken, and told again",
+    [...published, ...heard(1, 2, 3), taken(2), died, ...heard(3), taken(3)],
+    0,
+  ],
+  ["events", "lost in a power cut", [...kept(1, 2, 3), ...said(1), ...heard(1), cut], 0],
+  ["events", "lost after a power cut", [cut, ...kept(1, 2), ...said(1, 2), ...heard(1)], 1],
 ];
 
 const verdictCases: readonly Case[] = [
@@ -130,6 +170,15 @@ const verdictCases: readonly Case[] = [
     "honest-verdicts",
     "an answer that is repeated later",
     [move(1, "a"), verdict(9, "a", "done", 500), verdict(99, "a", "done", 20)],
+    0,
+  ],
+  [
+    "honest-verdicts",
+    "done while it settles, and the next move begins at once",
+    [
+      ...[moves(5), move(6, "a"), verdict(9, "a", "done", 500, true)],
+      ...[move(12, "b"), frame(20, trigger), rests(900)],
+    ],
     0,
   ],
   [
@@ -189,7 +238,30 @@ function relative(end: number): TraceLine[] {
   return [at(1, "x", 500), by, verdict(9, "a", "done", end)];
 }
 
+const stopHeard = (moment: number): TraceLine => ({ at: moment, kind: "stopHeard", id: "s1" });
+const chosen: TraceLine = { at: 60, kind: "chosen", run: "r1", choice: "makeSafe" };
+const sent = (moment: number, id: string) => command(moment, id, "moveTo", { position: 5 });
+
+const patience: readonly Case[] = [
+  ["stopped-runs", "a command after the stop", [intent(1, "a"), stopHeard(50), sent(55, "a")], 1],
+  ["stopped-runs", "a command before the stop", [intent(1, "a"), sent(5, "a"), stopHeard(50)], 0],
+  [
+    "stopped-runs",
+    "a command after a person's choice",
+    [intent(1, "a"), stopHeard(50), chosen, stopHeard(70), intent(80, "b"), sent(81, "b")],
+    0,
+  ],
+  [
+    "stopped-runs",
+    "the next step of the run",
+    [intent(1, "a"), stopHeard(50), intent(52, "b"), sent(53, "b")],
+    1,
+  ],
+  ["stopped-runs", "a run that began later", [stopHeard(50), intent(80, "b"), sent(81, "b")], 0],
+];
+
 export const wordCases: readonly Case[] = [
+  ...patience,
   ...onceCases,
   ...intentCases,
   ...runCases,

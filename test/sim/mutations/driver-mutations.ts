@@ -100,7 +100,7 @@ function blindGuardian(): Undo {
   return replaceMethod(MemoryLanes.prototype, "tell", (original) => {
     return function tell(this: MemoryLanes, field, message, reply) {
       // It has the frames, as it says, and never learns for whom the silence is.
-      if (message.kind === "guard") return this.toBus(reply);
+      if (message.kind === "guard") return this.toBus(reply, field.roads.guard);
       original.call(this, field, message, reply);
     };
   });
@@ -183,6 +183,19 @@ function parkingDriver(): Undo {
     undoRelease();
     undoNote();
   };
+}
+
+/** Once the axis is on, the bit is set that starts the set-point of before. */
+function eagerEnable(): Undo {
+  const moves = new SentMoves();
+  return onExchange((sent) => {
+    moves.note(sent);
+    const isOn = sent.field.device === "x" && isCommand(sent) && sent.text === "063100000f";
+    if (!isOn || moves.targets.length === 0) return undefined;
+    const both = sent.pdu.slice();
+    both[4] = 0x1f;
+    return sent.go().then((reply) => rest(30).then(() => sent.go(both).then(() => reply)));
+  });
 }
 
 export const driverMutations: readonly Mutation[] = [
@@ -269,5 +282,11 @@ export const driverMutations: readonly Mutation[] = [
     caughtBy: "disarmed",
     story: "calm",
     apply: parkingDriver,
+  },
+  {
+    breaks: "a driver starts the set-point of before when it switches its axis on",
+    caughtBy: "disarmed",
+    story: "stoppedFast",
+    apply: eagerEnable,
   },
 ];

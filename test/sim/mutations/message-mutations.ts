@@ -5,8 +5,10 @@
  * or statement. It refuses to touch the device.
  */
 import type { Statement } from "#kernel/ports.js";
+import type { CellWorld } from "#simulators/world/cell-world.js";
+import { RunDesk } from "../../../services/coordinator/run-desk.js";
 import type { Mutation } from "./mutation.js";
-import { onCommit, onPublish, rest, type Said, type Undo } from "./patches.js";
+import { onCommit, onPublish, replaceMethod, rest, type Said, type Undo } from "./patches.js";
 
 const nothing = Promise.resolve();
 
@@ -98,6 +100,26 @@ function stopConfirmedAtOnce(): Undo {
   });
 }
 
+/** What was commanded last is sent again when a stop is heard of. */
+function stubbornCoordinator(): Undo {
+  let last: Said | undefined;
+  return onPublish((said) => {
+    if (isMove(said)) last = said;
+    const stops = said.key === "stateStop" ? said.payload.stops : undefined;
+    if (Array.isArray(stops) && stops.length > 0) void last?.go();
+    return undefined;
+  });
+}
+
+/** A coordinator whose runs never learn of a person's stop. */
+function deafRuns(): Undo {
+  return replaceMethod(RunDesk.prototype, "feedAll", (original) => {
+    return function feedAll(this: RunDesk, runs, event) {
+      if (event.kind !== "operatorStop") original.call(this, runs, event);
+    };
+  });
+}
+
 /** Latches stay, although a person has named them. */
 function swallowedReset(): Undo {
   return onPublish(({ key, levels, go }) => {
@@ -142,7 +164,77 @@ function keptLocks(): Undo {
   return without(({ sql }) => sql.includes("DELETE FROM locks WHERE"));
 }
 
+const isOfDriver = ({ key, owner }: Said) => key === "event" && owner.startsWith("driver-x#");
+
+/** What the broker has counts as what the rules have; those who are away get none of it. */
+function forgottenAtReceipt(world: CellWorld): Undo {
+  const forger = world.broker.open("forger");
+  return onPublish(({ key, payload, go }) => {
+    if (key !== "event") return undefined;
+    const word = { v: 1 as const, consumer: "rules", seq: Number(payload.sequence) };
+    const receipt = go();
+    void receipt.then(
+      () => forger.publish("ackSource", { source: String(payload.source) }, word),
+      () => undefined,
+    );
+    return receipt;
+  });
+}
+
+/** Every third event gets the number of the one before it. */
+function numberedTwice(): Undo {
+  let n = 0;
+  return onPublish((said) => {
+    if (!isOfDriver(said)) return undefined;
+    n += 1;
+    const { payload, go } = said;
+    return n % 3 === 0 ? go({ ...payload, sequence: Number(payload.sequence) - 1 }) : undefined;
+  });
+}
+
+/** Every third event is called sent, and leaves behind the one after it. */
+function sentLater(): Undo {
+  let n = 0;
+  return onPublish((said) => {
+    if (!isOfDriver(said)) return undefined;
+    n += 1;
+    if (n % 3 !== 0) return undefined;
+    void rest(400).then(() => said.go());
+    return nothing;
+  });
+}
+
 export const messageMutations: readonly Mutation[] = [
+  {
+    breaks: "a coordinator sends its last command again when it hears of a stop",
+    caughtBy: "stopped-runs",
+    story: "stopped",
+    apply: stubbornCoordinator,
+  },
+  {
+    breaks: "the runs of a coordinator never learn of a person's stop",
+    caughtBy: "stopped-runs",
+    story: "stoppedBetween",
+    apply: deafRuns,
+  },
+  {
+    breaks: "an outbox forgets an event at the broker's receipt",
+    caughtBy: "events",
+    story: "deaf",
+    apply: forgottenAtReceipt,
+  },
+  {
+    breaks: "a driver gives a number twice",
+    caughtBy: "events",
+    story: "calm",
+    apply: numberedTwice,
+  },
+  {
+    breaks: "a driver calls an event sent and sends it behind later ones",
+    caughtBy: "events",
+    story: "calm",
+    apply: sentLater,
+  },
   {
     breaks: "every permit is published as given",
     caughtBy: "limits",

@@ -5,7 +5,12 @@
  * is seen. It refuses to play; mutations.sim.ts does.
  */
 import { driverMutations } from "./driver-mutations.js";
+import { jogMutations } from "./jog-mutations.js";
 import { messageMutations } from "./message-mutations.js";
 import type { Mutation } from "./mutation.js";
 
-export const mutations: readonly Mutation[] = [...driverMutations, ...messageMutations];
+export const mutations: readonly Mutation[] = [
+  ...driverMutations,
+  ...jogMutations,
+  ...messageMutations,
+];

@@ -252,6 +252,7 @@ export const inputs: { readonly [name: string]: Input } = {
   "says busy the fourth time": outcome(1, 4, { kind: "reply", pdu: bytes("8306") }),
   timeout: outcome(1, 1, timeout),
   malformed: outcome(1, 1, { kind: "noReply", why: "malformed" }),
+  "replied, perhaps to another": outcome(1, 1, { kind: "noReply", why: "malformed", restMs: 80 }),
   "lost with the link": outcome(1, 1, { kind: "noReply", why: "link-down" }),
   "not sent, link down": outcome(1, 1, { kind: "notSent", why: "link-down" }),
   "not sent, refused": outcome(1, 1, { kind: "notSent", why: "invalid-value" }),

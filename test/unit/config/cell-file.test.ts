@@ -117,6 +117,12 @@ test.each<[string, string, string, string]>([
   ["a wrong reading", "z.position >=", "z.positoin >=", "did you mean position"],
   ["a margin that the run-on exceeds", "margin: 200 mm", "margin: 100 mm", "run on 192 mm"],
   [
+    "an interlock on what is polled slowly",
+    "z.position >= 50 mm, margin",
+    "z.faultCode == 0, margin",
+    "z.faultCode is not read with every poll",
+  ],
+  [
     "a condition over two devices",
     "z.position >= 50 mm, margin",
     "z.position >= 50 mm and x.homed == true, margin",

@@ -18,6 +18,7 @@ const good: HoldFacts = {
   mode: "Manual",
   state: "Idle",
   latched: [],
+  trouble: undefined,
   excluded: false,
   runs: [],
   held: [],
@@ -46,6 +47,8 @@ describe("one reason at a time", () => {
   it.each<[string, HoldAsk, Partial<HoldFacts>, string | undefined]>([
     ["nothing against it", ask, {}, undefined],
     ["a stop is latched", ask, { latched: ["S1"] }, "LATCHED"],
+    ["the disk is full", ask, { trouble: "STORE_FULL" }, "STORE_FULL"],
+    ["the disk fails", ask, { trouble: "STORE_LOCKED" }, "STORE_FAILED"],
     ["out of use", ask, { excluded: true }, "EXCLUDED"],
     ["an open run uses it", ask, { runs: run("x") }, "STATE_CONFLICT"],
     ["an open run uses what its interlock reads", ask, { runs: run("z") }, "INTERLOCKED"],

@@ -202,6 +202,20 @@ test("a run of many rows is read from its newest snapshot: same run, fewer rows"
   expect((await at.book.again()).trusted).toBe(false);
 });
 
+test("a long saga is written whole only where as many rows stand for it", async () => {
+  const steps = Array.from({ length: 4 * snapshotEvery }, (_, i) => step(`s${i}`, {}));
+  const at = new LongRun(saga("longer", [], steps));
+  await at.create();
+  await at.ticks(2 * snapshotEvery - 1);
+  expect((await at.book.again()).snapshotSeq).toBe(0);
+  const again = new LongRun(saga("longer", [], steps));
+  await again.create();
+  await again.ticks(3 * snapshotEvery);
+  const loaded = await again.book.again();
+  expect(loaded).toMatchObject({ trusted: true, snapshotSeq: 2 * snapshotEvery });
+  expect(loaded.run).toEqual(again.run);
+});
+
 test.each([
   ["another version of the engine", "UPDATE snapshots SET engine = 'other'"],
   ["another run of the same name", `UPDATE snapshots SET state = replace(state, '"Klong"', '"Q"')`],
@@ -371,4 +385,13 @@ test("a run that waits for devices holds none until they are its own, before and
     { device: "z", run: "w" },
   ]);
   expect(await book.again()).toMatchObject({ trusted: true, run: turn.state });
+});
+
+test("a write while the journal is being opened does not claim the database once more", async () => {
+  const book = new Book();
+  const loading = book.journal.load("a");
+  const early = book.queue.write([], { durable: false });
+  await loading;
+  await early;
+  expect(await book.rows("SELECT epoch FROM claims")).toEqual([{ epoch: 1 }]);
 });

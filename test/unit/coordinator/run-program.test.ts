@@ -44,6 +44,17 @@ function ran(definition: SagaDefinition): Run {
   return new Walk(definition).run;
 }
 
+test("a turn that takes many steps leaves the run that it came from as it was", () => {
+  const sets = ["a", "b", "c"].map((name) => act(name, set(name, literal(1))));
+  const steps = [act("dwell", { kind: "dwell", forMs: 5 }), ...sets];
+  const walk = new Walk(program(steps, [0, 1, 2, 3]));
+  const before = walk.run;
+  const kept = structuredClone(before);
+  walk.feed({ kind: "tick" }, 10);
+  expect(walk.run.steps.map(({ status }) => status)).toEqual(["done", "done", "done", "done"]);
+  expect(before).toEqual(kept);
+});
+
 describe("values", () => {
   test("a target that is worked out is checked when the step begins: outside, nothing is sent", () => {
     const walk = new Walk(onReading).running();

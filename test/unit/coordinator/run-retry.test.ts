@@ -5,6 +5,7 @@
  */
 
 import { describe, expect, test } from "vitest";
+import type { Verdict } from "#drivers/reading.js";
 import type { SagaDefinition, SagaStepDefinition } from "#kernel/config/saga.js";
 import { mayGoWithout } from "../../../services/coordinator/run-leasing.js";
 import type { Phase, Run } from "../../../services/coordinator/run-state.js";
@@ -126,6 +127,19 @@ describe("a backup plan", () => {
     walk.verdict("carry", done).feed({ kind: "released" });
     expect(walk.run.phase.at).toBe("completed");
   });
+
+  test.each(["EXPIRED", "SUPERSEDED", "LATCHED", "LEASE_LOST", "LEASE_REQUIRED"])(
+    "a stop of its axis came first (%s), its own word later: no plan moves, the run ends",
+    (code) => {
+      const stopped: Verdict = { verdict: "refused", code, text: "ended by stop" };
+      const walk = withLeases(grippers({ retry: { attempts: 3, backoffMs: 0, factor: 1 } }));
+      walk.verdict("grip-a", stopped);
+      expect(walk.sent).toEqual([]);
+      expect(walk.run.phase).toMatchObject({ at: "stopping" });
+      walk.feed({ kind: "operatorStop", stop: "S1", how: "stop", text: "stop by ann" });
+      expect(walk.run.phase).toMatchObject({ at: "stopping", next: "stopped" });
+    },
+  );
 
   test("takes over for a device that is missing, which is not commanded nor made safe", () => {
     const walk = withLeases(grippers(), "a");

@@ -106,6 +106,20 @@ describe("makeSafe", () => {
     expect(walk.run.steps[1]?.safe).toBe("done");
   });
 
+  test.each(["EXPIRED", "SUPERSEDED", "LATCHED", "LEASE_LOST", "LEASE_REQUIRED"])(
+    "a stop of its axis came before it (%s): nothing else moves before the word of the stop",
+    (code) => {
+      const walk = new Walk().safeMove();
+      const stopped = { verdict: "refused", code, text: "ended by stop" } as const;
+      walk.feed({ kind: "verdict", id: walk.asked, verdict: stopped });
+      expect(walk.effects).toEqual([]);
+      walk.feed({ kind: "tick" }, 250);
+      expect(walk.effects.map((e) => e.kind)).toEqual(["lease"]);
+      walk.feed({ kind: "operatorStop", stop: "S1", how: "stop", text: "stop by ann" });
+      expect(walk.run.phase).toMatchObject({ at: "stopping", next: "stopped" });
+    },
+  );
+
   test("a lease that is refused is asked for again soon, then every 250 ms", () => {
     const walk = new Walk().safeLease();
     const no = { kind: "leaseRefused", device: "z", code: "NOT_READY", text: "stopping" } as const;

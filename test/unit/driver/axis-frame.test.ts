@@ -11,6 +11,7 @@ import { loadProfile } from "../../../drivers/profile-loader.js";
 import type { Reading } from "../../../drivers/reading.js";
 import { AxisFrame } from "../../../services/driver/axis-frame.js";
 import type { StoredFrame } from "../../../services/driver/axis-frame.machine.js";
+import { Readings } from "../../../services/driver/readings.js";
 
 const mechanics: AxisSetup = {
   kind: "linear",
@@ -169,6 +170,29 @@ describe("MO-13: an endless axis on a 32-bit counter", () => {
     expect(drive.saved).toHaveLength(1);
     drive.frame.ended("home", { verdict: "done", result: {} }, undefined);
     expect(drive.look().homed).toMatchObject({ ok: true, value: true });
+  });
+});
+
+describe("readings in the frame of an axis", () => {
+  it("homed after a wrap: the last place is told in the new frame, before anything is read again", () => {
+    const axis = { ...endless, modulo: 360 };
+    const model = modelOf(axis);
+    const frame = new AxisFrame(model, { onReferenceLost: () => {}, save: () => {} });
+    const readings = new Readings(model, 0, frame);
+    const edge = 2 ** 31 * 0.1;
+    const see = (position: number, atMs: number) => {
+      readings.take(new Map([["actualPosition", position]]), atMs);
+      const seen = readings.view.position;
+      return seen.ok ? seen.value : undefined;
+    };
+    see(edge - 1, 10);
+    expect(see(1 - edge, 30)).toBeCloseTo(edge + 1, 3);
+    frame.unsettled("home");
+    see(0, 50);
+    frame.ended("home", { verdict: "done", result: {} }, undefined);
+    expect(readings.view.position).toMatchObject({ ok: true, value: 0 });
+    const planned = frame.plan("moveTo", { position: 20 }, readings.view.position);
+    expect(planned.args.position).toBe(20);
   });
 });
 

@@ -47,6 +47,17 @@ describe("journal", () => {
     expect(inbox).toHaveLength(inboxMax);
   });
 
+  it("the id of a command that leaves stays for its epoch, and no longer", async () => {
+    const journal = new Journal(store);
+    await journal.load();
+    await journal.saveEpoch(1);
+    for (let i = 0; i <= inboxMax + 1; i += 1) await journal.save(entry(`now${i}`));
+    expect([journal.known("now0"), journal.isSpent("now0")]).toEqual([undefined, true]);
+    expect(journal.isSpent(`now${inboxMax}`)).toBe(false);
+    await journal.saveEpoch(2);
+    expect(journal.isSpent("now0")).toBe(false);
+  });
+
   it("ids whose epoch ended more than ten minutes ago leave together when room is needed", async () => {
     const journal = new Journal(store);
     await journal.load();

@@ -10,6 +10,7 @@ import {
   type LeaseInput,
   type LeaseState,
   leaseAtBoot,
+  leaseHeeds,
   leaseLives,
   nextLease,
 } from "../../../services/driver/lease.machine.js";
@@ -96,7 +97,11 @@ describe("lease machine, axis that may move", () => {
       "held, past its deadline": { ...held, deadlineMs: 1000 },
     },
     inputs,
-    run: (state, input) => line(nextLease(state, input, facts)),
+    // What the machine does not heed, its runner never asks it: a cell would be lost.
+    run: (state, input) => {
+      const heeded = leaseHeeds(state, input, facts.nowMs);
+      return heeded ? line(nextLease(state, input, facts)) : undefined;
+    },
     cells: {
       none: {
         "request, same holder": "granting 7; persist 7",

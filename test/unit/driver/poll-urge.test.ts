@@ -40,7 +40,7 @@ function rig(state: Breaker["state"], name: PollPlan["name"] = "probe", tookMs =
   const loop = new PollLoop({
     io: io as unknown as DeviceIo,
     breaker: breaker as unknown as Breaker,
-    readings: { points: new Map() } as unknown as Readings,
+    readings: { evidence: () => new Map() } as unknown as Readings,
     periodMs: () => periodMs,
     insist: () => owed,
     plan: (done) => (done.length === 0 ? { name, requests: [] } : undefined),

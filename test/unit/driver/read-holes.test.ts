@@ -5,6 +5,7 @@
  */
 import { expect, test } from "vitest";
 import type { DeviceModel, ReadRequest } from "#drivers/device-model.js";
+import { matchReply } from "#drivers/pdu.js";
 import type { PointSpec, Profile } from "#drivers/profile.js";
 import { planReads } from "#drivers/read-plan.js";
 import { splitRead } from "#drivers/read-split.js";
@@ -67,6 +68,7 @@ class Device {
 
 function driverOf(device: Device, profile: Profile) {
   const decode = (request: ReadRequest, reply: Uint8Array) => {
+    if (matchReply(request.pdu, reply).kind === "exception") return "exception";
     const at = (name: string) => (profile.points[name]?.read?.address ?? 0) - request.address;
     const word = (name: string) => Buffer.from(reply).readUInt16BE(2 + 2 * at(name));
     return new Map(request.points.map((name) => [name, word(name)]));
@@ -190,7 +192,8 @@ test("EX-05: no other exception splits a read", async () => {
         return { kind: "reply", pdu: Uint8Array.of(0x83, code), sentAtMs: 0 };
       },
     };
-    const io = new DeviceIo(refusing, {} as DeviceModel, {
+    const model = { decode: () => "exception" } as unknown as DeviceModel;
+    const io = new DeviceIo(refusing, model, {
       onValues: () => undefined,
       onOvertaken: () => undefined,
       split: (request) => splitRead(profile, request),

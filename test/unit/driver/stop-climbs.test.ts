@@ -9,6 +9,7 @@ import { ladderOf, nextStop } from "../../../services/driver/stop.machine.js";
 import {
   isLatched,
   latchesMax,
+  lateCopyMs,
   recentMax,
   resetsMax,
   type StopInput,
@@ -24,7 +25,10 @@ const rules: StopRules = {
   boundMs: { controlled: 3000, fast: 2000, coast: 5000, disable: 1000 },
   still: false,
 };
-const bare: StopState = { ...stopAtBoot([], ["old"]), seen: true, generation: 5, attempts: 1 };
+const bare: StopState = {
+  ...stopAtBoot([], ["old"]),
+  ...{ seen: true, generation: 5, attempts: 1, resetAtMs: new Map([["old", 9500]]) },
+};
 
 type Order = StopInput & { readonly kind: "order" };
 const order = (id: string, change: Partial<Order> = {}): Order => ({
@@ -167,13 +171,48 @@ describe("stop machine, climbs and latches", () => {
     expect(adopted?.latches).toEqual(ids.slice(2));
   });
 
-  it("a late copy of a stop that was reset says nothing of an axis that moves again", () => {
-    const acks = (still: boolean) => {
-      const effects = nextStop(bare, order("old"), { ...rules, still })?.effects ?? [];
-      return effects.map((effect) => effect.kind === "ack" && effect.status);
-    };
-    expect(acks(true)).toEqual(["received", "confirmed"]);
-    expect(acks(false)).toEqual(["received"]);
+  it.each([
+    ["still", true],
+    ["moving", false],
+  ])("an order just after its reset, axis %s: it stops, and does not latch again", (_, still) => {
+    const step = nextStop(bare, order("old"), { ...rules, still });
+    const kinds = (step?.effects ?? []).map(({ kind }) => kind);
+    expect(kinds).toEqual(["send", "endLease", "ack", "began"]);
+    expect(step?.state).toMatchObject({ latches: [], resets: ["old"], generation: 6 });
+  });
+
+  it("the reset of another stop makes no late copy of an order", () => {
+    const before = { ...bare, resets: ["old", "hmi"], resetAtMs: new Map([["hmi", 0]]) };
+    const again = nextStop(before, { kind: "reset", ids: ["other"] }, rules)?.state ?? before;
+    const step = nextStop(again, order("hmi"), rules);
+    expect(step?.state).toMatchObject({ latches: ["hmi"], resets: ["old", "other"] });
+  });
+
+  it("a sender that always stops under one id is never without a stop", () => {
+    const { said, state } = play({ ...bare, resets: [] }, [
+      [0, order("hmi")],
+      [10, { kind: "frame", attempt: 2, outcome: "acked", sentAtMs: 1 }],
+      [11, { kind: "classEnd", attempt: 2, ok: true, answered: true }],
+      [30, { kind: "reading", sentAtMs: 20, still: true }],
+      [50, { kind: "reading", sentAtMs: 40, still: true }],
+      [5000, { kind: "reset", ids: ["hmi"] }],
+      [5000 + lateCopyMs - 1, order("hmi")],
+      [5000 + lateCopyMs, order("hmi")],
+    ]);
+    const last = `${5000 + lateCopyMs - 1} controlled`;
+    expect(said).toEqual(["0 controlled", "confirmed", last]);
+    expect(state).toMatchObject({ latches: ["hmi"], generation: 7 });
+  });
+
+  it("an order that the broker has kept since before its reset stops nothing, however late", () => {
+    const nowMs = 9500 + 10 * lateCopyMs;
+    const { said, state } = play(bare, [[nowMs, order("old", { kept: true })]]);
+    expect([said, state.latches]).toEqual([[], []]);
+  });
+
+  it("after a restart of the driver an order under an id that was reset stops", () => {
+    const { said } = play({ ...stopAtBoot([], ["old"]), seen: true }, [[3, order("old")]]);
+    expect(said).toEqual(["3 controlled"]);
   });
 
   it("a quickStop under the id of a controlled stop is no repeat of it: it climbs", () => {

@@ -12,7 +12,8 @@ export const cells: { readonly [state: string]: { readonly [input: string]: stri
       "g6 stopping #2 controlled pending 0 [s1]; send controlled #2; endLease; received(s1); began s1; persist",
     "order without latch":
       "g6 stopping #2 controlled pending 0 []; send controlled #2; endLease; received(s3); began s3",
-    "order that was reset": "g5 none []; received(old)",
+    "order that was reset":
+      "g6 stopping #2 controlled pending 0 []; send controlled #2; endLease; received(old); began old",
     quickStop:
       "g6 stopping #2 fast pending 0 [s4]; send fast #2; endLease; received(s4); began s4; persist",
     abort:
@@ -49,7 +50,8 @@ export const cells: { readonly [state: string]: { readonly [input: string]: stri
       "g6 stopping #2 controlled pending 0 [s1]; send controlled #2; endLease; received(s1); began s1; persist",
     "order without latch":
       "g6 stopping #2 controlled pending 0 []; send controlled #2; endLease; received(s3); began s3",
-    "order that was reset": "g5 none []; received(old)",
+    "order that was reset":
+      "g6 stopping #2 controlled pending 0 []; send controlled #2; endLease; received(old); began old",
     quickStop:
       "g6 stopping #2 fast pending 0 [s4]; send fast #2; endLease; received(s4); began s4; persist",
     abort:
@@ -85,7 +87,8 @@ export const cells: { readonly [state: string]: { readonly [input: string]: stri
     "repeated order": "g5 stopping #1 controlled pending 0 [s1]; received(s1)",
     "order without latch":
       "g6 stopping #1 controlled pending 0 [s1]; endLease; received(s3); began s3",
-    "order that was reset": "g5 stopping #1 controlled pending 0 [s1]; received(old)",
+    "order that was reset":
+      "g6 stopping #1 controlled pending 0 [s1]; endLease; received(old); began old",
     quickStop:
       "g6 stopping #2 fast pending 0 [s1,s4]; send fast #2; endLease; received(s4); began s4; persist",
     abort:
@@ -118,7 +121,8 @@ export const cells: { readonly [state: string]: { readonly [input: string]: stri
     "repeated order": "g5 stopping #1 controlled acked done 1 [s1]; received(s1)",
     "order without latch":
       "g6 stopping #1 controlled acked done 1 [s1]; endLease; received(s3); began s3",
-    "order that was reset": "g5 stopping #1 controlled acked done 1 [s1]; received(old)",
+    "order that was reset":
+      "g6 stopping #1 controlled acked done 1 [s1]; endLease; received(old); began old",
     quickStop:
       "g6 stopping #2 fast pending 0 [s1,s4]; send fast #2; endLease; received(s4); began s4; persist",
     abort:
@@ -150,7 +154,7 @@ export const cells: { readonly [state: string]: { readonly [input: string]: stri
     "new order": "g6 stopping #1 fast failed 0 [s1,s2]; endLease; received(s2); began s2; persist",
     "repeated order": "g5 stopping #1 fast failed 0 [s1]; received(s1)",
     "order without latch": "g6 stopping #1 fast failed 0 [s1]; endLease; received(s3); began s3",
-    "order that was reset": "g5 stopping #1 fast failed 0 [s1]; received(old)",
+    "order that was reset": "g6 stopping #1 fast failed 0 [s1]; endLease; received(old); began old",
     quickStop: "g6 stopping #1 fast failed 0 [s1,s4]; endLease; received(s4); began s4; persist",
     abort:
       "g6 stopping #1 fast failed 0 then off [s1,s5]; endLease; received(s5); began s5; persist",
@@ -182,7 +186,8 @@ export const cells: { readonly [state: string]: { readonly [input: string]: stri
     "repeated order": "g5 owed silent #1 fast failed 0 [s1]; received(s1)",
     "order without latch":
       "g6 stopping #2 controlled pending 0 [s1]; send controlled #2; endLease; received(s3); began s3",
-    "order that was reset": "g5 owed silent #1 fast failed 0 [s1]; received(old)",
+    "order that was reset":
+      "g6 stopping #2 controlled pending 0 [s1]; send controlled #2; endLease; received(old); began old",
     quickStop:
       "g6 stopping #2 fast pending 0 [s1,s4]; send fast #2; endLease; received(s4); began s4; persist",
     abort:
@@ -217,7 +222,8 @@ export const cells: { readonly [state: string]: { readonly [input: string]: stri
     "repeated order": "g5 owed #1 fast acked 0 [s1]; received(s1)",
     "order without latch":
       "g6 stopping #2 controlled pending 0 [s1]; send controlled #2; endLease; received(s3); began s3",
-    "order that was reset": "g5 owed #1 fast acked 0 [s1]; received(old)",
+    "order that was reset":
+      "g6 stopping #2 controlled pending 0 [s1]; send controlled #2; endLease; received(old); began old",
     quickStop:
       "g6 stopping #2 fast pending 0 [s1,s4]; send fast #2; endLease; received(s4); began s4; persist",
     abort:
@@ -253,7 +259,8 @@ export const cells: { readonly [state: string]: { readonly [input: string]: stri
       "g6 stopping #2 controlled pending 0 then off [s1]; send controlled #2; endLease; received(s1); began s1",
     "order without latch":
       "g6 stopping #2 controlled pending 0 then off [s1]; send controlled #2; endLease; received(s3); began s3",
-    "order that was reset": "g5 off #1 disable pending 0 then off [s1]; received(old)",
+    "order that was reset":
+      "g6 stopping #2 controlled pending 0 then off [s1]; send controlled #2; endLease; received(old); began old",
     quickStop:
       "g6 stopping #2 fast pending 0 then off [s1,s4]; send fast #2; endLease; received(s4); began s4; persist",
     abort:
@@ -289,7 +296,8 @@ export const cells: { readonly [state: string]: { readonly [input: string]: stri
       "g6 stopping #2 controlled pending 0 then off [s1]; send controlled #2; endLease; received(s1); began s1",
     "order without latch":
       "g6 stopping #2 controlled pending 0 then off [s1]; send controlled #2; endLease; received(s3); began s3",
-    "order that was reset": "g5 off #1 disable failed 0 then off [s1]; received(old)",
+    "order that was reset":
+      "g6 stopping #2 controlled pending 0 then off [s1]; send controlled #2; endLease; received(old); began old",
     quickStop:
       "g6 stopping #2 fast pending 0 then off [s1,s4]; send fast #2; endLease; received(s4); began s4; persist",
     abort:

@@ -35,7 +35,10 @@ const climb: Climb = {
   done: false,
   stills: 0,
 };
-const bare: StopState = { ...stopAtBoot([], ["old"]), seen: true, generation: 5, attempts: 1 };
+const bare: StopState = {
+  ...stopAtBoot([], ["old"]),
+  ...{ seen: true, generation: 5, attempts: 1, resetAtMs: new Map([["old", 9500]]) },
+};
 const stopping = (change: Partial<Climb> = {}, untilMs = 12_900): StopState => ({
   ...bare,
   latches: ["s1"],

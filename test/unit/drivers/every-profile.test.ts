@@ -134,6 +134,23 @@ describe("every profile that moves something", () => {
     },
   );
 
+  it.each(moving.map((profile) => ({ id: profile.id, profile })))(
+    "$id: a trigger that is lost on its way is never told as done, whatever was done before it",
+    ({ profile }) => {
+      const moves = motionsOf(profile);
+      const away = moves.find(({ verb, args }) => verb === "moveTo" && "position" in args);
+      for (const { verb, args } of moves) {
+        const walk = ready(profile, profile, verb === "release" ? "grip" : "home");
+        // Straight behind another motion: what that one has left must not pass for this one.
+        if (away !== undefined) {
+          const { position = 0 } = away.args;
+          expect(walk.run("moveTo", { ...away.args, position: position / 2 })).toMatchObject(done);
+        }
+        expect(walk.runMute(verb, args).verdict, verb).not.toBe("done");
+      }
+    },
+  );
+
   const all = moving.flatMap((profile) => {
     return classesOf(profile).map((stopClass) => ({ id: profile.id, stopClass, profile }));
   });

@@ -46,6 +46,9 @@ describe("generic/axis: enable, disable, reset, home", () => {
   });
   it("home: the old reference is neither accepted nor done", () => {
     const walk = Walk.of(model(), "home", {}, words(on)).settle();
+    // The end of the motion before it first: its "moving" is not the homing's.
+    expect(walk.read(words(on | moves)).lines()).toEqual(["wake:20"]);
+    walk.tick().read(words(on)).settle();
     expect(walk.lines()).toEqual(["trigger:0600200011"]);
     expect(walk.wrote().read(words(on)).lines()).toEqual(["wake:20"]);
     walk.tick().read(words(0x01 | moves));

@@ -26,7 +26,11 @@ export const timing = (unit: number, wish: Partial<UnitTiming> = {}): UnitTiming
   ...wish,
 });
 
-export function lineOf(units: readonly UnitTiming[] = [], plugged = true) {
+export function lineOf(
+  units: readonly UnitTiming[] = [],
+  plugged = true,
+  onSent: (pdu: Uint8Array) => void = () => undefined,
+) {
   const sent: { readonly atMs: number; readonly unit: number }[] = [];
   const noise: number[] = [];
   const master = new RtuMaster({
@@ -35,6 +39,7 @@ export function lineOf(units: readonly UnitTiming[] = [], plugged = true) {
       send: (frame) => {
         if (!plugged) return undefined;
         sent.push({ atMs: performance.now(), unit: frame[0] ?? 0 });
+        onSent(frame.slice(1, -2));
         return performance.now() + frame.length * characterMs;
       },
       at: (moment, then) => {

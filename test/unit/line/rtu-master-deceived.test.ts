@@ -5,7 +5,8 @@
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { rtuFrame } from "#kernel/edge/rtu-frame.js";
-import { gapMsMax, owedMsMax, urgentBusyMsMax } from "#kernel/edge/rtu-master.js";
+import { gapMsMax, urgentBusyMsMax } from "#kernel/edge/rtu-master.js";
+import { owedMsMax } from "#kernel/edge/rtu-owed.js";
 import {
   frameSilenceMs,
   lineOf,
@@ -99,6 +100,41 @@ describe("a stop waits", () => {
       expect(sent[1]).toEqual({ atMs: heardMs + ms, unit });
     },
   );
+
+  it.each([
+    ["a relay module was written to and needs 200 ms", true],
+    ["bytes come all the time", false],
+  ])("%s: the poll that waits for silence is not sent, the stop is", async (_, wrote) => {
+    const { master, sent, results, ask, stop } = lineOf([timing(1, { afterWriteMs: 200 })]);
+    if (wrote) ask(1, write6);
+    await pass(20);
+    master.received(wrote ? rtuFrame(1, write6) : Uint8Array.of(0x55));
+    const heardMs = performance.now();
+    await pass(0);
+    const before = sent.length;
+    ask(2);
+    await pass(wrote ? 5 : frameSilenceMs - 1);
+    if (!wrote) master.received(Uint8Array.of(0x55));
+    master.hurry();
+    await pass(0);
+    expect(results.at(-1)?.result).toEqual({ kind: "notSent", why: "not-sent" });
+    const lastMs = wrote ? heardMs + 5 : performance.now();
+    stop(2);
+    await pass(frameSilenceMs);
+    expect(sent.length).toBe(before + 1);
+    expect(sent.at(-1)?.atMs).toBeLessThanOrEqual(lastMs + frameSilenceMs);
+    await pass(300);
+    expect(sent.length).toBe(before + 1);
+  });
+
+  it("a stop that waits for silence itself is sent although another waits", async () => {
+    const { master, sent, stop } = lineOf();
+    master.received(Uint8Array.of(0x55));
+    stop(1);
+    master.hurry();
+    await pass(frameSilenceMs);
+    expect(sent.map(({ unit }) => unit)).toEqual([1]);
+  });
 });
 
 describe("a reply that comes after its request was given up", () => {
@@ -133,15 +169,19 @@ describe("a reply that comes after its request was given up", () => {
     },
   );
 
-  it("one reply alone: it is taken when firstByteMs=50 more have brought no other", async () => {
+  it("one reply alone: nobody knows whose when firstByteMs=50 more bring no other", async () => {
     const { master, results, sentMs } = await second();
     master.received(fresh);
     await pass(49);
     expect(results.length).toBe(1);
     await pass(100);
     expect(results[1]).toEqual({
-      atMs: sentMs + 50,
-      result: { kind: "reply", pdu: fresh.slice(1, 5) },
+      atMs: sentMs + 50 + frameSilenceMs + quietMs,
+      result: {
+        kind: "noReply",
+        why: "malformed",
+        restMs: 50 + requestMs + frameSilenceMs + quietMs,
+      },
     });
   });
 

@@ -75,6 +75,16 @@ test("drop: nothing is carried out; drop:2 only twice; drop:replies carries out"
   expect(bench.word(0x3200) & 0x6f).toBe(0x21);
 });
 
+test("one fault ends while another goes on: drop over, exception still there", () => {
+  bench.device.setFault("exception", 6, bench.nowMs);
+  bench.device.setFault("silent", undefined, bench.nowMs);
+  expect(bench.send(...readStatus)).toBeUndefined();
+  bench.device.endFault("silent");
+  expect(bench.send(...readStatus)).toEqual([0x83, 6]);
+  bench.device.endFault("exception");
+  expect(bench.word(0x3200) & 0x4f).toBe(0x40);
+});
+
 test("exception:6 refuses every request, and nothing is carried out; delay is told", () => {
   bench.device.setFault("exception", 6, bench.nowMs);
   expect(bench.send(...readStatus)).toEqual([0x83, 6]);

@@ -33,6 +33,7 @@ function spec(service: string, startRank: number, endRank: number): ChildSpec {
     readyWithinMs: 15_000,
     endWithinMs: 3_000,
     essential: !service.startsWith("driver"),
+    priority: 0,
   };
 }
 
@@ -165,6 +166,29 @@ test("supervisor: an essential child that keeps dying fails the start with its o
   expect(await started).toMatchObject({
     code: "PORT_IN_USE",
     message: "The broker did not start: The port 18830 is used.",
+  });
+});
+
+test("supervisor: an essential child that is killed while it starts has its full time again (killed after 14 of 15 s)", async () => {
+  const { supervisor, alive } = cell({ gateway: "silent" });
+  const started = supervisor.start().then(
+    () => "up",
+    (error: unknown) => error,
+  );
+  await vi.advanceTimersByTimeAsync(14_000);
+  alive.get("gateway")?.exit({ text: "killed" });
+  await vi.advanceTimersByTimeAsync(10_000);
+  alive.get("gateway")?.ready();
+  await vi.advanceTimersByTimeAsync(10);
+  expect(await started).toBe("up");
+});
+
+test("supervisor: an essential child that never gets ready fails the start at its limit", async () => {
+  const { supervisor } = cell({ gateway: "silent" });
+  const started = supervisor.start().catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(15_300);
+  expect(await Promise.race([started, Promise.resolve("waits")])).toMatchObject({
+    message: expect.stringContaining("The gateway did not start"),
   });
 });
 

@@ -58,3 +58,13 @@ test("plan: every bus process outlives the drivers, which stop their axes throug
   expect(ranks).toEqual([3, 3]);
   expect(coordinator?.endRank).toBe(1);
 });
+
+test("plan: what motion waits for goes before the gateway, and both before other programs", () => {
+  const plan = planCell({
+    ...cell({ gw: tcp }),
+    broker: { kind: "embedded", host: "::1", port: 1 },
+  });
+  const of = (service: string) => plan.find((one) => one.service === service)?.priority;
+  expect(["broker", "bus", "coordinator"].map(of)).toEqual([-10, -10, -10]);
+  expect(of("gateway")).toBe(-5);
+});

@@ -113,6 +113,26 @@ test.each(brokers)("half open, both find out by their keepalive (%s)", (_name, m
 );
 
 test.each(brokers)(
+  "half open, and the network is mended: both find out at once (%s)",
+  (_name, make) =>
+    inTime((clock, random) => {
+      const { broker, node, got, seen, ask } = stage(clock, make(clock, random));
+      broker.cutLink("driver-x#1", 60_000, "halfOpen");
+      clock.run(clock.nowMs + 1000);
+      expect([node.connected, seen]).toEqual([true, ["online"]]);
+      broker.mend();
+      clock.run(clock.nowMs + 3000);
+      expect([node.connected, seen]).toEqual([true, ["online", "offline"]]);
+      ask("when-back");
+      clock.run(clock.nowMs + 100);
+      expect(got).toEqual(["when-back"]);
+      // The keepalive of before finds nothing to tell any more.
+      clock.run(clock.nowMs + 30_000);
+      expect([node.connected, seen]).toEqual([true, ["online", "offline"]]);
+    }),
+);
+
+test.each(brokers)(
   "a broker that crashes forgets what it retained, and no will is sent (%s)",
   (_name, make) =>
     inTime((clock, random) => {
