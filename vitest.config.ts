@@ -20,5 +20,12 @@ export default defineConfig({
       room("simulators", "simulators"),
     ],
   },
-  test: { include: ["test/**/*.test.ts", "test/**/*.sim.ts"], testTimeout: 20_000, retry: 0 },
+  test: {
+    include: ["test/**/*.test.ts", "test/**/*.sim.ts"],
+    // Bounds for what hangs, and no measure of anything: a busy machine is waited for.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 10_000 } },
+    retry: 0,
+  },
 });

@@ -345,8 +345,7 @@ class Coordinator implements App {
    * nobody attends the cell. Says when it was there.
    */
   async #listened(): Promise<number> {
-    const { main, stop } = this.#ports;
-    while (!(main.connected && stop.connected) && !this.#closed) await pause(connectLookMs);
+    while (!this.#watch.hears && !this.#closed) await pause(connectLookMs);
     const backTs = Date.now();
     await pause(listenMs);
     return backTs;

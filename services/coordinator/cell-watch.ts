@@ -55,6 +55,8 @@ export class CellWatch {
   /** When a driver last told readings of its own, by this clock. */
   readonly #toldMs = new Map<string, Ms>();
   #news: WatchNews | undefined;
+  /** Links whose subscriptions the broker has granted: what it retains is on its way. */
+  readonly #granted = new Set<MessageLink>();
 
   constructor(config: CellConfig) {
     this.#config = config;
@@ -75,8 +77,19 @@ export class CellWatch {
     return this.#known.has(device);
   }
 
+  /** Both links hear: a connection alone is deaf until its subscriptions are granted. */
+  get hears(): boolean {
+    return this.#granted.size === 2;
+  }
+
   listen(links: { readonly main: MessageLink; readonly stop: MessageLink }, news: WatchNews): void {
     this.#news = news;
+    for (const link of [links.main, links.stop]) {
+      link.onChange((granted) => {
+        if (granted) this.#granted.add(link);
+        else this.#granted.delete(link);
+      });
+    }
     // A broker that comes back may repeat the words of services that have died meanwhile.
     links.main.onChange(() => this.#live.clear());
     links.stop.subscribe("avail", {}, ({ levels, payload, retained }) => {

@@ -65,7 +65,7 @@ test.each([
   ["-10mm/s", -10],
   ["-2.5mm/s", -2.5],
 ])("jog x %s: that speed with its sign, held and let go", async (written, velocity) => {
-  const { lines, exit, failed } = await typed("x", written, "--for", "250ms");
+  const { lines, exit, failed } = await typed("x", written, "--for", "1s");
   expect(failed).toBeUndefined();
   expect(exit).toBe(0);
   expect(holds.presses).toMatchObject([{ axis: "x", velocity, ended: "released" }]);
@@ -82,7 +82,8 @@ test("jog: options may stand before a speed in the minus direction", async () =>
 
 test("jog: the driver ends it: its reason is said, and the exit code tells", async () => {
   const ended = typed("x", "-10mm/s", "--for", "2s");
-  await expect.poll(() => holds.presses[0]?.echoes.length ?? 0).toBeGreaterThan(0);
+  const echoes = () => holds.presses[0]?.echoes.length ?? 0;
+  await expect.poll(echoes, { timeout: 10_000 }).toBeGreaterThan(0);
   const [press] = holds.presses;
   if (press === undefined) throw new Error("nothing was pressed");
   holds.end(press, "the interlock z-up broke");

@@ -243,6 +243,20 @@ test("back with latched stops, heard of before the journal is open (stall=400 ms
   expect(abandoned?.status).toBe("succeeded");
 });
 
+test("back on a broker that is slow to grant (600 ms): the latched stops are heard first", async () => {
+  const c = await cell();
+  c.kill();
+  await c.run(100);
+  c.stopAll("AWAY");
+  await c.run(100);
+  const before = c.bus.of("stateStop").length;
+  c.bus.grantMs = 600;
+  await c.start();
+  await c.run(1000);
+  const said = c.bus.of("stateStop").slice(before);
+  expect(said.map(({ stops }) => stops.map(({ id }) => id))).toEqual([["AWAY"]]);
+});
+
 test("state/stop is told soon after a start, also when it is empty", async () => {
   const c = await cell();
   expect(c.bus.of("stateStop")).toHaveLength(1);

@@ -235,7 +235,7 @@ describe("on a raw peer", () => {
     await until(() => seen.length === 1);
     raw.publish({ topic, payload, id: 1, dup: true });
     raw.publish({ topic, payload, id: 2 });
-    await until(() => seen.length === 3);
+    await until(() => seen.length === 3 && raw.of(4).length === 3);
     raw.socket.destroy();
     await until(() => raw.of(8).length === 2);
     raw.publish({ topic, payload, id: 1, dup: true });

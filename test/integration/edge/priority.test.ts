@@ -5,14 +5,21 @@
  * may not raise priorities the child has to run all the same. It refuses to time anything.
  */
 import { spawnSync } from "node:child_process";
-import { getPriority } from "node:os";
-import { expect, test } from "vitest";
+import { getPriority, setPriority } from "node:os";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { atPriority, favourSession, mayRaise } from "../../../services/supervisor/priority.js";
 
 const told = () => {
   const script = "process.stdout.write(String(require('node:os').getPriority()))";
   return Number(spawnSync(process.execPath, ["-e", script], { encoding: "utf8" }).stdout);
 };
+
+const inherited = getPriority();
+// Whoever started the tests may have raised them already.
+beforeAll(() => setPriority(Math.max(inherited, 0)));
+afterAll(() => {
+  if (mayRaise()) setPriority(inherited);
+});
 
 test("priority: a child that is started begins with it where it may, and we keep ours", () => {
   const ours = getPriority();

@@ -83,11 +83,14 @@ test("FR-13: requests to absent units confuse no one (3 of 6 asked are absent)",
 
 test("silence too short is counted and told (request while the reply is on the wire)", async () => {
   await serve(9600);
-  master.send(statusOf(1));
-  // The first byte comes alone; the rest of the reply is on the wire for 7 ms more.
-  while (master.tookMs <= 0) await pause(0);
-  master.send(statusOf(2));
-  await pause(150);
+  // A busy machine may see the first byte too late, and then there is nothing to count.
+  for (let tries = 0; tries < 20 && line().violations === 0; tries += 1) {
+    master.send(statusOf(1));
+    // The first byte comes alone; the rest of the reply is on the wire for 7 ms more.
+    while (master.tookMs <= 0) await pause(0);
+    master.send(statusOf(2));
+    await pause(150);
+  }
   expect(line().violations).toBe(1);
   expect(tapped().some((one) => one.what === "violation")).toBe(true);
 });
@@ -106,10 +109,12 @@ test("a unit that needs 60 ms before a request: less is counted apart from t3.5"
   });
   master = new RawMaster(sim.paths.rail ?? "");
   await master.reply(statusOf(3));
-  await pause(150);
-  await master.reply(statusOf(3));
-  await master.reply(statusOf(3));
-  expect(line()).toMatchObject({ frames: 3, violations: 0, unitViolations: 1 });
+  for (let tries = 0; tries < 10 && line().unitViolations === 0; tries += 1) {
+    await pause(150);
+    await master.reply(statusOf(3));
+    await master.reply(statusOf(3));
+  }
+  expect(line()).toMatchObject({ violations: 0, unitViolations: 1 });
 });
 
 test("two frames without silence between them are one broken one: nothing answers", async () => {
@@ -124,19 +129,21 @@ test("a frame in two pieces is one; a wrong checksum and half a frame get silenc
   await serve(9600);
   const frame = statusOf(1);
   master.send(frame.subarray(0, 3), frame.subarray(3));
+  await until(() => line().replies === 1);
   await pause(100);
   expect(master.take().slice(0, 2)).toBe("01");
   const broken = Buffer.from(frame);
   broken[7] = (broken[7] ?? 0) ^ 1;
   expect(await master.ask(broken, 100)).toBe("");
   expect(await master.ask(frame.subarray(0, 5), 100)).toBe("");
-  expect(line().checksums).toBe(2);
+  await until(() => line().checksums === 2);
   expect((await master.reply(frame)).slice(0, 2)).toBe("01");
 });
 
 test("a broadcast gets no reply, and only who listens to it carries it out", async () => {
   await serve();
   expect(await master.ask(rtu(0, 6, 0x31, 0, 0, 6))).toBe("");
+  await until(() => tapped().some(({ unit }) => unit === 0));
   expect(tapped().at(-1)).toMatchObject({ unit: 0, note: "broadcast" });
   // The profile of the Kinco drive does not promise that it listens.
   expect(await master.reply(statusOf(1))).toBe(status(1));

@@ -294,7 +294,7 @@ test("SG-06: once another start has claimed the journal, the old one writes noth
     carriedOut = true;
   });
   await new LongRun(long, "second").create(second);
-  await vi.waitFor(() => expect(fenced).toHaveLength(1));
+  await vi.waitFor(() => expect(fenced).toHaveLength(1), { timeout: 10_000 });
   expect(lines).toMatchObject([{ mark: "store.fenced" }]);
   expect(carriedOut).toBe(false);
   const [rows] = await store.tx([{ sql: "SELECT run, claim FROM runs ORDER BY run" }], {
