@@ -1,14 +1,15 @@
 /**
  * Runs all tests and ends with one plain line: `N passed, N failed`.
  *
- * The idea: pure suites share the cores and their imports, suites with sockets run two files at a
- * time, those with whole cells one, and what judges time on a wire comes last and alone. So they
- * judge the product and not the machine. A file of real processes that was red is played once more,
- * alone: red again is a failure, and green then is named as unsteady, which is work for somebody.
- * A test file that needs a program of the system says so in a line `needs: mosquitto`. It refuses
- * silent skips: every suite left out is named, and in CI a skip is a failure.
+ * The idea: pure suites share the cores and their imports; suites with sockets go beside suites
+ * with a whole cell, one file of each at a time; what takes the machine for itself goes singly, and
+ * what judges time on a wire comes last and alone. So they judge the product and not the machine.
+ * A file of real processes that was red is played once more, alone: red again is a failure, and
+ * green then is named as unsteady, which is work for somebody. A test file that needs a program of
+ * the system says so in a line `needs: mosquitto`. It refuses silent skips: every suite left out is
+ * named, and in CI a skip is a failure.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { dirname, join } from "node:path";
@@ -22,9 +23,10 @@ const wanted = process.argv.slice(2);
 const wires = /^test\/integration\/((line|bus)\/|cli\/scan-line|simulators\/line)/;
 /** Whole cells, and what takes the machine for itself: singly. */
 const alone = /^test\/((hil|e2e)\/|chaos\/(soak|holds|coordinator)\b)/;
-/** Sockets and processes that mostly wait, and cells that mostly move: two files at a time. */
-const pairs = /^test\/(integration|chaos)\//;
-
+/** Whole cells that mostly move: singly, beside what mostly waits. */
+const cells = /^test\/(chaos\/|integration\/cli\/up\b)/;
+/** Sockets and processes that mostly wait: singly, beside the cells. */
+const sockets = /^test\/integration\//;
 /** More red files than this are no moment of the machine. */
 const againMost = 3;
 
@@ -63,23 +65,36 @@ const all = filesBelow("test").filter((path) => {
 const left = all.map((path) => ({ path, lack: lackOf(path) })).filter((f) => f.lack.length > 0);
 const chosen = all.filter((path) => !left.some((file) => file.path === path));
 
-/** Plays the files; what vitest tells of each, and what stood in no test. */
-function played(name, files, flags) {
+/** Plays the files; what vitest tells of each, and what went wrong in no test. */
+async function played(name, files, flags) {
+  if (files.length === 0) return { files: [], outside: [] };
   const out = join(root, "dist", "test-results", `${name}.json`);
+  const unhandled = `${out}l`;
   mkdirSync(dirname(out), { recursive: true });
-  rmSync(out, { force: true });
+  for (const old of [out, unhandled]) rmSync(old, { force: true });
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${out}`];
-  const args = [vitest, "run", "--root", root, ...reporters, ...flags, ...files];
-  const done = spawnSync(process.execPath, args, { cwd: root, stdio: ["ignore", 1, 2] });
-  if (!existsSync(out)) return { files: [], outside: [`${name}: no result`] };
-  const told = JSON.parse(readFileSync(out, "utf8")).testResults.map((file) => ({
+  const reporters = ["default", "json", join(root, "test", "unhandled-errors.mjs")];
+  const told = reporters.map((reporter) => `--reporter=${reporter}`);
+  const args = ["run", "--root", root, ...told, `--outputFile.json=${out}`, ...flags, ...files];
+  const env = { ...process.env, SERVOCELL_UNHANDLED: unhandled };
+  const child = spawn(process.execPath, [vitest, ...args], {
+    cwd: root,
+    env,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const code = await new Promise((resolve) => child.once("exit", resolve));
+  if (!existsSync(out) || !existsSync(unhandled)) {
+    return { files: [], outside: [`${name}: no result`] };
+  }
+  const results = JSON.parse(readFileSync(out, "utf8")).testResults.map((file) => ({
     path: file.name.slice(root.length + 1),
     red: file.status === "failed",
     tests: file.assertionResults,
   }));
-  const unsaid = done.status !== 0 && told.every(({ red }) => !red);
-  return { files: told, outside: unsaid ? [`${name}: an error outside of the tests`] : [] };
+  const outside = readFileSync(unhandled, "utf8").split("\n").filter(Boolean);
+  const unsaid = code !== 0 && outside.length === 0 && results.every(({ red }) => !red);
+  if (unsaid) outside.push(`vitest ended with ${code}`);
+  return { files: results, outside: outside.map((text) => `${name}, in no test: ${text}`) };
 }
 
 function redsOf({ path, red, tests }) {
@@ -88,33 +103,35 @@ function redsOf({ path, red, tests }) {
   return titles.map((title) => `${path} > ${title}`);
 }
 
-function runGroup(name, files, flags, steady = false) {
-  const result = files.length === 0 ? { files: [], outside: [] } : played(name, files, flags);
-  const red = result.files.filter((file) => file.red);
-  if (!steady || red.length === 0 || red.length > againMost) return result;
+/** Plays what was red once more, alone; what is green then stays in the output by its name. */
+async function steadied(name, { files, outside }) {
+  const red = files.filter((file) => file.red);
+  if (red.length === 0 || red.length > againMost) return { files, outside };
   const paths = red.map(({ path }) => path);
-  const again = played(`${name}-again`, paths, singly);
+  const again = await played(`${name}-again`, paths, singly);
   const still = again.files.flatMap(redsOf);
   for (const title of red.flatMap(redsOf).filter((one) => !still.includes(one))) {
     process.stdout.write(`unsteady: ${title} (green when played again, alone)\n`);
   }
   return {
-    files: [...result.files.filter((file) => !file.red), ...again.files],
-    outside: [...result.outside, ...again.outside],
+    files: [...files.filter((file) => !file.red), ...again.files],
+    outside: [...outside, ...again.outside],
   };
 }
 
-const kinds = [wires, alone, pairs];
+const kinds = [wires, alone, cells, sockets];
 const kindOf = (path) => kinds.find((kind) => kind.test(path));
 const filesOf = (kind) => chosen.filter((path) => kindOf(path) === kind);
 const singly = ["--no-file-parallelism"];
 keepStep();
-const groups = [
-  runGroup("together", filesOf(undefined), ["--no-isolate", "--maxWorkers=2"]),
-  runGroup("two-by-two", filesOf(pairs), ["--maxWorkers=2"], true),
-  runGroup("one-by-one", filesOf(alone), singly, true),
-  runGroup("wires", filesOf(wires), singly, true),
-];
+const groups = [await played("together", filesOf(undefined), ["--no-isolate", "--maxWorkers=2"])];
+const sideBySide = await Promise.all([
+  played("cells", filesOf(cells), singly),
+  played("sockets", filesOf(sockets), singly),
+]);
+groups.push(await steadied("cells", sideBySide[0]), await steadied("sockets", sideBySide[1]));
+groups.push(await steadied("one-by-one", await played("one-by-one", filesOf(alone), singly)));
+groups.push(await steadied("wires", await played("wires", filesOf(wires), singly)));
 const files = groups.flatMap((group) => group.files);
 const reds = [...files.flatMap(redsOf), ...groups.flatMap(({ outside }) => outside)];
 for (const red of reds) process.stdout.write(`failed: ${red}\n`);

@@ -28,7 +28,7 @@ export interface Silence {
   readonly probedAtMs: Ms;
   /** Good replies in a row since it fell silent. */
   readonly good: number;
-  /** How long its last request without a reply kept the wire. */
+  /** How long its last request without a reply kept the wire from others. */
   readonly costMs: Ms;
 }
 
@@ -70,6 +70,36 @@ export function isBehind(
   return isSilent(silences.get(held.unit)) && !isSilent(silences.get(unit));
 }
 
+/** What is told here of a request on a wire that queues. */
+export interface Sent {
+  readonly key: number;
+  readonly unit: number;
+  readonly sinceMs: Ms;
+  readonly sentAtMs: Ms;
+  readonly heldMs?: Ms | undefined;
+}
+
+/**
+ * How long a request without a reply kept a gateway's wire from others: until a neighbour that was
+ * sent behind it was heard, or since one waits behind it; who had nobody behind it kept it from
+ * nobody.
+ */
+export function keptMs(
+  { key, unit, sentAtMs, heldMs }: Sent,
+  now: {
+    readonly nowMs: Ms;
+    readonly inFlight: readonly Sent[];
+    readonly waiting: readonly Sent[];
+  },
+): Ms {
+  if (heldMs !== undefined) return heldMs;
+  const isLater = (r: Sent) => r.sentAtMs > sentAtMs || (r.sentAtMs === sentAtMs && r.key > key);
+  const behind = now.inFlight.filter((r) => r.unit !== unit && isLater(r));
+  const queued = now.waiting.filter((r) => r.unit !== unit);
+  const since = [...behind.map((r) => r.sentAtMs), ...queued.map((r) => r.sinceMs)];
+  return Math.max(0, now.nowMs - Math.max(sentAtMs, Math.min(now.nowMs, ...since)));
+}
+
 /** Charges a probe with the time in which a neighbour's request waited behind it. */
 export function afterWait(
   before: Silence,
@@ -83,13 +113,13 @@ export function afterWait(
 /** What a request without a reply makes of its unit. */
 export function afterTimeout(
   before: Silence | undefined,
-  { sentAtMs, nowMs }: { readonly sentAtMs: Ms; readonly nowMs: Ms },
+  { sentAtMs, costMs }: { readonly sentAtMs: Ms; readonly costMs: Ms },
 ): Silence {
   return {
     timeouts: Math.min((before?.timeouts ?? 0) + 1, silentAfter),
     probedAtMs: Math.max(sentAtMs, before?.probedAtMs ?? 0),
     good: 0,
-    costMs: nowMs - sentAtMs,
+    costMs,
   };
 }
 

@@ -21,6 +21,7 @@ import {
   type Held,
   isBehind,
   isSilent,
+  keptMs,
   probeIntervalMs,
   probeShare,
   queuedProbeShare,
@@ -229,13 +230,13 @@ export class Work {
   }
 
   /** One more timeout in a row; from the third on the unit's other polls are not sent. */
-  silent({ unit, sentAtMs, heldMs }: Request): void {
+  silent(request: Request): void {
+    const { unit, sentAtMs, heldMs } = request;
     this.waited({ unit, sentAtMs }, false);
     if (isBehind(this.silence, this.#heldBy, { unit, nowMs: this.nowMs })) return;
     const before = this.silence.get(unit);
-    // Who is overtaken by its neighbours' replies keeps no wire from them.
-    const nowMs = heldMs === undefined ? this.nowMs : sentAtMs + heldMs;
-    const after = afterTimeout(before, { sentAtMs, nowMs });
+    const costMs = this.line ? this.nowMs - sentAtMs : keptMs(request, this);
+    const after = afterTimeout(before, { sentAtMs, costMs });
     this.silence = changed(this.silence, unit, after);
     if (!this.line && this.#shared && heldMs === undefined) {
       const sinceMs = this.#heldBy?.unit === unit ? this.#heldBy.sinceMs : this.nowMs;

@@ -157,7 +157,7 @@ test.each([0, 60, 120, 200])(
       await sleep(waitMs);
       const { status } = await at.cell.post("/axes/x/stop");
       expect(status).toBe(200);
-      const stop = await until("x got its stop", () => at.firstStop("x", fromMs), 4000);
+      const stop = await until("x got its stop", () => at.firstHalt("x", fromMs), 4000);
       const answer = await hand.answer(id);
       expect(["failed", "expired", "cancelled", "unknown"]).toContain(answer.status);
       await at.sim({ kind: "clear", device: "x" });

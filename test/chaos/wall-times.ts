@@ -11,9 +11,19 @@ import type { ClockNote } from "./harm.js";
 /** Stamps are whole milliseconds, and a shift is noticed within this. */
 const noticeMs = 120;
 
+/** Wall clock minus monotonic clock of this process, which nobody sets: of the closest readings. */
+export function wallOffsetMs(): number {
+  const readings = Array.from({ length: 5 }, () => {
+    const fromMs = monotonicMs();
+    const wallMs = Date.now();
+    const untilMs = monotonicMs();
+    return { offsetMs: wallMs - fromMs, tookMs: untilMs - fromMs };
+  });
+  return readings.reduce((a, b) => (b.tookMs < a.tookMs ? b : a)).offsetMs;
+}
+
 export class WallTimes {
-  /** Wall clock minus monotonic clock of this process, which nobody sets. */
-  readonly #offsetMs = Date.now() - monotonicMs();
+  readonly #offsetMs = wallOffsetMs();
   readonly #shifts: readonly ClockNote[];
 
   constructor(shifts: readonly ClockNote[]) {

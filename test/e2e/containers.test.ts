@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunRecord } from "#kernel/contract/payloads.js";
-import { cliFile, freePorts, until } from "../fixtures/cell-process.js";
+import { cliFile, freePorts, sleep, until } from "../fixtures/cell-process.js";
 import { type ComposeService, readCompose } from "../fixtures/compose-file.js";
 
 const compose = readCompose();
@@ -150,6 +150,8 @@ test("containers: a saga runs through the gateway to its end (saga=home-cell)", 
   const ended = await until(
     "the run ended",
     async () => {
+      // Eleven processes share this machine; a look is work for two of them.
+      await sleep(200);
       const record = await get<RunRecord>(`/runs/${run}`);
       return record !== undefined && ends.includes(record.state) ? record : undefined;
     },

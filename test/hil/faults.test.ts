@@ -27,9 +27,10 @@ function stopsAfter(tap: readonly TapLine[], from: number) {
   return first;
 }
 
+// Set a step before, so that it is there however late it is heard that the grip begins.
 test("noPart at grip: stops to all axes, then makeSafe in reverse order, then nothing (exit 2)", async () => {
   const folder = await makeCellFolder();
-  const cell = new CellProcess(folder, ["--once", "pick-place", "--fault", "gripper=noPart@grip"]);
+  const cell = new CellProcess(folder, ["--once", "pick-place", "--fault", "gripper=noPart@lower"]);
   expect(await cell.exit(), cell.output + cell.errors).toBe(2);
   expect(cell.output).toContain("madeSafe");
   const tap = cell.tap();

@@ -44,9 +44,11 @@ test("together: the process killed in a move: guardians stop the axes, and it co
   const before = cell.tap().length;
   const { body } = await cell.post("/runs", { saga: "pick-place" });
   const { run } = body as { run: string };
-  const moving = await until("an axis moves", () => {
+  const moving = await until("a servo moves", () => {
     const lines = cell.tap().slice(before);
-    return lines.find((line) => line.kind === "motion" && line.moving === true);
+    return lines.find(({ kind, moving: moves, device }) => {
+      return kind === "motion" && moves === true && ["x", "y", "z"].includes(device);
+    });
   });
   const killedAtMs = cell.kill("SIGKILL", "driver/main.js");
   const { device } = moving;

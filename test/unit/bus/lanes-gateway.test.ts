@@ -11,7 +11,7 @@ import {
   wakeAt,
 } from "../../../services/bus/lane-state.js";
 import { next } from "../../../services/bus/lanes.machine.js";
-import { type Input, outcome, readPdu, replyPdu, request } from "./lanes-situations.js";
+import { type Input, outcome, play, readPdu, replyPdu, request } from "./lanes-situations.js";
 
 const transactionMs = 8;
 const replyTimeoutMs = 200;
@@ -174,5 +174,32 @@ describe("ST-01: a silent unit behind a gateway that queues", () => {
       "3 silent",
       "3 back",
     ]);
+  });
+});
+
+describe("ST-01: the third timeout of a unit behind a gateway", () => {
+  /** Three timeouts of unit 3, what a neighbour does meanwhile, and a poll of unit 3 later. */
+  function sentAt(laterMs: number, ...neighbour: readonly [number, Input][]): boolean {
+    const options = { replyTimeoutMs, inFlightMax: 8, stopBeside: true, unitCount: 2 };
+    const own = [1, 2, 3].flatMap((key): [number, Input][] => [
+      [200 * (key - 1), request(key, "poll", 3)],
+      [200 * key, outcome(key, 1, timeout)],
+    ]);
+    const all = [...own, ...neighbour].sort(([a], [b]) => a - b);
+    const step = play(lanesAtStart(options, 0), [0, { kind: "link", up: true }], ...all, [
+      laterMs,
+      request(9, "poll", 3),
+    ]);
+    return step.effects.some((effect) => effect.kind === "send" && effect.key === 9);
+  }
+  const asks: [number, Input] = [440, request(5, "poll", 1)];
+
+  it.each([
+    ["nobody waits behind it: it is asked again after 2 s", [], true],
+    ["a neighbour is heard 5 ms after its request: 2 s", [asks, [445, outcome(5, 1, reply)]], true],
+    ["a neighbour waits 160 ms behind it: after 16 s", [asks], false],
+  ] as [string, [number, Input][], boolean][])("%s", (_title, neighbour, soon) => {
+    expect(sentAt(2450, ...neighbour)).toBe(soon);
+    expect(sentAt(30_000, ...neighbour)).toBe(true);
   });
 });

@@ -13,14 +13,14 @@ import { heardLines } from "../../chaos/heard-lines.js";
 import type { Heard } from "../../chaos/observer.js";
 import { traceOf } from "../../chaos/round-trace.js";
 import { TapLines, type TapRecord } from "../../chaos/tap-lines.js";
-import { WallTimes } from "../../chaos/wall-times.js";
+import { WallTimes, wallOffsetMs } from "../../chaos/wall-times.js";
 import { monotonicMs } from "../../fixtures/cell-process.js";
 import { demoCell } from "../../fixtures/world-cell.js";
 
 const cell = demoCell();
 const facts = judgeFacts(cell, { endMs: 10_000 });
 const base = monotonicMs();
-const wall = (at: number) => Date.now() - monotonicMs() + base + at;
+const wall = (at: number) => wallOffsetMs() + base + at;
 
 const status = { pdu: "0332000002", reply: "0304803700000000".slice(0, 12) };
 function tapOf(records: readonly Omit<TapRecord, "device">[]): TapLines {
