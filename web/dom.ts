@@ -42,7 +42,8 @@ export function show(element: HTMLElement, on: boolean): void {
 
 /**
  * Keeps the children of a list in step with its items: one element per key, made once, moved
- * only when the order changed, removed with its item.
+ * only when the order changed, removed with its item. What goes, goes first: an element that is
+ * moved loses the focus.
  */
 export function keep<T, E extends HTMLElement>(
   list: HTMLElement,
@@ -53,21 +54,20 @@ export function keep<T, E extends HTMLElement>(
     readonly update: (element: E, item: T) => void;
   },
 ): void {
+  const wanted = new Set(items.map(how.key));
   const known = new Map<string, E>();
   for (const child of [...list.children]) {
-    if (child instanceof HTMLElement && child.dataset.key !== undefined) {
-      known.set(child.dataset.key, child as E);
-    }
+    if (!(child instanceof HTMLElement) || child.dataset.key === undefined) continue;
+    if (wanted.has(child.dataset.key)) known.set(child.dataset.key, child as E);
+    else child.remove();
   }
   for (const [place, item] of items.entries()) {
     const key = how.key(item);
     const element = known.get(key) ?? how.make(item);
-    known.delete(key);
     element.dataset.key = key;
     how.update(element, item);
     if (list.children[place] !== element) list.insertBefore(element, list.children[place] ?? null);
   }
-  for (const gone of known.values()) gone.remove();
 }
 
 /** One line of words, the abnormal ones set apart by shape and colour. */

@@ -41,12 +41,12 @@ const stateLevels: { readonly [state: string]: "attention" | "alarm" } = {
   Aborted: "alarm",
 };
 
-function command(path: string, body: object | undefined, what: string): void {
-  void post(path, body).then((answer) => {
-    const notice = byId("notice");
-    if (!answer.ok) say(notice, `${what}: ${answer.text}`);
-    show(notice, !answer.ok);
-  });
+async function command(path: string, body: object | undefined, what: string): Promise<boolean> {
+  const answer = await post(path, body);
+  const notice = byId("notice");
+  if (!answer.ok) say(notice, `${what}: ${answer.text}`);
+  show(notice, !answer.ok);
+  return answer.ok;
 }
 
 function render(): void {
@@ -97,7 +97,7 @@ function renderHeader(cell: CellResource): void {
     key: (offer) => offer.text,
     make: (offer) => {
       const button = make("button", { type: "button", class: "command" }, [offer.text]);
-      button.addEventListener("click", () => command(offer.path, offer.body, offer.text));
+      button.addEventListener("click", () => void command(offer.path, offer.body, offer.text));
       return button;
     },
     update: (button) => {
@@ -125,7 +125,7 @@ function renderLatched(): void {
 
 byId("reset").addEventListener("click", () => {
   const stops = (live.snapshot?.stops.latched ?? []).map((held) => held.id);
-  command("/reset", { stops }, "Reset");
+  void command("/reset", { stops }, "Reset");
 });
 
 const linkLevels: { readonly [link: string]: Word["level"] } = {

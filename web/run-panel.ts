@@ -1,15 +1,15 @@
 /**
  * The run: its steps as they happen, how each was made safe, and what a person may choose.
  *
- * The idea: the newest open run is shown whole; where it waits for a person the choices are the
- * buttons that the coordinator offers, beside what it does not know. It refuses to offer more.
+ * The idea: the newest open run is shown whole, one that waits for a person before all others;
+ * what it asks and the choices that the coordinator offers stand beside what it does not know. It
+ * refuses to offer more.
  */
 import type { RunRecord, RunStep } from "#kernel/contract/payloads.js";
 import type { SagaResource } from "#kernel/contract/resources.js";
 import { byId, duration, keep, make, mark, say, sayWords, show } from "./dom.js";
 import type { Live } from "./live.js";
-
-type Command = (path: string, body: object | undefined, what: string) => void;
+import { type Command, RunDecisions } from "./run-decisions.js";
 
 const openStates = ["pending", "running", "stopping", "makingSafe", "stopped", "needsOperator"];
 const stateWords: { readonly [S in RunRecord["state"]]: string } = {
@@ -22,7 +22,6 @@ const stateWords: { readonly [S in RunRecord["state"]]: string } = {
   stopped: "stopped, waits for a choice",
   needsOperator: "needs an operator",
 };
-const choiceWords = { makeSafe: "Make safe", abandon: "Abandon", retry: "Retry" } as const;
 const icons: { readonly [S in RunStep["status"]]: string } = {
   pending: "○",
   running: "▶",
@@ -46,32 +45,51 @@ function levelOf(run: RunRecord): "attention" | "alarm" | undefined {
   return worth || run.state === "stopping" ? "attention" : undefined;
 }
 
+/** An abandoned run stays `stopped`, and waits for nobody. */
+const isOpen = (run: RunRecord) => run.endedAt === undefined && openStates.includes(run.state);
+
+const wordOf = (run: RunRecord) =>
+  run.state === "stopped" && run.endedAt !== undefined ? "abandoned" : stateWords[run.state];
+
+function waitsForPerson(run: RunRecord): boolean {
+  return run.choices.length > 0 || (run.asks ?? []).length > 0;
+}
+
 export class RunPanel {
   readonly #live: Live;
   readonly #command: Command;
+  readonly #decisions: RunDecisions;
   readonly #none = make("p", { class: "quiet" }, ["No run yet. Start one of the sagas."]);
   readonly #title = make("h3");
   readonly #state = make("p", { class: "words run-state", role: "status" });
   readonly #unknowns = make("ul", { class: "unknowns" });
-  readonly #choices = make("div", { class: "choices" });
   readonly #steps = make("ol", { class: "steps" });
   readonly #earlier = make("ul", { class: "earlier" });
 
   constructor(live: Live, command: Command) {
     this.#live = live;
     this.#command = command;
-    const parts = [this.#none, this.#title, this.#state, this.#unknowns, this.#choices];
-    byId("run").append(...parts, this.#steps, this.#earlier);
+    this.#decisions = new RunDecisions(live, command);
+    const parts = [this.#none, this.#title, this.#state, this.#unknowns];
+    byId("run").append(...parts, ...this.#decisions.elements, this.#steps, this.#earlier);
   }
 
   render(): void {
     this.#renderSagas();
     const runs = this.#live.snapshot?.runs ?? [];
-    const run = runs.find((r) => openStates.includes(r.state)) ?? runs[0];
+    const run = this.#shown(runs);
     show(this.#none, run === undefined);
     for (const part of [this.#title, this.#state, this.#steps]) show(part, run !== undefined);
     if (run !== undefined) this.#renderRun(run);
+    this.#decisions.render(run);
     this.#renderEarlier(runs.filter((r) => r !== run).slice(0, 5));
+  }
+
+  /** What somebody is deciding about stays in view whatever else begins. */
+  #shown(runs: readonly RunRecord[]): RunRecord | undefined {
+    const open = runs.filter(isOpen);
+    const decided = open.find((run) => this.#decisions.isOpenFor(run));
+    return decided ?? open.find(waitsForPerson) ?? open[0] ?? runs[0];
   }
 
   #renderRun(run: RunRecord): void {
@@ -79,7 +97,7 @@ export class RunPanel {
     say(this.#title, saga?.title ?? run.saga);
     const ms = (run.endedAt ?? this.#live.now()) - run.startedAt;
     const level = levelOf(run);
-    const said = { text: stateWords[run.state], ...(level === undefined ? {} : { level }) };
+    const said = { text: wordOf(run), ...(level === undefined ? {} : { level }) };
     const cause = run.cause.text === "" ? [] : [{ text: run.cause.text }];
     sayWords(this.#state, [said, ...cause, { text: duration(ms) }, { text: run.run }]);
     keep(this.#unknowns, run.unknowns, {
@@ -88,7 +106,6 @@ export class RunPanel {
       update: (item, unknown) => say(item, `▲ ${unknown.device}: ${unknown.text}`),
     });
     show(this.#unknowns, run.unknowns.length > 0);
-    this.#renderChoices(run);
     keep(this.#steps, run.steps, {
       key: (step) => `${run.run}/${step.name}`,
       make: () =>
@@ -99,26 +116,6 @@ export class RunPanel {
         ),
       update: (item, step) => this.#updateStep(item, step),
     });
-  }
-
-  #renderChoices(run: RunRecord): void {
-    const cancel = run.state === "running" || run.state === "pending" ? ["cancel"] : [];
-    const choices: readonly string[] = [...run.choices, ...cancel];
-    keep(this.#choices, choices, {
-      key: (choice) => `${run.run}/${choice}`,
-      make: (choice) => {
-        const text = choice in choiceWords ? choiceWords[choice as "retry"] : "Cancel run";
-        const button = make("button", { type: "button", class: "command" }, [text]);
-        button.addEventListener("click", () => {
-          this.#command(`/runs/${encodeURIComponent(run.run)}/${choice}`, undefined, text);
-        });
-        return button;
-      },
-      update: (button) => {
-        button.disabled = !this.#live.mayCommand;
-      },
-    });
-    show(this.#choices, choices.length > 0);
   }
 
   #updateStep(item: HTMLElement, step: RunStep): void {
@@ -151,7 +148,7 @@ export class RunPanel {
       update: (item, run) => {
         const ms = (run.endedAt ?? this.#live.now()) - run.startedAt;
         const level = levelOf(run);
-        const state = { text: stateWords[run.state], ...(level === undefined ? {} : { level }) };
+        const state = { text: wordOf(run), ...(level === undefined ? {} : { level }) };
         sayWords(item, [{ text: run.saga }, state, { text: duration(ms) }]);
       },
     });
@@ -175,7 +172,7 @@ export class RunPanel {
     const start = make("button", { type: "button", class: "command" }, ["Start"]);
     start.setAttribute("aria-label", `Start ${saga.title}`);
     start.addEventListener("click", () => {
-      this.#command("/runs", { saga: saga.name }, `Start ${saga.name}`);
+      void this.#command("/runs", { saga: saga.name }, `Start ${saga.name}`);
     });
     const uses = `${saga.steps.length} steps · ${saga.uses.join(", ")}`;
     const text = make("div", {}, [

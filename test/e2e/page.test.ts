@@ -225,6 +225,109 @@ test("page: a run that needs an operator shows what is unknown, and its choices 
   expect(sent).toMatchObject({ levels: { verb: "makeSafe" }, payload: { args: { run: "r9" } } });
 });
 
+const runCommands = () => cell.main.published.filter((m) => m.key === "runCommand");
+const choices = () => page.locator(".choices button");
+const all = ["retry", "makeSafe", "skip", "resolve", "abandon"] as const;
+const lost = (text = "position not known") =>
+  runRecord("r9", {
+    state: "needsOperator",
+    unknowns: [{ device: "z", text }],
+    choices: [...all],
+    startedAt: 1_700_000_000_000,
+  });
+
+test("page: every choice has words of its own; skip and resolve go with their reason", async () => {
+  cell.coordinatorSays("accepted");
+  cell.runs(lost());
+  await expect.poll(() => choices().count()).toBe(5);
+  const words = await choices().allInnerTexts();
+  expect(new Set(words).size).toBe(5);
+  expect(words).not.toContain("Cancel run");
+  for (const [choice, name] of [
+    ["skip", /^Leave out what failed/],
+    ["resolve", /^I have looked: it is safe/],
+  ] as const) {
+    const opener = choices().filter({ hasText: name });
+    await opener.click();
+    expect(await opener.getAttribute("aria-expanded")).toBe("true");
+    const field = page.getByRole("textbox", { name: "Reason" });
+    const send = page.locator(".reason button[type=submit]");
+    expect(await send.isDisabled()).toBe(true);
+    await page.keyboard.type("  ");
+    await page.keyboard.press("Enter");
+    expect(await send.isDisabled()).toBe(true);
+    expect(runCommands().filter((m) => m.levels.verb === choice)).toEqual([]);
+    await page.keyboard.type("gripper is empty ");
+    await send.click();
+    await until(`${choice} is out`, () => runCommands().some((m) => m.levels.verb === choice));
+    const args = { run: "r9", text: "gripper is empty" };
+    const sent = runCommands().find((m) => m.levels.verb === choice);
+    expect(sent).toMatchObject({ payload: { args } });
+    await expect.poll(() => field.isHidden()).toBe(true);
+  }
+  expect(runCommands()).toHaveLength(2);
+  expect(open.complaints).toEqual([]);
+});
+
+test("page: news neither takes a reason away nor its focus; a refusal leaves it there", async () => {
+  cell.coordinatorSays("failed", "STATE_CONFLICT", "Not now.");
+  cell.runs(lost());
+  await choices().filter({ hasText: "I have looked" }).click();
+  await page.keyboard.type("nothing ");
+  cell.runs(lost("no answer"), runRecord("r10", { startedAt: 1_700_000_000_001 }));
+  await expect.poll(() => textOf(".unknowns")).toContain("no answer");
+  await page.keyboard.type("is held");
+  const field = page.locator(".reason input");
+  expect(await field.inputValue()).toBe("nothing is held");
+  await page.keyboard.press("Enter");
+  await expect.poll(() => textOf("#notice")).toContain("Not now.");
+  expect(await field.inputValue()).toBe("nothing is held");
+  await page.keyboard.press("Escape");
+  expect(await field.isHidden()).toBe(true);
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toMatch(/^I have looked/);
+});
+
+test("page: the choice is no longer offered: its field closes, and nothing is sent", async () => {
+  cell.runs(lost());
+  await choices().filter({ hasText: "Leave out" }).click();
+  await page.keyboard.type("the part is out");
+  cell.runs({ ...lost(), state: "makingSafe", choices: [] });
+  await expect.poll(() => page.locator(".reason").isHidden()).toBe(true);
+  cell.runs(lost());
+  await choices().filter({ hasText: "I have looked" }).click();
+  expect(await page.locator(".reason input").inputValue()).toBe("");
+  expect(runCommands()).toEqual([]);
+});
+
+test("page: a run's questions are answered by a button each; focus survives another one", async () => {
+  cell.coordinatorSays("accepted");
+  const look = { step: "look", text: "Flat?", choices: ["yes", "no"] };
+  const count = { step: "count", text: "How many?", choices: ["one", "two"] };
+  const asking = (...asks: (typeof look)[]) =>
+    runRecord("r1", { asks, startedAt: 1_700_000_000_000 });
+  cell.runs(asking(count, look), runRecord("r2", { startedAt: 1_700_000_000_001 }));
+  const group = page.getByRole("group", { name: "Flat?" });
+  await expect.poll(() => group.getByRole("button").allInnerTexts()).toEqual(["yes", "no"]);
+  await group.getByRole("button", { name: "yes" }).focus();
+  cell.runs(asking(look));
+  await expect.poll(() => page.locator(".asks li").count()).toBe(1);
+  await page.keyboard.press("Enter");
+  await until("the answer is out", () => runCommands().length > 0);
+  const args = { run: "r1", step: "look", choice: "yes" };
+  expect(runCommands()).toMatchObject([{ levels: { verb: "answer" }, payload: { args } }]);
+  cell.runs(asking());
+  await expect.poll(() => page.locator(".asks li").count()).toBe(0);
+  expect(await choices().allInnerTexts()).toEqual(["Cancel run"]);
+  expect(open.complaints).toEqual([]);
+});
+
+test("page: an abandoned run waits for nobody, and stands before no other one", async () => {
+  const abandoned = runRecord("r2", { state: "stopped", endedAt: Date.now() });
+  cell.runs(abandoned, runRecord("r1", { startedAt: 1_700_000_000_000 }));
+  await expect.poll(() => textOf(".run-state")).toContain("running");
+  expect(await textOf(".earlier")).toContain("abandoned");
+});
+
 test("page: STOP is top right, alone and large; every button is at least 48 px", async () => {
   cell.cell("Execute", ["stop", "abort"]);
   await expect.poll(() => page.locator("#cell-commands button").count()).toBe(1);
