@@ -7,7 +7,7 @@
 import { parseArgs } from "node:util";
 import { parseFault } from "./faults.js";
 import { SimProblem } from "./problem.js";
-import { startSim } from "./simulation.js";
+import { isLoopback, startSim } from "./simulation.js";
 
 /** Longer than the bus service takes to see every driver off. */
 const orphanedMsMax = 12_000;
@@ -23,6 +23,7 @@ async function main(): Promise<void> {
       tap: { type: "string" },
       control: { type: "string" },
       lines: { type: "string" },
+      listen: { type: "string" },
       fault: { type: "string", multiple: true },
       "unknown-unit": { type: "string" },
     },
@@ -44,6 +45,7 @@ async function main(): Promise<void> {
     ...(values.tap === undefined ? {} : { tapFile: values.tap }),
     ...(values.control === undefined ? {} : { controlPath: values.control }),
     ...(values.lines === undefined ? {} : { linesDir: values.lines }),
+    ...(values.listen === undefined ? {} : { listenHost: values.listen }),
   });
   for (const { device, fault, value } of faults) simulation.setFault(device, fault, value);
   const end = () => void simulation.close().finally(() => process.exit(0));
@@ -66,7 +68,17 @@ async function main(): Promise<void> {
       process.stdout.write(`answers at port ${port} of this PC\n`);
     }
   }
+  if (values.listen !== undefined) warnOfListening(values.listen, simulation.ports);
   process.stdout.write("ready\n");
+}
+
+function warnOfListening(host: string, ports: Readonly<Record<string, number>>): void {
+  if (isLoopback(host) || Object.keys(ports).length === 0) return;
+  const places = Object.values(ports).map((port) => `${host} port ${port}`);
+  console.error(
+    `Simulated devices listen at ${places.join(", ")}. They have no protection: whoever reaches ` +
+      "that network can command them. Let no real master and nobody else onto it.",
+  );
 }
 
 main().catch((problem: unknown) => {

@@ -3,7 +3,8 @@
  *
  * The idea: devices catch up with the monotonic clock whenever they are asked, and every 5 ms
  * while something moves, so that the tap sees a standstill when it happens. The same object is
- * the simulator process' and the tests'. It refuses to listen on anything but loopback.
+ * the simulator process' and the tests'. It refuses to listen on anything but loopback unless it
+ * is told where.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
@@ -34,6 +35,11 @@ export interface SimOptions {
   readonly linesDir?: string;
   /** Listen on free ports, whatever the cell file says. @default false */
   readonly anyPort?: boolean;
+  /**
+   * Where TCP buses listen, whatever host the cell file names; the file's ports stay. An address
+   * of this PC. @default the file's host, which has to be loopback
+   */
+  readonly listenHost?: string;
   /** Or a recorded bus, at one of these places. @default tcp 127.0.0.1, a free port */
   readonly recorded?: { readonly file: string; readonly serial?: string; readonly tcp?: string };
   readonly tapFile?: string;
@@ -72,7 +78,9 @@ interface Served {
 /** Starts serving; resolves when every endpoint listens. @throws SimProblem */
 export async function startSim(options: SimOptions): Promise<Simulation> {
   const cell = cellOf(options);
-  for (const bus of cell.buses) if (bus.kind === "tcp") refuseForeign(bus.id, bus.host);
+  const { listenHost } = options;
+  if (listenHost !== undefined) refuseName(listenHost);
+  else for (const bus of cell.buses) if (bus.kind === "tcp") refuseForeign(bus.id, bus.host);
   const tap = options.tapFile === undefined ? noTap : fileTap(options.tapFile);
   const fleet = new Fleet(cell, tap);
   const paths = pathsOf(cell, options);
@@ -85,7 +93,8 @@ export async function startSim(options: SimOptions): Promise<Simulation> {
     for (const { bus, server } of served) {
       if (server instanceof LineServer) await server.open();
       else if (bus.kind === "tcp") {
-        ports[bus.id] = await server.listen(bus.host, options.anyPort ? 0 : bus.port);
+        const host = listenHost ?? bus.host;
+        ports[bus.id] = await server.listen(host, options.anyPort ? 0 : bus.port);
       }
     }
   } catch (cause) {
@@ -234,14 +243,26 @@ const loopback = new net.BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
+/** Whether only this PC reaches what listens there. */
+export function isLoopback(host: string): boolean {
+  if (host === "localhost") return true;
+  const family = net.isIPv6(host) ? "ipv6" : "ipv4";
+  return net.isIP(host) !== 0 && loopback.check(host, family);
+}
+
 /** Simulated drives have no place in a network: a real master might find them. */
 function refuseForeign(bus: string, host: string): void {
-  if (host === "localhost") return;
-  const family = net.isIPv6(host) ? "ipv6" : "ipv4";
-  if (net.isIP(host) !== 0 && loopback.check(host, family)) return;
+  if (isLoopback(host)) return;
   throw new SimProblem(
-    `Bus ${bus} names ${host}; simulated devices listen on loopback only (127.0.0.1, ::1).`,
+    `Bus ${bus} names ${host}; simulated devices listen on loopback only (127.0.0.1, ::1). ` +
+      "Where others have to reach them, name an address of this PC: --listen <address>.",
   );
+}
+
+/** A name may be looked up as anything; an address says which network is let in. */
+function refuseName(host: string): void {
+  if (net.isIP(host) !== 0 || host === "localhost") return;
+  throw new SimProblem(`${host} is no address; --listen takes one of this PC, as 0.0.0.0.`);
 }
 
 class Fleet {

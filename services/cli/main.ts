@@ -41,10 +41,11 @@ interface CellOptions {
   readonly simulated?: boolean;
   readonly data?: string;
 }
-interface RecordedFlags {
+interface SimFlags {
   readonly from?: string;
   readonly serial?: string;
   readonly tcp?: string;
+  readonly listen?: string;
 }
 interface UpFlags extends CellOptions {
   readonly tap?: string;
@@ -158,20 +159,27 @@ program
   .option("--from <tap file>", "devices that answer as they were recorded, instead of a cell")
   .option("--serial <path>", "with --from: where the line's terminal is to be found")
   .option("--tcp <host:port>", "with --from: where Modbus TCP is to be served")
+  .option(
+    "--listen <address>",
+    "an address of this PC for the TCP buses, whatever host the file names; beyond loopback " +
+      "anybody on that network reaches them (default: the file's, loopback only)",
+  )
   .option("--tap <file>", "every frame, one JSON object a line")
   .option("--fault <device=fault[:value]>", "a fault from the start", collect, [])
   .addOption(dataOption)
   .action(
-    ends((file: string | undefined, flags: UpFlags & RecordedFlags) => {
+    ends((file: string | undefined, flags: UpFlags & SimFlags) => {
       const tap = flags.tap === undefined ? [] : ["--tap", flags.tap];
       const faults = flags.fault.flatMap((fault) => ["--fault", fault]);
+      const listen = flags.listen === undefined ? [] : ["--listen", flags.listen];
+      const common = [...listen, ...tap, ...faults];
       if (flags.from !== undefined) {
         const { from, serial, tcp } = flags;
         const place = Object.entries({ from, serial, tcp });
         const args = place.flatMap(([key, value]) =>
           value === undefined ? [] : [`--${key}`, value],
         );
-        return runServiceProcess("dist/simulators/main.js", [...args, ...tap, ...faults], []);
+        return runServiceProcess("dist/simulators/main.js", [...args, ...common], []);
       }
       if (file === undefined) {
         throw new ServocellError("VALIDATION_FAILED", "Name a cell file, or --from a recording.");
@@ -181,7 +189,7 @@ program
       makeRunDir(config.runDir);
       const control = ["--control", simControlPath(config.runDir)];
       const cell = needsSimulatorCell(config, false) ? simulatorCell(config) : file;
-      const args = ["--cell", cell, ...control, ...tap, ...faults];
+      const args = ["--cell", cell, ...control, ...common];
       return runServiceProcess("dist/simulators/main.js", args, []);
     }),
   );

@@ -33,6 +33,12 @@ function here(text: string): string {
   return replaced.reduce((whole, [from, to]) => whole.replaceAll(from, to), text);
 }
 
+/** The simulator's own words: it reads the file with the host as it stands there, as in Docker. */
+function simulatorHere(word: string): string {
+  if (word === "0.0.0.0") return "127.0.0.1";
+  return here(word.replace(`/app/${examples}`, join(folder, "as-written")));
+}
+
 function start(name: string, program: string, args: readonly string[], env: object = {}): void {
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "pipe"],
@@ -93,10 +99,20 @@ beforeAll(async () => {
   for (const name of ["cell.compose.yaml", "mosquitto.conf"]) {
     writeFileSync(join(folder, name), here(readFileSync(join(folder, name), "utf8")));
   }
+  const asWritten = join(folder, "as-written");
+  mkdirSync(asWritten);
+  for (const name of readdirSync(examples))
+    copyFileSync(join(examples, name), join(asWritten, name));
+  const written = readFileSync(join(examples, "cell.compose.yaml"), "utf8");
+  const ported = written.replace("r:15021", `r:${gantry}`).replace("r:15022", `r:${tool}`);
+  writeFileSync(join(asWritten, "cell.compose.yaml"), ported);
   for (const [name, service] of inOrder()) {
-    if (service.build === undefined)
+    if (service.build === undefined) {
       start(name, "mosquitto", ["-c", join(folder, "mosquitto.conf")]);
-    else start(name, process.execPath, [cliFile, ...(service.command ?? []).map(here)]);
+      continue;
+    }
+    const words = (service.command ?? []).map(name === "simulator" ? simulatorHere : here);
+    start(name, process.execPath, [cliFile, ...words]);
   }
 }, 60_000);
 

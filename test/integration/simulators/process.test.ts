@@ -155,14 +155,37 @@ test.each([
   expect(sim.err()).not.toMatch(/at .*\.js/);
 });
 
+test("--listen: at that address, whatever host the file names, and its ports", async () => {
+  writeFileSync(cellFile(), cell(`simulator:${port}`));
+  const sim = start(["--cell", cellFile(), "--listen", "127.0.0.1"]);
+  await sim.ready;
+  const client = await RawClient.connect(port);
+  expect((await client.word(1, 0x3200)) & 0x4f).toBe(0x40);
+  client.close();
+  expect(sim.err()).toBe("");
+});
+
+test("--listen beyond loopback says that the devices have no protection", async () => {
+  const sim = start(["--cell", cellFile(), "--listen", "0.0.0.0"]);
+  await sim.ready;
+  expect(sim.err()).toMatch(new RegExp(`0\\.0\\.0\\.0 port ${port}.*no protection`));
+});
+
 test.each([
   [["--cell"], /cell/],
+  [["--cell", "/dev/null", "--listen"], /listen/],
   [["--cell", "/nowhere/cell.yaml"], /cannot be read/],
   [[], /--cell FILE/],
 ])("refuses %j with a sentence and 1", async (args, sentence) => {
   const sim = start(args);
   expect(await sim.code).toBe(1);
   expect(sim.err()).toMatch(sentence);
+});
+
+test("--listen refuses a name: it may be looked up as anything", async () => {
+  const sim = start(["--cell", cellFile(), "--listen", "simulator"]);
+  expect(await sim.code).toBe(1);
+  expect(sim.err()).toMatch(/simulator is no address/);
 });
 
 test("a port that is taken is said, and nothing is left listening", async () => {

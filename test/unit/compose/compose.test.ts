@@ -130,6 +130,15 @@ test("sharing: all services of ours see the same sockets and files", () => {
   expect(run.driver_opts.o).toBe("uid=1000,gid=1000,mode=0700");
 });
 
+test("simulator: listens for its container's network, which is internal and publishes nothing", () => {
+  const { command = [], networks, ports } = compose.services.simulator ?? {};
+  expect(command.join(" ")).toContain("--listen 0.0.0.0");
+  expect(ports).toBeUndefined();
+  for (const name of networks ?? []) {
+    expect(compose.networks[name]).toMatchObject({ internal: true });
+  }
+});
+
 test("health: each script compiles, and each service's topic is its own", () => {
   for (const [name, service] of ours) {
     const [how, node, flag, script = ""] = service.healthcheck.test;
