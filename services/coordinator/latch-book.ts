@@ -10,7 +10,7 @@ import { type By, bySchema, type StopOrder } from "#kernel/contract/payloads.js"
 import type { Row, Statement } from "#kernel/ports.js";
 import type { StopKind } from "#kernel/stop-order.js";
 
-/** Resets that are remembered, so that old news of a driver does not latch again. */
+/** Resets that are remembered after their latches, so that old news does not latch again. */
 export const resetsMax = 64;
 /** Latches at a time; more than a person can give. */
 export const latchesMax = 256;
@@ -140,8 +140,11 @@ export class LatchBook {
     const devices = this.#resets.get(id) ?? new Map<string, Said>();
     devices.set(device, said);
     this.#resets.set(id, devices);
-    const [oldest] = this.#resets.keys();
-    if (this.#resets.size > resetsMax && oldest !== undefined) this.#resets.delete(oldest);
+    // What is latched waits for the word of other drivers, however many it is.
+    const ended = [...this.#resets.keys()].filter((old) => !this.#latches.has(old));
+    for (const old of ended.slice(0, Math.max(0, this.#resets.size - resetsMax))) {
+      this.#resets.delete(old);
+    }
   }
 
   /** Drops the named ids that every reachable driver has reset; says which are left. */

@@ -12,7 +12,7 @@ import { crashPoint } from "./crash-points.js";
 import type { LatchBook } from "./latch-book.js";
 import { type Alive, ruleRestart } from "./restart-rule.js";
 import type { RunDesk } from "./run-desk.js";
-import type { Run } from "./run-state.js";
+import { isWaiting, type Run } from "./run-state.js";
 import type { StoreQueue } from "./store-queue.js";
 
 /** How often the sign of life is written. */
@@ -20,6 +20,8 @@ export const aliveEveryMs = 1000;
 /** The drivers of a run are waited for this long before it is ruled without their word. */
 export const heardMsMax = 3000;
 const lookMs = 50;
+/** Orders of a run that may have left without being in the journal; far more than there can be. */
+const unwrittenMax = 1_000_000;
 
 export interface RestartParts {
   readonly queue: StoreQueue;
@@ -61,13 +63,19 @@ export class RestartDesk {
     this.#untrusted = new Set(untrusted);
     const unfinished = runs.open;
     const text = "the coordinator was restarted";
-    // Rises with every start; where the clock has gone back, a stop may be taken for a repeat.
-    runs.feedAll(unfinished, { kind: "restarted", text, above: Date.now() * 1000 });
+    // Rises with every start, also where the clock has gone back: what left before this start and
+    // is not in the journal had a number near its run's.
+    for (const { run, serial } of unfinished) {
+      const above = Math.max(Date.now() * 1000, serial + unwrittenMax);
+      runs.feed(run, { kind: "restarted", text, above });
+    }
     return runs.active;
   }
 
   /** Rules the unfinished runs as their drivers are heard; bounded. */
   async rule(unfinished: readonly Run[], nowTs: number): Promise<void> {
+    // A stop that was heard of before the journal was read has told nobody who waits.
+    for (const run of this.#parts.runs().open) if (isWaiting(run)) this.#tellLatches(run);
     await Promise.all(unfinished.map((run) => this.#ruleOne(run, nowTs)));
   }
 
@@ -80,11 +88,7 @@ export class RestartDesk {
       if (this.#closed) return;
     }
     if (this.#closed) return;
-    const latched = [...new Set(uses.flatMap((device) => book.holding(device)))];
-    for (const stop of latched) {
-      const text = `the stop ${stop} is latched`;
-      runs().feed(run.run, { kind: "operatorStop", stop, how: "stop", text });
-    }
+    this.#tellLatches(run);
     const ruling = ruleRestart({
       alive: this.#alive,
       nowTs,
@@ -100,6 +104,14 @@ export class RestartDesk {
     });
     runs().feed(run.run, { kind: "ruled", ...ruling });
     crashPoint("restart.ruled");
+  }
+
+  #tellLatches({ run, saga }: Run): void {
+    const { book, runs } = this.#parts;
+    for (const stop of new Set(saga.uses.flatMap((device) => book.holding(device)))) {
+      const text = `the stop ${stop} is latched`;
+      runs().feed(run, { kind: "operatorStop", stop, how: "stop", text });
+    }
   }
 
   /** From now on the sign of life is this start's. */

@@ -15,8 +15,8 @@ export const stillReadingsNeeded = 2;
 export const retryMs = 200;
 /** Pause between repeats of an owed stop while the device answers. */
 export const owedRepeatMs = 1000;
-/** Reset ids remembered, so that a late state/stop cannot latch them again. */
-export const resetsMax = 64;
+/** Reset ids remembered, so that a late state/stop cannot latch them again: one whole reset. */
+export const resetsMax = 256;
 /** So long after its reset an order under an id may be a copy that was under way. */
 export const lateCopyMs = 2000;
 /** Ended stops remembered, so that their repeats are answered and not run again. */

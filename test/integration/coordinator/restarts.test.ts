@@ -257,6 +257,27 @@ test("back on a broker that is slow to grant (600 ms): the latched stops are hea
   expect(said.map(({ stops }) => stops.map(({ id }) => id))).toEqual([["AWAY"]]);
 });
 
+test("back with a stop that came meanwhile, heard before the journal is read: a person goes on", async () => {
+  const c = await cell();
+  c.driver("z").scripts.set("moveTo#1", "hang");
+  const run = await c.startRun("pick");
+  await c.run(1500);
+  c.stopAll("KNOWN");
+  await c.run(2000);
+  expect(c.record(run).state).toBe("stopped");
+  c.kill();
+  c.stopAll("AWAY");
+  await c.run(100);
+  c.store.stallMs = 400;
+  c.boot();
+  await c.run(2000);
+  c.store.stallMs = 0;
+  await c.run(1000);
+  await c.ask("runCommand", "makeSafe", { run });
+  await c.run(5000);
+  expect(c.record(run).state).toBe("madeSafe");
+});
+
 test("state/stop is told soon after a start, also when it is empty", async () => {
   const c = await cell();
   expect(c.bus.of("stateStop")).toHaveLength(1);

@@ -88,6 +88,21 @@ test("abandon after a stop: the run has ended, the cell can be reset", async () 
   expect(c.moves).toHaveLength(2);
 });
 
+test("70 stops are latched, more than are remembered as reset: one reset takes them all", async () => {
+  const c = await cell();
+  const ids = Array.from({ length: 70 }, (_, i) => `S${i}`);
+  for (const id of ids) {
+    c.stopAll(id);
+    await c.run(20);
+  }
+  await c.run(1000);
+  const reset = await c.ask("cellCommand", "reset", { stops: ids });
+  await c.run(1000);
+  expect(reset?.status).toBe("succeeded");
+  expect(c.bus.of("stateStop").at(-1)?.stops).toEqual([]);
+  expect(c.cellState).toBe("Idle");
+});
+
 test("interleaving 22: a person's stop during makeSafe is not overtaken by it", async () => {
   const c = await cell();
   const verdict = { verdict: "faulted", code: "DRIVE_FAULT", text: "overload" } as const;

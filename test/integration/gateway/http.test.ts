@@ -169,6 +169,15 @@ test("reset: a repeat under its key names what the first one named", async () =>
   ]);
 });
 
+test.each([
+  ["an id of no service of ours", ["hmi.1 2026-01-01T00:00"]],
+  ["70 ids", Array.from({ length: 70 }, (_, i) => `s${i}`)],
+])("reset: what was latched can be named (%s)", async (_what, stops) => {
+  cell.coordinatorSays("accepted");
+  cell.stops(...stops);
+  expect((await post("/api/v1/reset", { stops })).status).toBe(202);
+});
+
 test("reset: names exactly the stops shown, or those that the caller names", async () => {
   cell.coordinatorSays("accepted");
   cell.stops("s1", "s2");
