@@ -7,6 +7,7 @@
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { MotionEvent } from "./device.js";
+import { SimProblem } from "./problem.js";
 
 /** One request as received. `reply` is absent when none was given. */
 export interface TapFrame {
@@ -62,9 +63,9 @@ export interface Tap {
   close(): void;
 }
 
-/** Appends to a file. */
+/** Appends to a file. @throws SimProblem */
 export function fileTap(path: string): Tap {
-  const file = openSync(path, "a");
+  const file = openTap(path);
   const write = (line: TapFrame | TapMotion | TapTruth | TapLine) =>
     writeSync(file, `${JSON.stringify(line)}\n`);
   return {
@@ -74,6 +75,15 @@ export function fileTap(path: string): Tap {
     line: (event) => write({ ...event, kind: "line" }),
     close: () => closeSync(file),
   };
+}
+
+function openTap(path: string): number {
+  try {
+    return openSync(path, "a");
+  } catch (cause) {
+    const why = Reflect.get(Object(cause), "code") ?? cause;
+    throw new SimProblem(`The tap ${path} cannot be written: ${why}.`, { cause });
+  }
 }
 
 export const noTap: Tap = { frame() {}, motion() {}, truth() {}, line() {}, close() {} };

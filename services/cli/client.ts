@@ -17,7 +17,7 @@ import {
   stopsResource,
 } from "#kernel/contract/resources.js";
 import { runHistorySchema } from "#kernel/contract/run-history.js";
-import { type ErrorCode, errors, ServocellError } from "#kernel/errors.js";
+import { codeOf, type ErrorCode, errors, ServocellError } from "#kernel/errors.js";
 
 const requestLimitMs = 5_000;
 
@@ -222,6 +222,19 @@ export class Api {
       }
     }
   }
+}
+
+/** What ends a request before a connection stands. */
+const neverLeft = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"];
+
+/** False only where a request surely had no effect: it was refused, or it never left. */
+export function mayHaveActed(thrown: unknown): boolean {
+  const code = codeOf(thrown);
+  if (code !== "OFFLINE") return code === "OUTCOME_UNKNOWN" || code === "INTERNAL";
+  // Without a cause it is the gateway's own word, and it has sent nothing.
+  const { cause } = thrown as ServocellError;
+  const why: unknown = Reflect.get(Object(Reflect.get(Object(cause), "cause")), "code");
+  return cause !== undefined && !neverLeft.includes(String(why));
 }
 
 function messageOf(block: string): StreamMessage | undefined {

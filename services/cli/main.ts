@@ -188,7 +188,7 @@ program
       if (config === undefined) return 1;
       makeRunDir(config.runDir);
       const control = ["--control", simControlPath(config.runDir)];
-      const cell = needsSimulatorCell(config, false) ? simulatorCell(config) : file;
+      const cell = needsSimulatorCell(config, false) ? simulatorCell(config, true) : file;
       const args = ["--cell", cell, ...control, ...common];
       return runServiceProcess("dist/simulators/main.js", args, []);
     }),

@@ -7,6 +7,7 @@
  */
 import { type Command, Option } from "commander";
 import { ServocellError } from "#kernel/errors.js";
+import { mayHaveActed } from "./client.js";
 import { status } from "./client-commands.js";
 import { type ApiOptions, type ClientDeps, collect, withGateway } from "./gateway-option.js";
 import { parseInputs } from "./run-inputs.js";
@@ -53,8 +54,10 @@ async function startAndFollow(saga: string, flags: RunFlags, deps: ClientDeps): 
   try {
     await api.startRun({ saga, run, inputs, wait });
   } catch (thrown) {
-    const lost = thrown instanceof ServocellError && thrown.code === "OUTCOME_UNKNOWN";
-    if (lost) say(`look whether it runs: servocell runs show ${run}`);
+    if (mayHaveActed(thrown)) {
+      say(`look whether it runs: servocell runs show ${run}`);
+      say(`the same start again, and no second run: add --id ${run}`);
+    }
     throw thrown;
   }
   if (flags.detach === true || flags.wait === false) {

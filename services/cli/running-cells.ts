@@ -2,9 +2,9 @@
  * Which running cell of this PC has a wire, whatever it was started from.
  *
  * The idea: a cell's run directory depends on where and with which --data it was started, so all
- * of them are looked through; the snapshot there names the wires, its sockets tell whether it
- * runs. In doubt a cell runs: a second master would drive its devices past stop, latch and lease.
- * It refuses to open a wire.
+ * of them are looked through; the snapshot there and what each bus service has said name the
+ * wires, the sockets tell whether it runs. In doubt a cell runs: a second master would drive its
+ * devices past stop, latch and lease. It refuses to open a wire.
  */
 import { lookup } from "node:dns/promises";
 import { readdirSync, realpathSync, statSync } from "node:fs";
@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { BusLink } from "#kernel/config/cell.js";
 import { readSnapshot, snapshotPath } from "#kernel/config/cell-snapshot.js";
+import { type BusOwner, ownedBuses, readBusOwner } from "#kernel/edge/bus-owner.js";
 import { packageVersion } from "#kernel/edge/process.js";
 import { ServocellError } from "#kernel/errors.js";
 import { lanePath, supervisorPath } from "#kernel/run-dir.js";
@@ -30,21 +31,36 @@ export interface WriteTarget {
 
 /** @throws STATE_CONFLICT where a running cell has the wire, or one whose wires nobody can read. */
 export async function refuseWhereRunning({ name, link, own }: WriteTarget): Promise<void> {
-  // Services that were started one by one have left no snapshot.
   if (own !== undefined && (await someLives(own.runDir, own.bus))) {
     throw conflict("The cell", name);
   }
   const named = [own?.runDir, process.env.SERVOCELL_RUN_DIR].filter((dir) => dir !== undefined);
   for (const dir of new Set([...named, ...runDirsHere()])) {
-    const config = readSnapshot(snapshotPath(dir), packageVersion());
-    if (config === undefined) {
-      if (await mayLive(supervisorPath(dir))) throw unreadable(dir, name);
-      continue;
-    }
-    for (const bus of config.buses) {
-      if (!(await sameWire(bus.link, link)) || !(await someLives(dir, bus.id))) continue;
-      throw conflict(`The cell ${config.cell}`, name);
-    }
+    await refuseBySnapshot(dir, { name, link });
+    await refuseByOwner(dir, { name, link });
+  }
+}
+
+/** Also while the bus service is between two starts. */
+async function refuseBySnapshot(dir: string, { name, link }: WriteTarget): Promise<void> {
+  const config = readSnapshot(snapshotPath(dir), packageVersion());
+  if (config === undefined) {
+    if (await mayLive(supervisorPath(dir))) throw unreadable(dir, name);
+    return;
+  }
+  for (const bus of config.buses) {
+    if (!(await sameWire(bus.link, link)) || !(await someLives(dir, bus.id))) continue;
+    throw conflict(`The cell ${config.cell}`, name);
+  }
+}
+
+/** Services that were started one by one leave no snapshot, or have another cell file than it. */
+async function refuseByOwner(dir: string, { name, link }: WriteTarget): Promise<void> {
+  for (const bus of ownedBuses(dir)) {
+    if (!(await mayLive(lanePath(dir, bus, "poll")))) continue;
+    const owner = readBusOwner(dir, bus);
+    if (owner === undefined) throw unreadable(dir, name);
+    if (await sameWire(owner.link, link)) throw conflict(`The cell in ${dir}`, name);
   }
 }
 
@@ -91,7 +107,10 @@ function mayLive(path: string): Promise<boolean> {
   });
 }
 
-async function sameWire(one: BusLink, other: BusLink): Promise<boolean> {
+/** What tells one wire from another. */
+type WireName = BusOwner["link"];
+
+async function sameWire(one: WireName, other: WireName): Promise<boolean> {
   if (one.kind === "serial" || other.kind === "serial") {
     const serial = one.kind === "serial" && other.kind === "serial";
     return serial && realOf(one.path) === realOf(other.path);

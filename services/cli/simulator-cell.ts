@@ -21,15 +21,18 @@ interface Written {
   readonly profiles?: string;
 }
 
-/** Writes the file and gives its path. */
-export function simulatorCell(config: CellConfig): string {
+/**
+ * Writes the file and gives its path. `alone`: for a simulator by hand, beside which a cell may
+ * be up whose own simulator is started again from its own file.
+ */
+export function simulatorCell(config: CellConfig, alone = false): string {
   const opened = openYaml(readFileSync(config.file, "utf8"), config.file);
   const value = opened.ok ? (opened.source.value as Written) : {};
   // Beside this file there is no folder of profiles: it says where the cell's own one is.
   const profiles = resolve(dirname(config.file), value.profiles ?? "profiles");
   const { runDir } = config;
   const buses = config.buses.map(({ id, link }) => [id, addressOf(runDir, id, link)] as const);
-  const file = join(runDir, "simulated-cell.yaml");
+  const file = join(runDir, alone ? "simulator-cell.yaml" : "simulated-cell.yaml");
   mkdirSync(dirname(file), { recursive: true });
   rmSync(file, { force: true });
   // JSON is YAML.

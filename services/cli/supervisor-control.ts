@@ -5,9 +5,10 @@
  * refuses to know how a service is replaced.
  */
 import { connect, type Socket } from "node:net";
+import type { CellConfig } from "#kernel/config/cell.js";
 import { LineSplitter } from "#kernel/edge/json-lines.js";
 import { type Listening, listen } from "#kernel/edge/socket-server.js";
-import { ServocellError, textOf } from "#kernel/errors.js";
+import { codeOf, ServocellError, textOf } from "#kernel/errors.js";
 import { supervisorPath } from "#kernel/run-dir.js";
 import type { Supervisor } from "../supervisor/app.js";
 
@@ -21,18 +22,31 @@ interface Asked {
   readonly limitMs?: unknown;
 }
 
-export function serveSupervisor(runDir: string, supervisor: Supervisor): Promise<Listening> {
-  return listen({
-    address: { path: supervisorPath(runDir) },
-    connectionsMax,
-    onSocket: (socket) => {
-      const lines = new LineSplitter((line) => void answer(socket, supervisor, line));
-      socket.on("data", (chunk) => lines.push(chunk));
-    },
-  });
+/**
+ * Whoever has this socket has the run directory: its snapshot and everything else in it.
+ * @throws STATE_CONFLICT when the cell is up already.
+ */
+export async function serveSupervisor(
+  { cell, runDir }: Pick<CellConfig, "cell" | "runDir">,
+  replace: Supervisor["replace"],
+): Promise<Listening> {
+  try {
+    return await listen({
+      address: { path: supervisorPath(runDir) },
+      connectionsMax,
+      onSocket: (socket) => {
+        const lines = new LineSplitter((line) => void answer(socket, replace, line));
+        socket.on("data", (chunk) => lines.push(chunk));
+      },
+    });
+  } catch (thrown) {
+    if (codeOf(thrown) !== "PORT_IN_USE") throw thrown;
+    const text = `${cell} is up already (${runDir}); end it first.`;
+    throw new ServocellError("STATE_CONFLICT", text, { cell, runDir }, thrown);
+  }
 }
 
-async function answer(socket: Socket, supervisor: Supervisor, line: string): Promise<void> {
+async function answer(socket: Socket, replace: Supervisor["replace"], line: string): Promise<void> {
   const say = (words: object) => socket.write(`${JSON.stringify(words)}\n`);
   let asked: Asked | null;
   try {
@@ -47,7 +61,7 @@ async function answer(socket: Socket, supervisor: Supervisor, line: string): Pro
     return;
   }
   const within = typeof limitMs === "number" && limitMs > 0 ? limitMs : replaceLimitMs;
-  const problem = await supervisor.replace(service, Math.min(within, replaceLimitMs));
+  const problem = await replace(service, Math.min(within, replaceLimitMs));
   say(problem === undefined ? { ok: true } : { ok: false, text: problem });
 }
 

@@ -5,9 +5,11 @@
  * copy in the recorder's own lines goes to a file, from which `servocell sim --from` makes a
  * device. It only listens: it refuses to send anything to a bus.
  */
-import { createReadStream, createWriteStream, type WriteStream } from "node:fs";
+import { once } from "node:events";
+import { createReadStream, createWriteStream } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { dirname, join } from "node:path";
+import { finished } from "node:stream/promises";
 import type { Profile } from "#drivers/profile.js";
 import { loadProfile } from "#drivers/profile-loader.js";
 import type { CellConfig } from "#kernel/config/cell.js";
@@ -18,7 +20,7 @@ import {
   type RecordHead,
 } from "#kernel/contract/frame-record.js";
 import { LineSplitter } from "#kernel/edge/json-lines.js";
-import { ServocellError } from "#kernel/errors.js";
+import { ServocellError, textOf } from "#kernel/errors.js";
 import { busTapPath } from "#kernel/run-dir.js";
 import { type FrameDevice, frameText } from "./frame-text.js";
 
@@ -51,14 +53,19 @@ export async function tapBus(
     throw new ServocellError("NOT_FOUND", `${config.file} has no bus ${bus}; it has ${known}.`);
   }
   const socket = await open(busTapPath(config.runDir, bus), bus);
-  const out = flags.file === undefined ? undefined : createWriteStream(flags.file);
-  const printer = new TapPrinter(flags, ports.say, config, out);
-  ports.hint(`listening to ${bus}; end with Ctrl-C`);
-  ports.onEnd(() => socket.destroy());
-  await follow(socket, (line) => printer.line(line));
-  out?.end();
-  ports.hint(printer.summary());
-  return 0;
+  try {
+    const copy = await openCopy(flags.file);
+    const printer = new TapPrinter(flags, ports.say, config, copy);
+    ports.hint(`listening to ${bus}; end with Ctrl-C`);
+    ports.onEnd(() => socket.destroy());
+    copy?.onFailure(() => socket.destroy());
+    await follow(socket, (line) => printer.line(line));
+    await copy?.close();
+    ports.hint(printer.summary());
+    return 0;
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** Prints a file of records; `config` gives the mechanics, without it numbers are raw. */
@@ -68,8 +75,8 @@ export async function tapFile(
   flags: TapFlags,
   ports: TapPorts,
 ): Promise<number> {
-  const out = flags.file === undefined ? undefined : createWriteStream(flags.file);
-  const printer = new TapPrinter({ ...flags, from: file }, ports.say, config, out);
+  const copy = await openCopy(flags.file);
+  const printer = new TapPrinter({ ...flags, from: file }, ports.say, config, copy);
   const splitter = new LineSplitter((line) => printer.line(line));
   try {
     for await (const chunk of createReadStream(file)) splitter.push(chunk as Uint8Array);
@@ -78,9 +85,46 @@ export async function tapFile(
     throw new ServocellError("NOT_FOUND", `${file} cannot be read: ${why}.`);
   }
   splitter.end();
-  out?.end();
+  await copy?.close();
   ports.hint(printer.summary());
   return printer.frames > 0 ? 0 : 1;
+}
+
+/** A file that gets every record as it is, besides. */
+interface Copy {
+  write(line: string): void;
+  onFailure(listener: () => void): void;
+  /** All is in the file. @throws STORE_FULL, STORE_FAILED, also for what failed before. */
+  close(): Promise<void>;
+}
+
+/** @throws STORE_FULL, STORE_FAILED, with the reason and the file. */
+async function openCopy(file: string | undefined): Promise<Copy | undefined> {
+  if (file === undefined) return undefined;
+  const stream = createWriteStream(file);
+  const failed = (thrown: unknown) => {
+    const why = (thrown as NodeJS.ErrnoException).code ?? textOf(thrown);
+    const code = why === "ENOSPC" ? "STORE_FULL" : "STORE_FAILED";
+    return new ServocellError(code, `${file} cannot be written: ${why}.`, {}, thrown);
+  };
+  const whole = finished(stream);
+  // Whoever closes hears of it.
+  whole.catch(() => {});
+  try {
+    await once(stream, "open");
+  } catch (thrown) {
+    throw failed(thrown);
+  }
+  return {
+    write: (line) => void stream.write(`${line}\n`),
+    onFailure: (listener) => void stream.once("error", listener),
+    close: async () => {
+      stream.end();
+      await whole.catch((thrown: unknown) => {
+        throw failed(thrown);
+      });
+    },
+  };
 }
 
 function open(path: string, bus: string): Promise<Socket> {
@@ -106,7 +150,7 @@ export class TapPrinter {
   readonly #flags: TapFlags;
   readonly #say: (line: string) => void;
   readonly #config: CellConfig | undefined;
-  readonly #out: WriteStream | undefined;
+  readonly #copy: Pick<Copy, "write"> | undefined;
   readonly #profiles = new Map<string, Profile | undefined>();
   #head: RecordHead | undefined;
   frames = 0;
@@ -116,12 +160,12 @@ export class TapPrinter {
     flags: TapFlags,
     say: (line: string) => void,
     config: CellConfig | undefined,
-    out: WriteStream | undefined,
+    copy: Pick<Copy, "write"> | undefined,
   ) {
     this.#flags = flags;
     this.#say = say;
     this.#config = config;
-    this.#out = out;
+    this.#copy = copy;
   }
 
   line(text: string): void {
@@ -131,7 +175,7 @@ export class TapPrinter {
       return;
     }
     if (record.kind !== "head" && !this.#wanted(record.unit)) return;
-    this.#out?.write(`${text}\n`);
+    this.#copy?.write(text);
     switch (record.kind) {
       case "head":
         this.#head = record;

@@ -2,8 +2,9 @@
  * `servocell up`: the whole cell as processes, until it is told to end.
  *
  * The idea: check the file, plan the children, supervise them; with `--once` run one saga and go.
- * The first signal ends all in order, the second hurries. It refuses to start anything on a
- * faulty cell file.
+ * The first signal ends all in order, the second hurries. The supervisor's socket is opened before
+ * anything is written: what a running cell has left for its services stays as it is. It refuses to
+ * start anything on a faulty cell file, and a cell that is up already.
  */
 import { join, resolve } from "node:path";
 import type { CellConfig } from "#kernel/config/cell.js";
@@ -11,7 +12,6 @@ import { snapshotPath, writeSnapshot } from "#kernel/config/cell-snapshot.js";
 import { createNewId } from "#kernel/edge/ids.js";
 import { packageVersion } from "#kernel/edge/process.js";
 import { makeDataDir, makeRunDir } from "#kernel/edge/run-dir-maker.js";
-import type { Listening } from "#kernel/edge/socket-server.js";
 import { ServocellError, textOf } from "#kernel/errors.js";
 import { simControlPath } from "#kernel/run-dir.js";
 import { buildSupervisor, type Supervisor } from "../supervisor/app.js";
@@ -36,7 +36,10 @@ export interface UpOptions {
   readonly logs: boolean;
 }
 
-/** The exit code. */
+/**
+ * The exit code.
+ * @throws STATE_CONFLICT when the cell is up already.
+ */
 export async function up(
   config: CellConfig,
   options: UpOptions,
@@ -44,13 +47,28 @@ export async function up(
 ): Promise<number> {
   refuseUnfit(config, options);
   makeRunDir(config.runDir);
-  makeDataDir(config.dataDir);
-  const supervisor = supervisorOf(config, options, terminal);
+  let supervisor: Supervisor | undefined;
+  const control = await serveSupervisor(config, async (service, limitMs) => {
+    return supervisor === undefined ? "the cell is starting" : supervisor.replace(service, limitMs);
+  });
+  try {
+    makeDataDir(config.dataDir);
+    supervisor = supervisorOf(config, options, terminal);
+    return await keepUp(supervisor, config, { options, terminal });
+  } finally {
+    // Last of all: until then the directory is this cell's, and another `up` is refused.
+    await control.close();
+  }
+}
+
+async function keepUp(
+  supervisor: Supervisor,
+  config: CellConfig,
+  { options, terminal }: { readonly options: UpOptions; readonly terminal: Terminal },
+): Promise<number> {
   const ending = endOnSignals(supervisor, terminal);
   const startedMs = performance.now();
-  let control: Listening | undefined;
   try {
-    control = await serveSupervisor(config.runDir, supervisor);
     await supervisor.start();
     if (ending.asked()) return await ending.code(0);
     const page = `http://${hostOf(config.gateway.host)}:${config.gateway.port}/`;
@@ -66,7 +84,6 @@ export async function up(
     terminal.fail(thrown);
     return 1;
   } finally {
-    await control?.close();
     await supervisor.stop("the command ends");
   }
 }

@@ -54,9 +54,13 @@ export function campaignArguments(cell: string, flags: VerifyFlags): readonly st
   ];
 }
 
+/** It could not begin; 1 would say that judges found something. */
+const notBegun = 2;
+
 export function addVerifyCommand(program: Command, { ends }: Pick<CabinetDeps, "ends">): void {
   program
     .command("verify <cell>")
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : notBegun))
     .description("play the cell's sagas against faults in a simulated world, and judge; no device")
     .option("--saga <name>", "start only this saga (may be repeated)", collect, [])
     .option("--runs <n>", "worlds to play, each with faults of its own", whole, 100)

@@ -1,5 +1,5 @@
 /**
- * Names of the local sockets of a cell, derived from its run directory.
+ * Names of what stands in the run directory of a cell: local sockets, and who serves a bus.
  *
  * The idea: one place knows the names, so nobody is configured twice. It refuses to open them
  * (edge/ does).
@@ -33,4 +33,8 @@ export function simulatedLinePath(runDir: string, bus: string): string {
 /** What happens on a bus, live: one FrameRecord a line. */
 export function busTapPath(runDir: string, bus: string): string {
   return `${runDir}/bus-${bus}-tap.sock`;
+}
+/** Which process serves a bus and over which wire: a JSON object. */
+export function busOwnerPath(runDir: string, bus: string): string {
+  return `${runDir}/bus-${bus}.json`;
 }

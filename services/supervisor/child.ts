@@ -123,6 +123,9 @@ function tail(log: LogFile): string {
   }
 }
 
+/** What the runtime prints of an error that nobody caught, before its places and fields. */
+const uncaught = /^(?:[A-Z]\w*)?(?:Error|Exception)\b[^:]*: /;
+
 /** A line of the log is JSON of pino, or whatever the runtime printed when it fell. */
 function wordsOf(line: string): { readonly level: number; readonly words: LastWords } {
   try {
@@ -138,6 +141,6 @@ function wordsOf(line: string): { readonly level: number; readonly words: LastWo
       },
     };
   } catch {
-    return { level: 0, words: { text: line } };
+    return { level: uncaught.test(line) ? 60 : 0, words: { text: line } };
   }
 }

@@ -90,8 +90,9 @@ export async function simulate(options: SimOptions, say: Say): Promise<number> {
   for (const failure of shrunk) tell(failure, options, say);
   if (others.length > 0) say(`also failing: ${others.map(({ seed }) => seed).join(", ")}\n`);
   const folder = options.replay === undefined ? options.keep : undefined;
-  if (folder !== undefined)
-    keep({ ...options, keep: folder }, [...shrunk, ...others], campaign.setting, say);
+  if (folder !== undefined) {
+    keepFailures({ ...options, keep: folder }, [...shrunk, ...others], campaign.setting, say);
+  }
   if (options.verify === true) say(coverageText(totals.coverage, cell));
   say(`${lastLine(totals, options)}\n`);
   return totals.violations > 0 ? 1 : 0;
@@ -243,6 +244,21 @@ export function againWith(options: SimOptions, seed: number): string {
 
 function quoted(word: string): string {
   return /^[\w./:@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** What was found is told all the same where it cannot be kept; a seed plays it once more. */
+export function keepFailures(
+  options: SimOptions & { readonly keep: string },
+  failures: readonly SeedReport[],
+  setting: Setting,
+  say: Say,
+): void {
+  try {
+    keep(options, failures, setting, say);
+  } catch (thrown) {
+    const why = Reflect.get(Object(thrown), "code") ?? thrown;
+    say(`${options.keep} cannot be written: ${why}; name another folder with --keep.\n`);
+  }
 }
 
 function keep(

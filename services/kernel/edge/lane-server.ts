@@ -7,12 +7,12 @@
  * port for vendor tools. It refuses streams that are not Modbus TCP, clients that do not read
  * their answers, and a run directory in which another bus service lives.
  */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import type { BusConfig } from "../config/cell.js";
 import { codeOf, ServocellError } from "../errors.js";
 import type { GuardMessage, Lane, LaneRequest, LaneServer, Log } from "../ports.js";
 import { guardPath, lanePath } from "../run-dir.js";
+import { readBusOwner, removeBusOwner, writeBusOwner } from "./bus-owner.js";
 import { readGuardLine } from "./guard-lines.js";
 import { LineSplitter } from "./json-lines.js";
 import { encodeMbap, MbapReader } from "./mbap.js";
@@ -65,8 +65,8 @@ interface Dismissal {
 class SocketLaneServer implements LaneServer {
   readonly #log: Log;
   readonly #listening: Listening[] = [];
-  /** Files that name this process as the owner of a bus. */
-  readonly #owners: string[] = [];
+  /** What says in files that this process is the owner of a bus. */
+  readonly #owned: { readonly runDir: string; readonly bus: string }[] = [];
   #clients = 0;
   readonly #handlers: { -readonly [H in keyof Handlers]?: Handlers[H] } = {};
   /** Connections that came before the handlers; what they say waits in their sockets. */
@@ -97,17 +97,16 @@ class SocketLaneServer implements LaneServer {
   }
 
   async open(runDir: string, bus: BusConfig): Promise<void> {
-    const owner = `${runDir}/bus-${bus.id}.pid`;
     for (const lane of lanes) {
       const serve = (socket: Socket) =>
         this.#serve(socket, (handlers) => this.#serveLane(handlers, bus.id, lane, socket));
-      await this.#listenLocal(lanePath(runDir, bus.id, lane), owner, serve);
+      await this.#listenLocal(lanePath(runDir, bus.id, lane), { runDir, bus: bus.id }, serve);
     }
     const guard = (socket: Socket) =>
       this.#serve(socket, (handlers) => this.#serveGuard(handlers, bus.id, socket));
-    await this.#listenLocal(guardPath(runDir, bus.id), owner, guard);
-    writeFileSync(owner, `${process.pid}\n`, { mode: 0o600 });
-    this.#owners.push(owner);
+    await this.#listenLocal(guardPath(runDir, bus.id), { runDir, bus: bus.id }, guard);
+    writeBusOwner(runDir, bus);
+    this.#owned.push({ runDir, bus: bus.id });
     if (bus.pollPort !== undefined) {
       const serve = (socket: Socket) =>
         this.#serve(socket, (handlers) => this.#serveLane(handlers, bus.id, "poll", socket));
@@ -117,15 +116,20 @@ class SocketLaneServer implements LaneServer {
 
   async close(): Promise<void> {
     await Promise.all(this.#listening.splice(0).map((listening) => listening.close()));
-    for (const owner of this.#owners.splice(0)) rmSync(owner, { force: true });
+    for (const { runDir, bus } of this.#owned.splice(0)) removeBusOwner(runDir, bus);
   }
 
-  async #listenLocal(path: string, owner: string, serve: (socket: Socket) => void): Promise<void> {
+  async #listenLocal(
+    path: string,
+    { runDir, bus }: { readonly runDir: string; readonly bus: string },
+    serve: (socket: Socket) => void,
+  ): Promise<void> {
     try {
       await this.#listen({ path }, serve);
     } catch (error) {
       if (codeOf(error) !== "PORT_IN_USE") throw error;
-      const who = processOf(owner);
+      const owner = readBusOwner(runDir, bus);
+      const who = owner === undefined ? "another program" : `process ${owner.pid}`;
       const text = `${path} is served by ${who}: end it before starting another bus service.`;
       throw new ServocellError("STORE_LOCKED", text, { path }, error);
     }
@@ -205,14 +209,5 @@ class SocketLaneServer implements LaneServer {
   #dismiss(socket: Socket, fields: Dismissal): void {
     this.#log.warn(fields, "closed a client of the bus service");
     socket.destroy();
-  }
-}
-
-/** Who owns a bus, for the person who has to end it. */
-function processOf(owner: string): string {
-  try {
-    return `process ${readFileSync(owner, "utf8").trim()}`;
-  } catch {
-    return "another program";
   }
 }

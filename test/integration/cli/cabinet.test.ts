@@ -3,20 +3,20 @@
  * that counts every byte it gets.
  *
  * The idea: what a person types and sees; the scripted peer proves that a scan only reads and
- * never asks unit 0. It refuses a running cell (up.test.ts has one): its
- * snapshot and a socket stand for it.
+ * never asks unit 0. It refuses a running cell (up.test.ts has one): a bus
+ * service alone, or a snapshot and a socket, stand for it.
  */
-import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { loadCell } from "#kernel/config/cell-file.js";
 import { snapshotPath, writeSnapshot } from "#kernel/config/cell-snapshot.js";
 import { packageVersion } from "#kernel/edge/process.js";
-import { lanePath, supervisorPath } from "#kernel/run-dir.js";
+import { busOwnerPath, lanePath, supervisorPath } from "#kernel/run-dir.js";
 import { type Simulation, startSim } from "#simulators/simulation.js";
 import { conveyorSetup, gripperSetup, servoSetup } from "../../fixtures/simulators/profiles.js";
 
@@ -244,6 +244,15 @@ describe("write beside a running cell", () => {
     expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining(runDir) });
   }, 60_000);
 
+  it("a bus that answers and has not said its wire in words of this version: refused", async () => {
+    rmSync(snapshotPath(runDir));
+    writeFileSync(busOwnerPath(runDir, "net"), '{"pid":1,"link":{"kind":"other"}}');
+    await accept(lanePath(runDir, "net", "poll"));
+    const order = ["write", `127.0.0.1:${peer.port}`, "6:0x3100=6", "--unit", "1", "--yes"];
+    const { code, err } = await run(...order);
+    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining(runDir) });
+  }, 60_000);
+
   it("a cell that has ended is in nobody's way", async () => {
     await accept(join(runDir, "other.sock"));
     const before = writes().length;
@@ -252,6 +261,42 @@ describe("write beside a running cell", () => {
     expect(out).toMatch(/not acknowledged.*exception/s);
     expect(writes().length).toBe(before + 1);
   }, 60_000);
+});
+
+describe("write beside a bus service that was started alone", () => {
+  const order = () => ["write", `127.0.0.1:${peer.port}`, "6:0x3100=6", "--unit", "4", "--yes"];
+
+  it("its wire is refused, also when the cell file says another by now; not once it has ended", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "cabinet-alone-"));
+    const file = join(folder, "cell.yaml");
+    const withWire = (tcp: string) =>
+      writeFileSync(file, readFileSync(cellFile, "utf8").replace(/tcp: "[^"]*"/, `tcp: "${tcp}"`));
+    withWire(`127.0.0.1:${peer.port}`);
+    const loaded = loadCell(file, { dataDir: join(folder, "data") });
+    if (!loaded.ok) throw new Error("the cell file of this test is faulty");
+    const { runDir } = loaded.value;
+    const args = [script, "bus", "--cell", file, "--data", join(folder, "data")];
+    const bus = spawn(process.execPath, args, { stdio: "ignore" });
+    const ended = new Promise((resolve) => bus.once("exit", resolve));
+    try {
+      await vi.waitFor(
+        () => expect(existsSync(lanePath(runDir, "net", "stop"))).toBe(true),
+        30_000,
+      );
+      withWire("127.0.0.1:9");
+      await vi.waitFor(async () => {
+        const { code, err } = await run(...order());
+        expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining(runDir) });
+      }, 30_000);
+    } finally {
+      bus.kill("SIGTERM");
+      await ended;
+    }
+    const { out } = await run(...order());
+    expect(out).toMatch(/not acknowledged.*exception/s);
+    rmSync(folder, { recursive: true });
+    rmSync(runDir, { recursive: true });
+  }, 120_000);
 });
 
 describe("doctor", () => {

@@ -6,6 +6,7 @@
  * wall-clock times.
  */
 import { mkdtempSync, readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -160,13 +161,17 @@ function terminal() {
 }
 
 /** `servocell …` as it is typed, with its lines and its exit code. */
-async function typed(...args: string[]) {
-  const lines: string[] = [];
+function typed(...args: string[]) {
+  return typedAt(cell.api, [], ...args);
+}
+
+/** `lines` gets what is said, also where the command fails. */
+async function typedAt(api: Api, lines: string[], ...args: string[]) {
   let code = -1;
   const program = new Command("servocell").exitOverride();
   const deps = {
     say: (line: string) => lines.push(line),
-    apiOf: () => cell.api,
+    apiOf: () => api,
     newId,
     ends:
       <A extends unknown[]>(command: (...given: A) => Promise<number> | number) =>
@@ -198,6 +203,54 @@ test("run --input: a number in its unit reaches the driver; what does not fit is
   await expect(typed("run", "lift", "--input", "height=1 s")).rejects.toThrow("not in mm");
   await expect(typed("run", "lift", "--input", "height=999")).rejects.toThrow(/height/);
   expect(cell.coordinator.moves).toHaveLength(1);
+});
+
+/** Speaks to each connection once, when it has asked, and cuts it. */
+async function gatewayThatSays(words: string) {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => socket.end(words));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const close = () => new Promise((resolve) => server.close(resolve));
+  return { api: new Api(`http://127.0.0.1:${port}/api/v1`, newId), close };
+}
+
+function problem(code: string): string {
+  const told = { type: "", title: "", status: 503, action: "", detail: "", instance: "" };
+  const body = JSON.stringify({ ...told, code, message: code, retry: "no", facts: {} });
+  const head = "HTTP/1.1 503 No\r\ncontent-type: application/problem+json\r\n";
+  return `${head}connection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+}
+
+test.each([
+  ["the connection is cut", ""],
+  ["the gateway heard nothing of the coordinator", problem("OUTCOME_UNKNOWN")],
+  ["something between answers", "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"],
+])(
+  "run, answer lost (%s): the id, how to look, and how to ask again, are told",
+  async (_, words) => {
+    const { api, close } = await gatewayThatSays(words);
+    const lines: string[] = [];
+    await expect(typedAt(api, lines, "run", "pick", "--id", "R9")).rejects.toThrow();
+    expect(lines).toEqual([
+      "look whether it runs: servocell runs show R9",
+      "the same start again, and no second run: add --id R9",
+    ]);
+    await close();
+  },
+);
+
+test("run, refused or nobody there: surely nothing runs, and nothing is said of looking", async () => {
+  const { api, close } = await gatewayThatSays(problem("SERVICE_OFFLINE"));
+  const lines: string[] = [];
+  await expect(typedAt(api, lines, "run", "pick")).rejects.toMatchObject({
+    code: "SERVICE_OFFLINE",
+  });
+  await close();
+  await expect(typedAt(api, lines, "run", "pick")).rejects.toMatchObject({ code: "OFFLINE" });
+  expect(lines).toEqual([]);
 });
 
 test("run --watch: the tree is painted to the end; cursor and keyboard are given back", async () => {

@@ -52,6 +52,14 @@ function run(script: string, ...args: string[]): Running {
   return running;
 }
 
+async function cannotWrite(code: string, ...args: string[]): Promise<void> {
+  const tap = run("services/cli/main.js", "tap", ...args);
+  expect(await tap.exit).toBe(1);
+  const sentence = `error: ${args.at(-1)} cannot be written: `;
+  expect(tap.err.trim().split("\n").at(-1)).toMatch(new RegExp(`^${sentence}.* \\(${code}\\)$`));
+  expect(tap.err).not.toMatch(/^ +at /m);
+}
+
 function bytes(result: Exchange | WireResult): string {
   return result.kind === "reply" ? Buffer.from(result.pdu).toString("hex") : result.why;
 }
@@ -83,6 +91,8 @@ devices:
   const file = join(folder, "records.jsonl");
   const tap = run("services/cli/main.js", "tap", "gantry", "--cell", cellFile, "--file", file);
   await until(() => tap.err.includes("listening to gantry"), 30_000);
+  const nowhere = join(folder, "none", "records.jsonl");
+  await cannotWrite("STORE_FAILED", "gantry", "--cell", cellFile, "--file", nowhere);
   const read = Uint8Array.of(3, 0x07, 0xd0, 0, 3);
   let first = "";
   // The wire of the bus process may not stand yet.
@@ -97,6 +107,9 @@ devices:
   const lines = readFileSync(file, "utf8").trimEnd().split("\n");
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({ kind: "head", bus: "gantry" });
   expect(lines.slice(1).join()).toContain(first);
+
+  await cannotWrite("STORE_FAILED", "--from", file, "--file", nowhere);
+  await cannotWrite("STORE_FULL", "--from", file, "--file", "/dev/full");
 
   const port = await freePort();
   const from = run("simulators/main.js", "--from", file, "--tcp", `127.0.0.1:${port}`);

@@ -1,12 +1,15 @@
 /**
- * `servocell up` as processes: signals, a supervisor that is killed, a port that is taken.
+ * `servocell up` as processes: signals, a supervisor that is killed, a port or a place that is taken.
  *
  * The idea: a copy of the demo cell on free ports, judged by its processes. It refuses to look at
  * axes; test/hil does.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { loadCell } from "#kernel/config/cell-file.js";
+import { snapshotPath } from "#kernel/config/cell-snapshot.js";
 import { CellProcess, makeCellFolder, until } from "../../fixtures/cell-process.js";
 
 const started: CellProcess[] = [];
@@ -71,4 +74,30 @@ test("up: a port that is taken ends the start with one sentence, nothing left be
   expect(cell.errors).toMatch(/error: The broker did not start: .*used by another program/);
   expect(servicesOf(cell)).toEqual([]);
   taken.close();
+}, 120_000);
+
+test("up, while the cell is up: refused, and what its services go by stays as it was", async () => {
+  const { folder } = await cellUp();
+  const loaded = loadCell(folder.cellFile, { dataDir: folder.dataDir });
+  if (!loaded.ok) throw new Error("the demo cell is faulty");
+  const { runDir } = loaded.value;
+  const left = () => [readdirSync(runDir).sort(), readFileSync(snapshotPath(runDir), "utf8")];
+  const before = left();
+  const text = readFileSync(folder.cellFile, "utf8");
+  writeFileSync(folder.cellFile, text.replace("velocityMax: 300 mm/s", "velocityMax: 320 mm/s"));
+  for (const args of [[], ["--simulated"], ["--once", "home-cell"]]) {
+    const second = new CellProcess({ ...folder, tapFile: "" }, args);
+    started.push(second);
+    expect(await second.exit()).toBe(1);
+    expect(second.errors).toContain(`is up already (${runDir}); end it first. (STATE_CONFLICT)`);
+    expect(left()).toEqual(before);
+  }
+}, 180_000);
+
+test("up --tap to a folder that is not there: the file and the reason are told", async () => {
+  const folder = await makeCellFolder();
+  const cell = new CellProcess({ ...folder, tapFile: join(folder.dir, "none", "tap.jsonl") });
+  started.push(cell);
+  expect(await cell.exit()).toBe(1);
+  expect(cell.errors).toMatch(/simulator did not start: The tap .*tap\.jsonl .* written: ENOENT/);
 }, 120_000);
