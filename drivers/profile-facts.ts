@@ -155,6 +155,7 @@ export const watchdogSchema = z.strictObject({
   register: text.optional(),
   unit: text.optional(),
   resolution: z.number().positive().optional(),
+  /** The least that it takes, raw as `off`: with a timeoutPoint no cell file may set less. */
   minimum: z.number().optional(),
   factory: z.number().optional(),
   off: z.number().optional(),

@@ -4,7 +4,7 @@
  * The idea: their options, and which of them needs a cell file. It refuses to know how anything is
  * done.
  */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { ServocellError } from "#kernel/errors.js";
 import { examine, tellFindings } from "./doctor.js";
@@ -43,6 +43,10 @@ export function addCabinetCommands(program: Command, deps: CabinetDeps): void {
     );
 }
 
+/** A cell file says itself where they are. */
+const ownProfiles = () =>
+  new Option("--profiles <dir>", "the folder of your own profiles").default("profiles");
+
 function addScan(program: Command, { say, ends }: CabinetDeps): void {
   program
     .command("scan <where>")
@@ -50,6 +54,7 @@ function addScan(program: Command, { say, ends }: CabinetDeps): void {
     .option("--baud <list>", "rates to try, such as 9600,19200")
     .option("--format <list>", "formats to try: 8N1, 8N2, 8E1, 8O1")
     .option("--units <list>", "units to ask, 1 to 247", "1-32")
+    .addOption(ownProfiles())
     .option("--timeout <ms>", "wait for the first byte of a reply", "60")
     .option("--thorough", "ask silent units also what each profile reads first", false)
     .option("--all", "go on with other line settings after somebody has answered", false)
@@ -81,6 +86,7 @@ function addPoints(program: Command, { say, cellOf, ends }: CabinetDeps): void {
       .option("--cell <file>", "the target is a device of this cell file")
       .option("--unit <n>", "unit on the wire")
       .option("--profile <id>", "names for the points of a unit on a wire")
+      .addOption(ownProfiles())
       .option("--baud <rate>", "of a serial port", "19200")
       .option("--format <format>", "of a serial port", "8E1")
       .option("--echo", "the adapter hears what it sends", false);

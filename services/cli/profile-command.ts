@@ -110,8 +110,10 @@ function show(id: string, folders: readonly string[], say: Say): number {
 
 function tell(problems: readonly Problem[], say: Say): number {
   for (const problem of problems) say(formatProblem(problem));
-  return problems.filter((problem) => problem.severity === "error").length;
+  return problems.filter(isError).length;
 }
+
+const isError = ({ severity }: Problem) => severity === "error";
 
 /** 1 when a file has errors; warnings alone are told and pass. */
 function lint(files: readonly string[], folder: string, say: Say): number {
@@ -134,14 +136,19 @@ function textOf(file: string): string {
   }
 }
 
+/** What stands in a base is found with each profile that rests on it, and told once. */
 function lintAll(folders: readonly string[], say: Say): number {
-  let errors = 0;
   const ids = profileIds(folders);
+  const found = new Map<string, Problem>();
   for (const id of ids) {
     const checked = loadProfile(id, folders);
-    if (!checked.ok) errors += tell(checked.problems, say);
+    for (const problem of checked.ok ? checked.warnings : checked.problems) {
+      found.set(formatProblem(problem), problem);
+    }
   }
-  say(`${ids.length} profiles, ${errors} errors`);
+  const problems = [...found.values()];
+  const errors = tell(problems, say);
+  say(`${ids.length} profiles, ${errors} errors, ${problems.length - errors} warnings`);
   return errors === 0 ? 0 : 1;
 }
 
@@ -168,7 +175,7 @@ export function pageFile(id: string): string {
 /** One that is broken costs the others nothing. */
 function pages(ids: readonly string[], dir: string, folders: readonly string[], say: Say): number {
   mkdirSync(dir, { recursive: true });
-  const wanted = ids.length > 0 ? ids : profileIds();
+  const wanted = ids.length > 0 ? ids : profileIds(folders);
   let errors = 0;
   for (const id of wanted) {
     const checked = loadProfile(id, folders);

@@ -6,9 +6,10 @@
  * standard error, the result to standard output, so that it can be kept. It refuses to write to
  * anything, and never speaks to unit 0.
  */
+import { resolve } from "node:path";
 import { type IdentityProbe, identityProbe } from "#drivers/identity-probe.js";
 import type { Profile } from "#drivers/profile.js";
-import { loadProfile, profileIds } from "#drivers/profile-loader.js";
+import { loadProfile, type ProfileFolders, profileIds } from "#drivers/profile-loader.js";
 import { linkText } from "#kernel/config/bus-link.js";
 import type { BusLink, SerialFormat } from "#kernel/config/cell.js";
 import { ServocellError } from "#kernel/errors.js";
@@ -19,6 +20,8 @@ export interface ScanFlags {
   readonly baud?: string;
   readonly format?: string;
   readonly units: string;
+  /** The folder of one's own profiles. */
+  readonly profiles: string;
   readonly timeout: string;
   readonly thorough: boolean;
   readonly all: boolean;
@@ -44,8 +47,9 @@ const replyMs = 300;
 
 export async function scan(where: string, flags: ScanFlags, voice: ScanVoice): Promise<number> {
   const units = unitsOf(flags.units);
-  const probes = allProbes();
-  const links = linksOf(where, flags);
+  const profiles = allProfiles([resolve(flags.profiles)], voice);
+  const probes = profiles.flatMap((profile) => identityProbe(profile) ?? []);
+  const links = linksOf(where, flags, profiles);
   const results: { readonly link: BusLink; readonly found: readonly FoundUnit[] }[] = [];
   for (const link of links) {
     if (voice.ended()) break;
@@ -60,15 +64,17 @@ export async function scan(where: string, flags: ScanFlags, voice: ScanVoice): P
     voice.say("Check wiring (A/B), termination, power and the units' addresses; --units 1-247.");
     return 1;
   }
-  for (const { link, found } of results) report(link, found, voice);
+  for (const { link, found } of results) report(link, found, profiles, voice);
   return 0;
 }
 
-function allProbes(): readonly IdentityProbe[] {
-  return profileIds().flatMap((id) => {
-    const loaded = loadProfile(id);
-    const probe = loaded.ok ? identityProbe(loaded.value) : undefined;
-    return probe === undefined ? [] : [probe];
+/** One's own among them; a broken one keeps nobody from finding the others. */
+function allProfiles(folders: ProfileFolders, voice: ScanVoice): readonly Profile[] {
+  return profileIds(folders).flatMap((id) => {
+    const loaded = loadProfile(id, folders);
+    if (loaded.ok) return [loaded.value];
+    voice.say(`# ${id} has problems and is not looked for; see servocell profile lint`);
+    return [];
   });
 }
 
@@ -106,7 +112,11 @@ async function scanLink(
   }
 }
 
-function linksOf(where: string, flags: ScanFlags): readonly BusLink[] {
+function linksOf(
+  where: string,
+  flags: ScanFlags,
+  profiles: readonly Profile[],
+): readonly BusLink[] {
   const one = (baud: number, format: SerialFormat) => linkOf(where, { baud, format, echo: false });
   if (!isSerial(where)) return [one(0, "8N1")];
   const bauds = flags.baud?.split(",").map(Number);
@@ -114,10 +124,7 @@ function linksOf(where: string, flags: ScanFlags): readonly BusLink[] {
   if (bauds?.some((baud) => !Number.isInteger(baud) || baud < 300)) {
     throw new ServocellError("VALIDATION_FAILED", `--baud ${flags.baud} is no list of rates.`);
   }
-  const factory = profileIds().flatMap((id) => {
-    const loaded = loadProfile(id);
-    return loaded.ok ? factorySettings(loaded.value) : [];
-  });
+  const factory = profiles.flatMap(factorySettings);
   const pairs = [...usualSettings, ...factory].filter(
     ([baud, format]) =>
       (bauds === undefined || bauds.includes(baud)) &&
@@ -162,7 +169,12 @@ function milliseconds(text: string): number {
   throw new ServocellError("VALIDATION_FAILED", `--timeout ${text} is not 5 to 5000 ms.`);
 }
 
-function report(link: BusLink, found: readonly FoundUnit[], voice: ScanVoice): void {
+function report(
+  link: BusLink,
+  found: readonly FoundUnit[],
+  profiles: readonly Profile[],
+  voice: ScanVoice,
+): void {
   voice.say(`# ${linkText(link)}: ${found.length} ${found.length === 1 ? "unit" : "units"}`);
   for (const { unit, fits } of found) {
     const [best, ...others] = fits;
@@ -177,11 +189,15 @@ function report(link: BusLink, found: readonly FoundUnit[], voice: ScanVoice): v
     const more = rest.length === 0 ? "" : `; hardly: ${rest.slice(0, alsoMax).join(", ")}`;
     voice.say(`# unit ${unit}: ${names} (${best.fit}: ${best.text})${more}`);
   }
-  for (const line of fragment(link, found)) voice.say(line);
+  for (const line of fragment(link, found, profiles)) voice.say(line);
 }
 
 /** What goes into a cell file; what only the person knows is left to fill in. */
-function fragment(link: BusLink, found: readonly FoundUnit[]): readonly string[] {
+function fragment(
+  link: BusLink,
+  found: readonly FoundUnit[],
+  profiles: readonly Profile[],
+): readonly string[] {
   const named = found.flatMap(({ unit, fits }) => {
     const [best] = fits;
     return best === undefined ? [] : [{ unit, profile: best.profile }];
@@ -192,8 +208,8 @@ function fragment(link: BusLink, found: readonly FoundUnit[]): readonly string[]
     `  ${bus}: ${busText(link)}`,
     "devices:",
     ...named.map(({ unit, profile }) => {
-      const loaded = loadProfile(profile);
-      const moves = loaded.ok && ["servo", "inverter"].includes(loaded.value.kind);
+      const kind = profiles.find(({ id }) => id === profile)?.kind;
+      const moves = kind === "servo" || kind === "inverter";
       const axis = moves ? ", axis: { … }" : "";
       return `  ${deviceName(profile, unit)}: { profile: ${profile}, bus: ${bus}, unit: ${unit}${axis} }`;
     }),

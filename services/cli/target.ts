@@ -6,9 +6,10 @@
  * that a running cell of this PC has, however the wire is named.
  */
 import { connect } from "node:net";
+import { resolve } from "node:path";
 import type { DeviceSetup } from "#drivers/device-model.js";
 import type { Profile } from "#drivers/profile.js";
-import { loadProfile } from "#drivers/profile-loader.js";
+import { loadProfile, type ProfileFolders } from "#drivers/profile-loader.js";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { openModbusWire } from "#kernel/edge/modbus-wire.js";
 import { ServocellError } from "#kernel/errors.js";
@@ -30,6 +31,8 @@ export interface Target {
 export interface TargetFlags {
   readonly unit?: string;
   readonly profile?: string;
+  /** The folder of one's own profiles. */
+  readonly profiles: string;
   readonly baud: string;
   readonly format: string;
   readonly echo: boolean;
@@ -84,7 +87,10 @@ export function wireTarget(where: string, flags: TargetFlags): Target {
     const text = "unit 0 is everybody on a line; name one unit";
     throw new ServocellError("VALIDATION_FAILED", text);
   }
-  const profile = flags.profile === undefined ? undefined : profileNamed(flags.profile);
+  const profile =
+    flags.profile === undefined
+      ? undefined
+      : profileNamed(flags.profile, [resolve(flags.profiles)]);
   const name = `unit ${unit} on ${where}`;
   const open = async (what: "read" | "write") => {
     if (what === "write") await refuseWhereRunning({ name, link });
@@ -93,8 +99,8 @@ export function wireTarget(where: string, flags: TargetFlags): Target {
   return { name, unit, profile, setup: undefined, open };
 }
 
-function profileNamed(id: string): Profile {
-  const loaded = loadProfile(id);
+function profileNamed(id: string, folders: ProfileFolders): Profile {
+  const loaded = loadProfile(id, folders);
   if (loaded.ok) return loaded.value;
   const [first] = loaded.problems;
   const hint = first?.suggestion === undefined ? "" : `; ${first.suggestion}`;

@@ -146,6 +146,13 @@ function watchdogOf(
     read.problems.at(path, text, { key: true });
     return {};
   }
+  const { unitMs = 1, minimum = 1 } = profile.watchdog;
+  const leastMs = unitMs * Math.max(1, minimum);
+  if (setMs !== undefined && setMs < leastMs) {
+    const text = `the watchdog of ${profile.id} takes no less than ${leastMs} ms`;
+    read.problems.at([...path, "set"], text, { suggestion: `set: ${leastMs} ms` });
+    return {};
+  }
   if (read.raw([...path, "allow"]) !== "write") {
     const suggestion = `watchdog: { set: ${setMs ?? 500} ms, allow: write }`;
     read.problems.at(path, "to set it writes a parameter of the drive; that must be allowed", {

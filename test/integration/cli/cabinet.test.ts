@@ -7,7 +7,7 @@
  * service alone, or a snapshot and a socket, stand for it.
  */
 import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -129,6 +129,23 @@ describe("scan", () => {
     const units = new Set(peer.asked.map(({ unit }) => unit));
     expect([...units].sort()).toEqual([1, 2, 3, 4, 5, 6]);
     expect(peer.asked.every(({ fc }) => fc >= 1 && fc <= 4)).toBe(true);
+  }, 90_000);
+
+  it("profiles of one's own folder are looked for; one that is broken is named", async () => {
+    const own = mkdtempSync(join(tmpdir(), "cabinet-own-"));
+    mkdirSync(join(own, "mine"));
+    const robotiq = "extends: robotiq/2f\n";
+    const head = "servocellProfile: 1\n";
+    writeFileSync(join(own, "mine", "claw.yaml"), `${head}id: mine/claw\n${robotiq}`);
+    writeFileSync(join(own, "mine", "torn.yaml"), `${head}id: mine/torn\npoints: 5\n`);
+    const wire = ["--profiles", own, "--timeout", "60"];
+    const { code, out } = await run("scan", where, "--units", "9", ...wire);
+    expect(code).toBe(0);
+    expect(out).toMatch(/unit 9: .*mine\/claw/);
+    expect(out).toMatch(/# mine\/torn has problems.*servocell profile lint/);
+    const named = ["--unit", "9", "--profile", "mine/claw", "--profiles", own];
+    const read = await run("read", where, "actualPosition", ...named);
+    expect(read).toMatchObject({ code: 0, out: expect.stringMatching(/^actualPosition /) });
   }, 90_000);
 
   it("unit 0 and units beyond 247 are refused before anything is opened", async () => {

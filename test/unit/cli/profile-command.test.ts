@@ -115,6 +115,23 @@ describe("servocell profile", () => {
     expect(show.lines[0]).toBe(`${folder}/acme/one.yaml`);
   });
 
+  it("lint without files: the warnings of every profile, each once, and how many", async () => {
+    const lint = await run("lint", "--profiles", folder);
+    expect(lint.code).toBe(0);
+    const warnings = lint.lines.filter((line) => line.includes(": warning: "));
+    expect(warnings.some((line) => line.startsWith(`${folder}/acme/one.yaml`))).toBe(true);
+    expect(warnings.some((line) => line.startsWith("drivers/profiles/"))).toBe(true);
+    expect(new Set(warnings).size).toBe(warnings.length);
+    const told = `${profileIds([folder]).length} profiles, 0 errors, ${warnings.length} warnings`;
+    expect(lint.lines.at(-1)).toBe(told);
+  });
+
+  it("page without ids: pages of one's own profiles too", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "sc-pages-"));
+    expect((await run("page", "--dir", dir, "--profiles", folder)).code).toBe(0);
+    expect(readdirSync(dir)).toContain("acme-one.md");
+  });
+
   it("lint: a mistake has file, line, value and suggestion, and the exit code says so", async () => {
     const file = join(folder, "acme", "one.yaml");
     const text = readFileSync(file, "utf8");

@@ -75,6 +75,17 @@ it("the time of a watchdog is asked for only where it is allowed to be written",
   expect(problems(without)).toMatch(/no watchdog time that can be written/);
 });
 
+it("the time of a watchdog below the profile's least, or below one step of it, is refused", () => {
+  const asked = (set: string, edit?: (text: string) => string) =>
+    problems(folder(cell(`, watchdog: { set: ${set}, allow: write }`), edit));
+  const least = (text: string) => text.replace("  factory: 0\n", "  minimum: 5\n  factory: 0\n");
+  expect(asked("50 ms", least)).toBe("");
+  expect(asked("40 ms", least)).toMatch(/^error .*set: .*velmar\/mx2 takes no less than 50 ms/);
+  const coarse = (text: string) => text.replace("unitMs: 10\n", "unitMs: 1000\n");
+  expect(asked("1 s", coarse)).toBe("");
+  expect(asked("500 ms", coarse)).toMatch(/takes no less than 1000 ms/);
+});
+
 it("units of one serial line or of one bridge share it; over TCP each has its own connection", () => {
   const line = 'serial: /dev/ttyUSB7, baud: 115200, format: "8E1"';
   const slower = (text: string) => text.replace("deadlineMs: 200", "deadlineMs: 900");
