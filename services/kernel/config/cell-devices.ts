@@ -153,6 +153,13 @@ function watchdogOf(
     read.problems.at([...path, "set"], text, { suggestion: `set: ${leastMs} ms` });
     return {};
   }
+  const steps = (setMs ?? 0) / unitMs;
+  if (Math.abs(steps - Math.round(steps)) > 1e-6) {
+    const text = `the watchdog of ${profile.id} takes steps of ${unitMs} ms`;
+    const nearest = Math.floor(steps) * unitMs;
+    read.problems.at([...path, "set"], text, { suggestion: `set: ${nearest} ms` });
+    return {};
+  }
   if (read.raw([...path, "allow"]) !== "write") {
     const suggestion = `watchdog: { set: ${setMs ?? 500} ms, allow: write }`;
     read.problems.at(path, "to set it writes a parameter of the drive; that must be allowed", {

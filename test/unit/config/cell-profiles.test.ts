@@ -75,7 +75,7 @@ it("the time of a watchdog is asked for only where it is allowed to be written",
   expect(problems(without)).toMatch(/no watchdog time that can be written/);
 });
 
-it("the time of a watchdog below the profile's least, or below one step of it, is refused", () => {
+it("the time of a watchdog below the profile's least, or between two steps of it, is refused", () => {
   const asked = (set: string, edit?: (text: string) => string) =>
     problems(folder(cell(`, watchdog: { set: ${set}, allow: write }`), edit));
   const least = (text: string) => text.replace("  factory: 0\n", "  minimum: 5\n  factory: 0\n");
@@ -84,6 +84,7 @@ it("the time of a watchdog below the profile's least, or below one step of it, i
   const coarse = (text: string) => text.replace("unitMs: 10\n", "unitMs: 1000\n");
   expect(asked("1 s", coarse)).toBe("");
   expect(asked("500 ms", coarse)).toMatch(/takes no less than 1000 ms/);
+  expect(asked("1.5 s", coarse)).toMatch(/^error .*set: .*takes steps of 1000 ms/);
 });
 
 it("units of one serial line or of one bridge share it; over TCP each has its own connection", () => {
