@@ -141,7 +141,8 @@ function supervisorOf(config: CellConfig, options: UpOptions, terminal: Terminal
       : {}),
     ...(options.tap === undefined ? {} : { tap: resolve(options.tap) }),
   });
-  const spawn = childSpawner({ root: packageRoot, ...(options.logs ? {} : { logDir }) });
+  const warn = (text: string) => terminal.warn(text);
+  const spawn = childSpawner({ root: packageRoot, warn, ...(options.logs ? {} : { logDir }) });
   const supervisor = buildSupervisor({ spawn, log: terminal.log }, { children });
   supervisor.onChange((service, at, last) => {
     if (at === "waiting") terminal.warn(`${service} ended (${last?.text}); it is started again.`);

@@ -6,7 +6,7 @@
  * stop their axes), bus, simulator, broker. It refuses to leave a child behind.
  */
 import type { Ms } from "#drivers/reading.js";
-import { type ErrorCode, ServocellError } from "#kernel/errors.js";
+import { type ErrorCode, ServocellError, textOf } from "#kernel/errors.js";
 import type { App, Log } from "#kernel/ports.js";
 import type { ChildSpec } from "./plan.js";
 import { next, type RestartInput, type RestartState, restartLimits } from "./restart.machine.js";
@@ -148,7 +148,7 @@ class Runner implements Supervisor {
     if (child.state.at !== "up" || old === undefined) return `${spec.service} is ${child.state.at}`;
     if (child.next !== undefined) return `${spec.service} is being replaced already`;
     const next: Successor = {
-      process: this.#ports.spawn(spec),
+      process: this.#processOf(spec),
       standsBy: false,
       isReady: false,
       words: undefined,
@@ -246,7 +246,7 @@ class Runner implements Supervisor {
   }
 
   #spawn(child: Child): void {
-    const process = this.#ports.spawn(child.spec);
+    const process = this.#processOf(child.spec);
     child.process = process;
     process.onReady(() => {
       if (child.process !== process) return;
@@ -265,6 +265,15 @@ class Runner implements Supervisor {
       }
       this.#exited(child, last);
     });
+  }
+
+  /** A start that throws is one that failed, like any other: nothing else ends with it. */
+  #processOf(spec: ChildSpec): ChildProcess {
+    try {
+      return this.#ports.spawn(spec);
+    } catch (thrown) {
+      return stillborn(`it could not be started: ${textOf(thrown)}`);
+    }
   }
 
   #exited(child: Child, last: LastWords): void {
@@ -315,6 +324,19 @@ class Runner implements Supervisor {
       look();
     });
   }
+}
+
+/** A process that never was: its end is told behind whatever its start does. */
+function stillborn(text: string): ChildProcess {
+  return {
+    pid: undefined,
+    onReady: () => {},
+    onStandby: () => {},
+    onExit: (listener) => queueMicrotask(() => listener({ text })),
+    standAside: () => {},
+    terminate: () => {},
+    kill: () => {},
+  };
 }
 
 /**

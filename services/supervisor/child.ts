@@ -9,7 +9,7 @@
 import { type ChildProcess as NodeChild, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type ErrorCode, errors } from "#kernel/errors.js";
+import { type ErrorCode, errors, textOf } from "#kernel/errors.js";
 import type { ChildProcess, LastWords, Spawn } from "./app.js";
 import type { ChildSpec } from "./plan.js";
 import { atPriority, favourSession } from "./priority.js";
@@ -20,6 +20,8 @@ export interface SpawnSetup {
   readonly root: string;
   /** Folder of the log files; absent: the children write to this terminal. */
   readonly logDir?: string;
+  /** Told once when a log cannot be written; its child writes to this terminal then. */
+  readonly warn?: (text: string) => void;
 }
 
 /** A log longer than this is put aside when its service starts (one earlier file is kept). */
@@ -27,13 +29,26 @@ const logBytesMax = 5_000_000;
 const lastWordsBytes = 8_192;
 
 export function childSpawner(setup: SpawnSetup): Spawn {
-  if (setup.logDir !== undefined) mkdirSync(setup.logDir, { recursive: true });
-  return (spec) => start(setup, spec);
+  let warned = false;
+  const warn = (text: string) => {
+    if (!warned) setup.warn?.(text);
+    warned = true;
+  };
+  return (spec) => start({ ...setup, warn }, spec);
 }
 
-function start(setup: SpawnSetup, spec: ChildSpec): ChildProcess {
-  const log = setup.logDir === undefined ? undefined : openLog(setup.logDir, spec.service);
-  const args = [...spec.nodeFlags, scriptFile(setup.root, spec.script), ...spec.args];
+function start(setup: Required<Pick<SpawnSetup, "warn">> & SpawnSetup, spec: ChildSpec) {
+  const { root, logDir, warn } = setup;
+  const log = logDir === undefined ? undefined : openLog(logDir, spec.service, warn);
+  try {
+    return childOf(startProcess(root, spec, log), log);
+  } finally {
+    if (log !== undefined) closeSync(log.fd);
+  }
+}
+
+function startProcess(root: string, spec: ChildSpec, log: LogFile | undefined): NodeChild {
+  const args = [...spec.nodeFlags, scriptFile(root, spec.script), ...spec.args];
   const child = atPriority(spec.priority, () => {
     return spawn(process.execPath, args, {
       stdio: ["pipe", "pipe", log?.fd ?? "inherit"],
@@ -42,7 +57,10 @@ function start(setup: SpawnSetup, spec: ChildSpec): ChildProcess {
     });
   });
   if (child.pid !== undefined) favourSession(child.pid, spec.priority);
-  if (log !== undefined) closeSync(log.fd);
+  return child;
+}
+
+function childOf(child: NodeChild, log: LogFile | undefined): ChildProcess {
   // The pipe is only there to close; a child that dies first must not end this process.
   child.stdin?.on("error", () => {});
   return {
@@ -63,11 +81,19 @@ interface LogFile {
   readonly from: number;
 }
 
-function openLog(dir: string, service: string): LogFile {
+/** A service without a log is better than none: undefined where it cannot be written. */
+function openLog(dir: string, service: string, warn: (text: string) => void): LogFile | undefined {
   const path = join(dir, `${service}.log`);
-  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (bytes > logBytesMax) renameSync(path, `${path}.1`);
-  return { path, fd: openSync(path, "a"), from: bytes > logBytesMax ? 0 : bytes };
+  try {
+    // Somebody who makes room on the disk may have taken the folder away.
+    mkdirSync(dir, { recursive: true });
+    const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    if (bytes > logBytesMax) renameSync(path, `${path}.1`);
+    return { path, fd: openSync(path, "a"), from: bytes > logBytesMax ? 0 : bytes };
+  } catch (thrown) {
+    warn(`The log ${path} cannot be written (${textOf(thrown)}): ${service} writes it here.`);
+    return undefined;
+  }
 }
 
 function hearWord(child: NodeChild, word: string, listener: () => void): void {
@@ -99,9 +125,16 @@ function hearExit(
   });
 }
 
-/** The newest error line of this run, else its newest line. */
+/** The newest error line of this run, else its newest line; nothing where the log is gone. */
 function lastWords(log: LogFile): LastWords | undefined {
-  const lines = tail(log)
+  let text: string;
+  try {
+    text = tail(log);
+  } catch {
+    // Somebody has taken it away; that the child has ended counts, and not what it said.
+    return undefined;
+  }
+  const lines = text
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "");

@@ -50,7 +50,11 @@ const specs = [
 function cell(habits: { readonly [service: string]: Habit } = {}) {
   const seen: string[] = [];
   const alive = new Map<string, Fake>();
+  /** What the start of a service throws. */
+  const faults = new Map<string, string>();
   const spawn = ({ service }: ChildSpec): ChildProcess => {
+    const fault = faults.get(service);
+    if (fault !== undefined) throw new Error(fault);
     const habit = habits[service] ?? "good";
     let onReady = () => {};
     let onStandby = () => {};
@@ -94,7 +98,7 @@ function cell(habits: { readonly [service: string]: Habit } = {}) {
     return fake;
   };
   const supervisor = buildSupervisor({ spawn, log }, { children: specs });
-  return { supervisor, seen, alive };
+  return { supervisor, seen, alive, faults };
 }
 
 async function up(supervisor: Supervisor): Promise<void> {
@@ -157,6 +161,24 @@ test("supervisor: a child that dies is started again after 100 ms, then 200 ms",
   expect(seen).toHaveLength(3);
   await vi.advanceTimersByTimeAsync(20);
   expect(seen.at(-1)).toBe("+ driver-x");
+});
+
+test("supervisor: a start that throws is one that failed, and nothing else ends with it", async () => {
+  const { supervisor, seen, alive, faults } = cell();
+  await up(supervisor);
+  seen.length = 0;
+  faults.set("driver-x", "EMFILE: too many open files");
+  const told: string[] = [];
+  supervisor.onChange((service, at, last) => told.push(`${service} ${at}: ${last?.text}`));
+  alive.get("driver-x")?.exit();
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(told).toContain("driver-x waiting: it could not be started: EMFILE: too many open files");
+  faults.set("driver-y", "no memory");
+  expect(await supervisor.replace("driver-y", 1_000)).toContain("no memory");
+  expect(alive.size).toBe(6);
+  faults.clear();
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(stateOf(supervisor)).toBe("up");
 });
 
 test("supervisor: an essential child that keeps dying fails the start with its own words", async () => {
