@@ -17,8 +17,11 @@ import type { StoreQueue } from "./store-queue.js";
 
 /** Words to a source are gathered for so long. */
 export const ackMs = 100;
-/** Sources that are known by their numbers; events of others are taken as they come. */
-const sourcesMax = 256;
+/**
+ * Sources that are known by their numbers: the drivers of 500 devices, and as many that are not of
+ * the cell or no longer. Events of more are taken as they come, and never acknowledged.
+ */
+const sourcesMax = 1024;
 
 export const readHeard: Statement = { sql: "SELECT source, seq FROM heard ORDER BY source" };
 

@@ -20,9 +20,10 @@ armCrashPoints(process.env.SERVOCELL_CRASH_AT, () => process.kill(process.pid, "
 await runService({
   service: "coordinator",
   env: process.env,
-  build: async ({ config, boot, newId, log }) => {
+  build: async ({ config, boot, newId, log, fail }) => {
     const { runDir, broker, prefix, cell, dataDir } = config;
-    const store = await openStore(join(dataDir, "coordinator.db"), coordinatorSchema);
+    const file = join(dataDir, "coordinator.db");
+    const store = await openStore(file, coordinatorSchema, { onDead: fail });
     const hostBootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     const base = {
       url: broker.kind === "external" ? broker.url : `mqtt://${broker.host}:${broker.port}`,

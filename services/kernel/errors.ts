@@ -215,7 +215,7 @@ export const errors = {
     500,
     "no",
     "The database of the service failed.",
-    "Look at the disk and at the log of the service.",
+    "Look at the disk and at the log of the service, which ends and starts anew where it has to.",
   ),
   STORE_DAMAGED: e(
     500,

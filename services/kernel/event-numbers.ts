@@ -41,29 +41,31 @@ export class EventNumbers {
   /** `upTo`: what earlier starts have claimed; 0: nothing. */
   begin(upTo: number, nowTs: number): void {
     this.#last = Math.max(upTo, Math.floor(nowTs) * 1000);
-    this.#ask(this.#last + blockSize);
+    void this.#ask(this.#last + blockSize);
   }
 
   next(): number {
     const next = this.last + 1;
     this.#last = next;
-    if (this.#asked - next < blockSize / 2) this.#ask(this.#asked + blockSize);
+    if (this.#asked - next < blockSize / 2) void this.#ask(this.#asked + blockSize);
     return next;
   }
 
-  /** Goes on above a number that others have of us and we do not. */
-  raise(above: number): void {
+  /**
+   * Goes on above a number that others have of us and we do not; resolves when that is claimed.
+   * `claim`: for one that has to be true together with more.
+   */
+  async raise(above: number, claim = this.#claim): Promise<void> {
     if (above <= this.last) return;
     this.#last = above;
-    this.#ask(above + blockSize);
+    await this.#ask(above + blockSize, claim);
   }
 
-  #ask(upTo: number): void {
+  async #ask(upTo: number, claim = this.#claim): Promise<void> {
     this.#asked = upTo;
-    void this.#claim(upTo).then(() => {
-      if (upTo <= this.#claimed) return;
-      this.#claimed = upTo;
-      this.onClaimed();
-    });
+    await claim(upTo);
+    if (upTo <= this.#claimed) return;
+    this.#claimed = upTo;
+    this.onClaimed();
   }
 }

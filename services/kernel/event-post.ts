@@ -86,7 +86,10 @@ export class EventPost {
   /** The newest that have left the line; all after `#tailAfter`. */
   #tail: KeptEvent[] = [];
   #tailAfter = 0;
+  /** Undefined: not restored yet, or being numbered anew. */
   #state: CustodyState | undefined;
+  /** Nothing up to here is kept, whatever the consumers have said. */
+  #emptyUpTo = 0;
   #open = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dropUpTo = 0;
@@ -97,7 +100,7 @@ export class EventPost {
   constructor(ports: PostPorts) {
     this.#ports = ports;
     this.#book = new OutboxBook(ports.bounds ?? outboxBounds);
-    this.#numbers = new EventNumbers((upTo) => this.#claim(upTo));
+    this.#numbers = new EventNumbers((upTo) => this.#written([putNumbered(upTo)]));
     this.#numbers.onClaimed = () => this.go();
     const { link, source, consumers } = ports;
     link.onChange((connected) => {
@@ -333,28 +336,30 @@ export class EventPost {
 
   /** All that is kept is numbered anew, above what a consumer has of a database that is gone. */
   async #raise(above: number): Promise<void> {
-    const { shelf, log, source, consumers, link } = this.#ports;
+    const { log, source, consumers, link } = this.#ports;
     const state = this.#state;
     // It comes again with the next page.
     if (this.#line.size > 0 || state === undefined) return;
     this.#state = undefined;
     log.warn({ mark: "outbox.renumbered", source, above }, "A consumer knows higher numbers.");
-    this.#numbers.raise(this.#numbers.last + above);
+    clearTimeout(this.#timer);
     clearTimeout(this.#dropping);
     this.#dropping = undefined;
-    const statements = [dropEvents(state.floor), shiftEvents(above)];
-    try {
-      await shelf.write(statements, { durable: true, lazy: false });
-    } catch (thrown) {
-      log.warn({ error: textOf(thrown) }, "The outbox was not numbered anew.");
-      this.#state = state;
-      return;
-    }
-    this.#tail = this.#tail.map(({ seq, event }) => ({ seq: seq + above, event }));
-    this.#tailAfter += above;
+    const { last } = this.#numbers;
+    const floor = Math.max(state.floor, this.#emptyUpTo);
+    // No higher than it takes: numbers that doubled would soon be beyond those that count.
+    const by = above - floor;
+    // All or nothing, and nothing is said before: else its word counts for what it never had.
+    await this.#numbers.raise(last + by, (upTo) => {
+      return this.#written([dropEvents(floor), shiftEvents(by, last), putNumbered(upTo)]);
+    });
+    if (this.#closed) return;
+    this.#tail = this.#tail.map(({ seq, event }) => ({ seq: seq + by, event }));
+    this.#tailAfter += by;
+    this.#emptyUpTo = above;
     this.#dropUpTo = 0;
-    this.#book.shift(above);
-    this.#state = custodyAtBoot(consumers, this.#numbers.last);
+    this.#book.shift(by);
+    this.#state = custodyAtBoot(consumers, last + by);
     this.go();
     if (link.connected) this.#feed({ kind: "connected" });
   }
@@ -364,6 +369,7 @@ export class EventPost {
     const upTo = this.#numbers.last;
     try {
       const [rows] = await shelf.read([readHeaps(upTo)]);
+      this.#emptyUpTo = Math.max(this.#emptyUpTo, Number(rows?.[0]?.first ?? upTo + 1) - 1);
       this.#book.restore(heapsOf(rows), performance.now(), Date.now());
       this.#book.dropped(this.#state?.floor ?? 0);
       this.#bound();
@@ -372,11 +378,12 @@ export class EventPost {
     }
   }
 
-  async #claim(upTo: number): Promise<void> {
+  /** Tried until the disk has it; also resolves when this is closed before. */
+  async #written(statements: readonly Statement[]): Promise<void> {
     const { shelf, log } = this.#ports;
     while (!this.#closed) {
       try {
-        await shelf.write([putNumbered(upTo)], { durable: true, lazy: false });
+        await shelf.write(statements, { durable: true, lazy: false });
         return;
       } catch (thrown) {
         log.warn({ error: textOf(thrown) }, "No event can be numbered now.");

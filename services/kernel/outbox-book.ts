@@ -17,8 +17,9 @@ export const outboxBounds: OutboxBounds = {
   bytesMax: 100_000_000,
   ageMsMax: 7 * 24 * 3_600_000,
 };
-/** Events in a heap. */
+/** Events in a heap, and how much younger than its oldest the others may be: they go with it. */
 export const heapMax = 64;
+export const heapMsMax: Ms = 3_600_000;
 /** The least that is left to events of an earlier start. */
 export const graceMs: Ms = 3_600_000;
 /** Share of the bounds below which an outbox that overflowed is well again. */
@@ -60,7 +61,7 @@ export class OutboxBook {
   add(seq: number, bytes: number, nowMs: Ms): void {
     this.#bytes += bytes;
     const heap = this.#heaps.at(-1);
-    if (heap === undefined || heap.count >= heapMax) {
+    if (heap === undefined || heap.count >= heapMax || nowMs - heap.at >= heapMsMax) {
       this.#heaps.push({ last: seq, count: 1, bytes, at: nowMs });
       return;
     }

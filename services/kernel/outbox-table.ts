@@ -7,7 +7,7 @@
  * is never given again, whatever a power cut takes. It refuses to know who reads.
  */
 import { type CloudEvent, eventSchema } from "./contract/payloads.js";
-import { type Heap, heapMax } from "./outbox-book.js";
+import { type Heap, heapMax, heapMsMax } from "./outbox-book.js";
 import type { Row, Statement } from "./ports.js";
 import { readJson } from "./stop-order.js";
 
@@ -71,11 +71,12 @@ export function eventsOf(rows: readonly Row[], onSpoiled: (seq: number) => void)
 
 /** What is kept up to a number, counted. */
 export function readHeaps(upTo: number): Statement {
-  const sql = `SELECT max(seq) AS last, count(*) AS count, sum(length(event)) AS bytes,
-      min(at) AS at
-    FROM (SELECT seq, at, event, row_number() OVER (ORDER BY seq) - 1 AS n
+  const sql = `SELECT min(seq) AS first, max(seq) AS last, count(*) AS count,
+      sum(length(event)) AS bytes, min(at) AS at
+    FROM (SELECT seq, at, event, row_number() OVER (ORDER BY seq) - 1 AS n,
+        CAST(max(at) OVER (ORDER BY seq) / ${heapMsMax} AS INTEGER) AS span
       FROM outgoing WHERE seq <= ?)
-    GROUP BY n / ${heapMax} ORDER BY last`;
+    GROUP BY n / ${heapMax}, span ORDER BY last`;
   return { sql, params: [upTo] };
 }
 
@@ -88,7 +89,7 @@ export function heapsOf(rows: readonly Row[] | undefined): Heap[] {
   }));
 }
 
-/** Moves all numbers up, beyond any that stands there. */
-export function shiftEvents(by: number): Statement {
-  return { sql: "UPDATE outgoing SET seq = seq + ?", params: [by] };
+/** Moves the numbers up to `upTo` beyond any that stands there. */
+export function shiftEvents(by: number, upTo: number): Statement {
+  return { sql: "UPDATE outgoing SET seq = seq + ? WHERE seq <= ?", params: [by, upTo] };
 }

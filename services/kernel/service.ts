@@ -17,7 +17,7 @@ const asideLookMs = 20;
 export const exitCodes = {
   /** Ended as asked. */
   orderly: 0,
-  /** Could not start, or did not end in time. */
+  /** Could not start or go on, or did not end in time. */
   failed: 1,
   /** A broken assumption: leases lapse and the guardian acts. */
   broken: 70,
@@ -61,6 +61,14 @@ export class ServiceLife {
     this.#state = "ready";
     this.#ports.log.info({}, "The service is ready.");
     this.#ports.ready();
+  }
+
+  /** Cannot go on: ends in order as far as that still goes, and as failed. */
+  async fail(thrown: unknown): Promise<void> {
+    const code = codeOf(thrown);
+    const told = { error: textOf(thrown), code, action: errors[code].action };
+    this.#ports.log.error(told, "The service cannot go on.");
+    await this.end("it cannot go on", exitCodes.failed);
   }
 
   /** Ends once, also during the start; later calls change nothing. */

@@ -32,7 +32,7 @@ function withService(log: Log, driver: string): Log {
 
 /** @throws STORE_LOCKED when another instance of one of the drivers is alive. */
 export async function openDriverClaims(
-  { config, boot, newId, log }: ServiceContext,
+  { config, boot, newId, log, fail }: ServiceContext,
   devices: readonly DeviceConfig[],
   schema: readonly string[],
 ): Promise<readonly Claim[]> {
@@ -49,7 +49,7 @@ export async function openDriverClaims(
     const claims: Claim[] = [];
     for (const [i, device] of devices.entries()) {
       const service = `driver-${device.id}`;
-      const store = await openStore(`${dataDir}/${service}.db`, schema);
+      const store = await openStore(`${dataDir}/${service}.db`, schema, { onDead: fail });
       opened.push(store);
       const own = alone ? boot : { ...boot, service, bootId: newId() };
       const door = doors[i] as StopDoor;

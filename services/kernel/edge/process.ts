@@ -36,6 +36,8 @@ export interface ServiceContext {
   readonly boot: Boot;
   readonly newId: NewId;
   readonly log: ProcessLog;
+  /** Something without which the service is none has ended: it ends too, to be started anew. */
+  readonly fail: (thrown: unknown) => void;
 }
 
 export interface ServiceSpec {
@@ -141,7 +143,10 @@ async function readConfig(
   return undefined;
 }
 
-async function openContext(spec: ServiceSpec): Promise<ServiceContext> {
+async function openContext(
+  spec: ServiceSpec,
+  fail: ServiceContext["fail"],
+): Promise<ServiceContext> {
   const args = readServiceArgs(spec.argv ?? process.argv.slice(2));
   const service = typeof spec.service === "string" ? spec.service : spec.service(args);
   const config = await readConfig(args, spec.env);
@@ -152,7 +157,8 @@ async function openContext(spec: ServiceSpec): Promise<ServiceContext> {
   makeDataDir(config.dataDir);
   const newId = createNewId();
   const boot: Boot = { bootId: newId(), service, version: packageVersion() };
-  return { config, args, boot, newId, log: openLog({ service, level: args.level }) };
+  const log = openLog({ service, level: args.level });
+  return { config, args, boot, newId, log, fail };
 }
 
 function endOnBrokenAssumptions(log: ProcessLog): void {
@@ -213,7 +219,12 @@ async function buildOrStandBy(spec: ServiceSpec, context: ServiceContext): Promi
 export async function runService(spec: ServiceSpec): Promise<void> {
   let context: ServiceContext | undefined;
   try {
-    context = await openContext(spec);
+    // It may be told while the app is still being built.
+    let fail: ServiceContext["fail"] = () => {};
+    const failure = new Promise<unknown>((resolve) => {
+      fail = resolve;
+    });
+    context = await openContext(spec, fail);
     const { log } = context;
     endOnBrokenAssumptions(log);
     // The supervisor may be gone when we say something.
@@ -227,6 +238,7 @@ export async function runService(spec: ServiceSpec): Promise<void> {
         process.exit(code);
       },
     });
+    void failure.then((thrown) => life.fail(thrown));
     endOnSignals(life, spec.env.SERVOCELL_SUPERVISED === "1");
     await life.start();
   } catch (thrown) {

@@ -24,6 +24,14 @@ export const waitingMax = 4096;
 const closeMaxMs = 5000;
 const workerLimits = { maxOldGenerationSizeMb: 48, maxYoungGenerationSizeMb: 4, stackSizeMb: 1 };
 
+export interface StoreOptions {
+  /**
+   * Told once when the thread has ended and nobody asked for that: nothing is read or written any
+   * more until the file is opened anew. @default whoever asks is told STORE_FAILED, no more
+   */
+  readonly onDead?: (failure: ServocellError) => void;
+}
+
 interface Waiting {
   resolve(rows: Row[][]): void;
   reject(error: ServocellError): void;
@@ -64,9 +72,11 @@ class SqliteStore implements Store {
   #nextId = 0;
   #closing = false;
   #dead: ServocellError | undefined;
+  readonly #onDead: ((failure: ServocellError) => void) | undefined;
 
-  constructor(file: string, worker: Worker) {
+  constructor(file: string, worker: Worker, onDead: StoreOptions["onDead"]) {
     this.file = file;
+    this.#onDead = onDead;
     this.#worker = worker;
     worker.on("message", (message: FromStore) => {
       if (message.kind === "outcomes") for (const one of message.outcomes) this.#settle(one);
@@ -125,9 +135,11 @@ class SqliteStore implements Store {
   }
 
   #die(why: string): void {
+    const isFirst = this.#dead === undefined;
     this.#dead ??= this.#failed(why);
     for (const waiting of this.#waiting.values()) waiting.reject(this.#dead);
     this.#waiting.clear();
+    if (isFirst && !this.#closing) this.#onDead?.(this.#dead);
   }
 }
 
@@ -135,7 +147,11 @@ class SqliteStore implements Store {
  * Opens (or makes) the file and brings it to the newest schema; `schema` only grows at its end.
  * @throws STORE_LOCKED naming the holder's pid, STORE_FULL, STORE_FAILED.
  */
-export function openStore(file: string, schema: readonly string[]): Promise<Store> {
+export function openStore(
+  file: string,
+  schema: readonly string[],
+  { onDead }: StoreOptions = {},
+): Promise<Store> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(workerUrl(), {
       workerData: { file, schema } satisfies StoreSetup,
@@ -152,7 +168,7 @@ export function openStore(file: string, schema: readonly string[]): Promise<Stor
       if (message.kind === "refused") return reject(refusal(file, message.failure));
       // Only names the holder for a second instance; the lock itself is the database's.
       writeFileSync(`${file}.pid`, `${process.pid}\n`);
-      resolve(new SqliteStore(file, worker));
+      resolve(new SqliteStore(file, worker, onDead));
     });
   });
 }

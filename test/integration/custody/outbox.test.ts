@@ -6,7 +6,7 @@
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CloudEvent } from "#kernel/contract/payloads.js";
-import { waitMsMin } from "#kernel/custody.machine.js";
+import { numberMax, waitMsMin } from "#kernel/custody.machine.js";
 import { openMemoryStore } from "#kernel/edge/memory-store.js";
 import { tailMax } from "#kernel/event-post.js";
 import type { OutboxBounds } from "#kernel/outbox-book.js";
@@ -213,6 +213,65 @@ describe("outbox", () => {
     expect(seqOf(bench.said.at(-1))).toBeGreaterThan(seqOf(bench.said[3]));
     expect(bench.marks).toEqual(["outbox.renumbered"]);
   });
+
+  it("the disk is full while all is numbered anew: nothing is lost, and once is enough", async () => {
+    const bench = new Bench(["rules"]);
+    await bench.start();
+    await bench.say(2);
+    const known = seqOf(bench.said[1]) + 5_000_000;
+    bench.hold.full = true;
+    await bench.ack(known);
+    await bench.ack(known);
+    bench.hold.full = false;
+    await bench.run(1100);
+    await bench.say(1);
+    await bench.ack(known);
+    await bench.run(200);
+    expect(await bench.rows()).toHaveLength(3);
+    const above = bench.said.filter((event) => seqOf(event) > known);
+    expect(above.slice(0, 3).map(({ id }) => id)).toEqual(["E1", "E2", "E3"]);
+    expect(bench.marks).toEqual(["outbox.renumbered"]);
+    await bench.ack(seqOf(above[2]));
+    await bench.run(200);
+    expect(await bench.rows()).toEqual([]);
+  });
+
+  it("killed while the disk is full: the next start has all, and not one number that was claimed alone", async () => {
+    const bench = new Bench(["rules"]);
+    await bench.start();
+    await bench.say(2);
+    const known = seqOf(bench.said[1]) + 5_000_000;
+    bench.hold.full = true;
+    await bench.ack(known);
+    bench.kill();
+    await bench.start();
+    await bench.ack(known);
+    await bench.run(200);
+    expect(bench.ids.slice(-2)).toEqual(["E1", "E2"]);
+    expect(seqOf(bench.said.at(-2))).toBeGreaterThan(known);
+    expect(await bench.rows()).toHaveLength(2);
+  });
+
+  it("its database is replaced again and again: numbers stay such as are acknowledged", async () => {
+    const bench = new Bench(["rules"]);
+    let known = 4_000_000_000_000_000;
+    for (let database = 0; database < 3; database += 1) {
+      await bench.start();
+      await bench.disk.tx([{ sql: "DELETE FROM numbered" }], { durable: false });
+      bench.kill();
+      await bench.start();
+      await bench.say(2);
+      await bench.ack(known);
+      await bench.run(200);
+      known = seqOf(bench.said.at(-1));
+      expect(known).toBeLessThan(numberMax);
+      await bench.ack(known);
+      await bench.run(200);
+      expect(await bench.rows()).toEqual([]);
+      bench.kill();
+    }
+    expect(bench.marks).toEqual(Array(3).fill("outbox.renumbered"));
+  });
 });
 
 describe("outbox, at its bounds", () => {
@@ -238,6 +297,20 @@ describe("outbox, at its bounds", () => {
     expect(bench.troubles.at(-1)).toBeUndefined();
     expect(bench.marks.at(-1)).toBe("outbox.roomy");
     expect(types().at(-1)).toBe("device.outbox.recovered");
+  });
+
+  it("of an earlier start what is too old goes, and what came hours later stays", async () => {
+    const bench = new Bench(["rules"], { bytesMax: 200_000, ageMsMax: 10 * 3_600_000 });
+    await bench.start();
+    await bench.say(1);
+    await bench.run(5 * 3_600_000);
+    await bench.say(1);
+    bench.kill();
+    await bench.start();
+    await bench.run(6 * 3_600_000);
+    const kept = (await bench.rows()).map(({ event }) => JSON.parse(String(event)).id);
+    expect(kept[0]).toBe("E2");
+    expect(bench.troubles[0]).toContain("rules");
   });
 
   it("too old: dropped, and what is left is told as the oldest", async () => {

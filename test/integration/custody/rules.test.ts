@@ -57,6 +57,15 @@ const words = (c: CoordinatorCell) => c.bus.of("ackSource", "ack/arm").map(({ se
 const refusals = (c: CoordinatorCell) =>
   c.bus.of("event").filter(({ type }) => type === "cell.rule.refused");
 
+test("a big cell: each source has its word (sources=501)", async () => {
+  const c = await cell();
+  const names = Array.from({ length: 501 }, (_, n) => `driver-${n}`);
+  for (const source of names) await say(c, 1, { source, type: "axis.fault" });
+  await c.run(1000);
+  const unheard = names.filter((name) => c.bus.of("ackSource", `ack/${name}`).length === 0);
+  expect(unheard).toEqual([]);
+});
+
 test("events in turn: each starts its run, and one word says so for all of them", async () => {
   const c = await cell();
   for (const n of [1, 2, 3]) await say(c, n);

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { blockSize, EventNumbers } from "#kernel/event-numbers.js";
-import { graceMs, heapMax, OutboxBook, outboxBounds } from "#kernel/outbox-book.js";
+import { graceMs, heapMax, heapMsMax, OutboxBook, outboxBounds } from "#kernel/outbox-book.js";
 
 const bounds = { bytesMax: 10_000, ageMsMax: 10 * graceMs };
 
@@ -35,6 +35,14 @@ describe("outbox book", () => {
     book.add(heapMax + 1, 100, graceMs);
     expect(book.overflow(bounds.ageMsMax)).toBeUndefined();
     expect(book.overflow(bounds.ageMsMax + 1)).toEqual({ upTo: heapMax, count: heapMax });
+  });
+
+  it("a quiet source: what is too old takes nothing with it that came long after", () => {
+    const book = new OutboxBook(bounds);
+    for (let n = 0; n < 10; n += 1) book.add(n + 1, 100, n * heapMsMax);
+    expect(book.overflow(bounds.ageMsMax + 1)).toEqual({ upTo: 1, count: 1 });
+    expect(book.overflow(bounds.ageMsMax + heapMsMax)).toBeUndefined();
+    expect(book.count).toBe(9);
   });
 
   it("it is roomy again well below its bounds", () => {
