@@ -1,9 +1,9 @@
 /**
- * A real driver process whose disk refuses a sync.
+ * A real service process whose disk refuses a sync.
  *
- * The idea: the descriptor of its log is closed under it in the moment of its first durable write,
- * so that the thread of its store ends as after an error of the disk. It runs the build in `dist/`
- * and refuses fixed ports.
+ * The idea: the descriptor of its log becomes one that cannot be synced, in the moment of its first
+ * durable write, so that the thread of its store ends as after an error of the disk. It runs the
+ * build in `dist/` and refuses fixed ports.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -19,19 +19,28 @@ const dir = mkdtempSync(join(tmpdir(), "servocell-dies-"));
 const breaking = join(dir, "breaking.mjs");
 const children: ChildProcess[] = [];
 
-/** Closes the second descriptor of the log, the one that is synced, before a durable write. */
+/**
+ * Puts another file in the place of the descriptor by which the log is synced; SQLite's own has
+ * the flag O_NOFOLLOW. The place stays taken: the thread closes it at its end, whatever is there.
+ */
 const breakingText = `
-  import { closeSync, readdirSync, readlinkSync } from "node:fs";
+  import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
   import { Worker } from "node:worker_threads";
   const post = Worker.prototype.postMessage;
   const isLog = (fd) => {
-    try { return readlinkSync("/proc/self/fd/" + fd).endsWith("-wal"); } catch { return false; }
+    try {
+      if (!readlinkSync("/proc/self/fd/" + fd).endsWith("-wal")) return false;
+      const [, flags] = /flags:\\s*(\\d+)/.exec(readFileSync("/proc/self/fdinfo/" + fd, "utf8"));
+      return (Number.parseInt(flags, 8) & constants.O_NOFOLLOW) === 0;
+    } catch { return false; }
   };
   let broken = false;
   Worker.prototype.postMessage = function (message, ...more) {
-    if (!broken && typeof message === "string" && message.includes("INTO numbered")) {
+    if (!broken && typeof message === "string" && /INTO (numbered|claims)/.test(message)) {
       broken = true;
-      closeSync(Math.max(...readdirSync("/proc/self/fd").map(Number).filter(isLog)));
+      const fd = Math.max(...readdirSync("/proc/self/fd").map(Number).filter(isLog));
+      closeSync(fd);
+      while (openSync("/dev/null", "r") < fd);
       process.stderr.write("broken\\n");
     }
     return post.call(this, message, ...more);
@@ -43,16 +52,16 @@ afterEach(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-async function driver(devices: string, flags: readonly string[]) {
-  const cell = join(dir, `${devices}.yaml`);
+async function run(service: string, args: readonly string[], flags: readonly string[]) {
+  const cell = join(dir, `${service}.yaml`);
   const text = readFileSync(join(root, "examples/pick-and-place/cell.yaml"), "utf8")
     .replace(/brokerPort: \d+/, `brokerPort: ${await freePort()}`)
     .replace("name: pick-and-place", `name: d${process.pid}`)
     .replace(/^sagas:.*(\n {2}- .*)*$/m, "");
   writeFileSync(cell, text);
-  const main = join(root, "dist/services/driver/main.js");
-  const args = ["--cell", cell, "--data", join(dir, "data"), "--device", devices];
-  const child = spawn(process.execPath, [...flags, main, ...args], {
+  const main = join(root, `dist/services/${service}/main.js`);
+  const all = [...flags, main, "--cell", cell, "--data", join(dir, "data"), ...args];
+  const child = spawn(process.execPath, all, {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, TMPDIR: dir },
   });
@@ -68,15 +77,18 @@ async function driver(devices: string, flags: readonly string[]) {
   return { child, errors: () => errors, out: () => out };
 }
 
-it.each(["x", "x,z"])(
-  "the service ends as failed, to be started anew (devices=%s)",
-  async (devices) => {
-    const broken = await driver(devices, ["--import", pathToFileURL(breaking).href]);
-    await until(() => broken.errors().includes("broken"));
-    await until(() => broken.child.exitCode !== null);
-    expect(broken.child.exitCode).toBe(1);
-    expect(broken.errors()).toContain("STORE_FAILED");
-    const anew = await driver(devices, []);
-    await until(() => anew.out().includes("ready"));
-  },
-);
+it.each([
+  ["driver", "--device x"],
+  ["driver", "--device x,z"],
+  ["coordinator", ""],
+])("the service ends as failed, to be started anew (%s %s)", async (service, given) => {
+  const args = given.split(" ").filter((one) => one !== "");
+  const broken = await run(service, args, ["--import", pathToFileURL(breaking).href]);
+  await until(() => broken.errors().includes("broken"));
+  await until(() => broken.child.exitCode !== null);
+  expect(broken.child.exitCode).toBe(1);
+  expect(broken.errors()).toContain("STORE_FAILED");
+  if (service === "coordinator") return; // It waits for the broker.
+  const anew = await run(service, args, []);
+  await until(() => anew.out().includes("ready"));
+});
