@@ -22,10 +22,10 @@ import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { Ms } from "#drivers/reading.js";
 import { linkText } from "#kernel/config/bus-link.js";
-import type { BusLink, CellConfig } from "#kernel/config/cell.js";
-import { lanePath } from "#kernel/run-dir.js";
+import type { BusConfig, BusLink, CellConfig } from "#kernel/config/cell.js";
+import { textOf } from "#kernel/errors.js";
 import { mayRaise } from "../supervisor/priority.js";
-import { answers } from "./target.js";
+import { runningBus } from "./running-cells.js";
 
 export interface Finding {
   readonly level: "good" | "warning" | "bad" | "unknown";
@@ -46,14 +46,11 @@ const latencyMsGood = 1;
 export async function examine(config: CellConfig | undefined): Promise<readonly Finding[]> {
   const base = [nodeVersion(), ...natives(), await clock(), priorities()];
   if (config === undefined) return [...base, ...ports()];
-  const running = await Promise.all(
-    config.buses.map((bus) => answers(lanePath(config.runDir, bus.id, "poll"))),
-  );
-  const lines = config.buses.map((bus, i) => {
-    const simulated = config.simulation === true && running[i] !== true;
-    if (!simulated) return busFindings(bus.link, running[i] === true);
+  const lines = config.buses.map(async (bus): Promise<readonly Finding[]> => {
+    const holding = await holdingOf(config, bus);
+    if (config.simulation !== true || holding.has === "yes") return busFindings(bus.link, holding);
     const what = `bus ${bus.id}: its devices are simulated while the cell runs`;
-    return Promise.resolve<readonly Finding[]>([{ level: "good", what }]);
+    return [{ level: "good", what }];
   });
   return [
     ...base,
@@ -142,10 +139,34 @@ function list(folder: string): readonly string[] {
   }
 }
 
-async function busFindings(link: BusLink, running: boolean): Promise<readonly Finding[]> {
-  if (link.kind !== "serial") return [await endpointFinding(link, running)];
-  const state = running ? [] : await lineState(link.path);
-  return [...serialFindings(link.path), ...state];
+/** Whether a running cell of this PC has a wire, wherever it was started. */
+type Holding =
+  | { readonly has: "yes" | "no" }
+  | { readonly has: "unknown"; readonly finding: Finding };
+
+async function holdingOf(config: CellConfig, { id, link }: BusConfig): Promise<Holding> {
+  const name = linkText(link);
+  const own = { runDir: config.runDir, bus: id };
+  const what = `whether a running cell has ${name}`;
+  try {
+    const running = await runningBus({ name, link, own });
+    if (running?.lives !== "unknown") return { has: running === undefined ? "no" : "yes" };
+    const fix = `look as the user whose cell has sockets in ${running.dir}`;
+    return { has: "unknown", finding: { level: "unknown", what, fix } };
+  } catch (thrown) {
+    return { has: "unknown", finding: { level: "unknown", what, fix: textOf(thrown) } };
+  }
+}
+
+/** What may be a running cell's is not opened: some devices drop one connection for another. */
+async function busFindings(link: BusLink, holding: Holding): Promise<readonly Finding[]> {
+  const doubt = holding.has === "unknown" ? [holding.finding] : [];
+  if (link.kind === "serial") {
+    const state = holding.has === "no" ? await lineState(link.path) : [];
+    return [...serialFindings(link.path), ...state, ...doubt];
+  }
+  if (holding.has === "unknown") return doubt;
+  return [await endpointFinding(link, holding.has === "yes")];
 }
 
 function serialFindings(path: string): readonly Finding[] {

@@ -4,7 +4,8 @@
  * The idea: a cell's run directory depends on where and with which --data it was started, so all
  * of them are looked through; the snapshot there and what each bus service has said name the
  * wires, the sockets tell whether it runs. In doubt a cell runs: a second master would drive its
- * devices past stop, latch and lease. It refuses to open a wire.
+ * devices past stop, latch and lease, and its questions would stand before a stop. It refuses to
+ * open a wire.
  */
 import { lookup } from "node:dns/promises";
 import { readdirSync, realpathSync, statSync } from "node:fs";
@@ -21,7 +22,7 @@ import { lanePath, supervisorPath } from "#kernel/run-dir.js";
 /** How long a local socket may take to say that somebody lives behind it. */
 const localMsMax = 500;
 
-export interface WriteTarget {
+export interface WantedWire {
   /** For people. */
   readonly name: string;
   readonly link: BusLink;
@@ -29,80 +30,126 @@ export interface WriteTarget {
   readonly own?: { readonly runDir: string; readonly bus: string };
 }
 
-/** @throws STATE_CONFLICT where a running cell has the wire, or one whose wires nobody can read. */
-export async function refuseWhereRunning({ name, link, own }: WriteTarget): Promise<void> {
-  if (own !== undefined && (await someLives(own.runDir, own.bus))) {
-    throw conflict("The cell", name);
-  }
-  const named = [own?.runDir, process.env.SERVOCELL_RUN_DIR].filter((dir) => dir !== undefined);
-  for (const dir of new Set([...named, ...runDirsHere()])) {
-    await refuseBySnapshot(dir, { name, link });
-    await refuseByOwner(dir, { name, link });
-  }
+/** A bus service of this PC that has the wire. */
+export interface RunningBus {
+  /** For people. */
+  readonly cell: string;
+  readonly dir: string;
+  readonly bus: string;
+  /** `unknown`: a socket of it is there, and nobody can tell whether somebody accepts on it. */
+  readonly lives: "yes" | "unknown";
 }
 
+/**
+ * The running cell that has the wire, if any.
+ * @throws STATE_CONFLICT where a cell seems to run whose wires nobody can read.
+ */
+export async function runningBus({ name, link, own }: WantedWire): Promise<RunningBus | undefined> {
+  if (own !== undefined) {
+    const living = await busLives(own.runDir, own.bus);
+    if (living !== "no") {
+      return { cell: "The cell", dir: own.runDir, bus: own.bus, lives: living };
+    }
+  }
+  const named = [own?.runDir, process.env.SERVOCELL_RUN_DIR].filter((dir) => dir !== undefined);
+  let unread: string | undefined;
+  for (const dir of new Set([...named, ...runDirsHere()])) {
+    for (const look of [bySnapshot, byOwner]) {
+      const found = await look(dir, link);
+      if (found === "unread") unread ??= dir;
+      else if (found !== undefined) return found;
+    }
+  }
+  if (unread !== undefined) throw unreadable(unread, name);
+  return undefined;
+}
+
+type Found = RunningBus | "unread" | undefined;
+
 /** Also while the bus service is between two starts. */
-async function refuseBySnapshot(dir: string, { name, link }: WriteTarget): Promise<void> {
+async function bySnapshot(dir: string, link: BusLink): Promise<Found> {
   const config = readSnapshot(snapshotPath(dir), packageVersion());
   if (config === undefined) {
-    if (await mayLive(supervisorPath(dir))) throw unreadable(dir, name);
-    return;
+    return (await lives(supervisorPath(dir))) === "no" ? undefined : "unread";
   }
-  for (const bus of config.buses) {
-    if (!(await sameWire(bus.link, link)) || !(await someLives(dir, bus.id))) continue;
-    throw conflict(`The cell ${config.cell}`, name);
+  for (const { id, link: theirs } of config.buses) {
+    if (!(await sameWire(theirs, link))) continue;
+    const living = await busLives(dir, id);
+    if (living === "no") continue;
+    return { cell: `The cell ${config.cell}`, dir, bus: id, lives: living };
   }
+  return undefined;
 }
 
 /** Services that were started one by one leave no snapshot, or have another cell file than it. */
-async function refuseByOwner(dir: string, { name, link }: WriteTarget): Promise<void> {
+async function byOwner(dir: string, link: BusLink): Promise<Found> {
+  let unread = false;
   for (const bus of ownedBuses(dir)) {
-    if (!(await mayLive(lanePath(dir, bus, "poll")))) continue;
+    const living = await lives(lanePath(dir, bus, "poll"));
+    if (living === "no") continue;
     const owner = readBusOwner(dir, bus);
-    if (owner === undefined) throw unreadable(dir, name);
-    if (await sameWire(owner.link, link)) throw conflict(`The cell in ${dir}`, name);
+    if (owner === undefined) unread = true;
+    else if (await sameWire(owner.link, link)) {
+      return { cell: `The cell in ${dir}`, dir, bus, lives: living };
+    }
   }
+  return unread ? "unread" : undefined;
 }
 
-function conflict(cell: string, name: string): ServocellError {
+/** @throws STATE_CONFLICT where a running cell has the wire, or one whose wires nobody can read. */
+export async function refuseWhereRunning(wanted: WantedWire): Promise<void> {
+  const running = await runningBus(wanted);
+  if (running === undefined) return;
   const way = "bring the cell down, or use its operations";
-  const text = `${cell} is running and its driver has ${name}: ${way}.`;
-  return new ServocellError("STATE_CONFLICT", text);
+  const text = `${running.cell} is running and has ${wanted.name}: ${way}.`;
+  throw new ServocellError("STATE_CONFLICT", text);
 }
 
 /** Of another user, or of another version. */
 function unreadable(dir: string, name: string): ServocellError {
   const why = `a cell seems to run in ${dir}, and whether it has ${name} cannot be read`;
-  const way = "bring it down, write as its user, or remove what an ended one has left";
+  const way = "bring it down, do this as its user, or remove what an ended one has left";
   return new ServocellError("STATE_CONFLICT", `Nothing was sent: ${why}; ${way}.`);
 }
 
-/** Of every user: the person at the cabinet is seldom the one that the cell runs as. */
-function runDirsHere(): readonly string[] {
+/**
+ * Run directories on this PC, of every user unless one is named: the person at the cabinet is
+ * seldom the one that the cell runs as.
+ */
+export function runDirsHere(uid?: number): readonly string[] {
+  const ours = new RegExp(`^servocell-${uid ?? "\\d+"}-`);
   return readdirSync(tmpdir())
-    .filter((name) => /^servocell-\d+-/.test(name))
+    .filter((name) => ours.test(name))
     .map((name) => join(tmpdir(), name))
     .filter((dir) => statSync(dir, { throwIfNoEntry: false })?.isDirectory() === true);
 }
 
 /** The bus service may be between two starts: then the supervisor answers for it. */
-async function someLives(runDir: string, bus: string): Promise<boolean> {
-  const lives = [supervisorPath(runDir), lanePath(runDir, bus, "poll")].map(mayLive);
-  return (await Promise.all(lives)).includes(true);
+function busLives(runDir: string, bus: string): Promise<Living> {
+  return someLives([supervisorPath(runDir), lanePath(runDir, bus, "poll")]);
 }
 
-/** False only where surely nobody accepts on the socket: no file, or one that a dead one left. */
-function mayLive(path: string): Promise<boolean> {
+/** Whether somebody accepts on a local socket; `no` only where surely nobody does. */
+export type Living = "yes" | "no" | "unknown";
+
+export async function someLives(paths: readonly string[]): Promise<Living> {
+  const each = await Promise.all(paths.map(lives));
+  if (each.includes("yes")) return "yes";
+  return each.includes("unknown") ? "unknown" : "no";
+}
+
+/** `no`: there is no file, or one that a dead process has left. */
+export function lives(path: string): Promise<Living> {
   return new Promise((resolve) => {
     const socket = connect(path);
-    const end = (alive: boolean) => {
+    const end = (living: Living) => {
       socket.destroy();
-      resolve(alive);
+      resolve(living);
     };
-    socket.setTimeout(localMsMax, () => end(true));
-    socket.on("connect", () => end(true));
+    socket.setTimeout(localMsMax, () => end("unknown"));
+    socket.on("connect", () => end("yes"));
     socket.on("error", ({ code }: NodeJS.ErrnoException) => {
-      end(code !== "ENOENT" && code !== "ECONNREFUSED");
+      end(code === "ENOENT" || code === "ECONNREFUSED" ? "no" : "unknown");
     });
   });
 }

@@ -4,7 +4,7 @@
  * The idea: line settings are tried in the order in which the profiles' makers ship them, until
  * somebody answers; each unit is named by the profile that its registers prove. Progress goes to
  * standard error, the result to standard output, so that it can be kept. It refuses to write to
- * anything, and never speaks to unit 0.
+ * anything and a wire that a running cell has, and never speaks to unit 0.
  */
 import { resolve } from "node:path";
 import { type IdentityProbe, identityProbe } from "#drivers/identity-probe.js";
@@ -13,6 +13,7 @@ import { loadProfile, type ProfileFolders, profileIds } from "#drivers/profile-l
 import { linkText } from "#kernel/config/bus-link.js";
 import type { BusLink, SerialFormat } from "#kernel/config/cell.js";
 import { ServocellError } from "#kernel/errors.js";
+import { refuseWhereRunning } from "./running-cells.js";
 import { type FoundUnit, scanWire } from "./scan.js";
 import { isSerial, linkOf, openWire, serialFormats } from "./wire-target.js";
 
@@ -53,7 +54,7 @@ export async function scan(where: string, flags: ScanFlags, voice: ScanVoice): P
   const results: { readonly link: BusLink; readonly found: readonly FoundUnit[] }[] = [];
   for (const link of links) {
     if (voice.ended()) break;
-    const found = await scanLink(link, { flags, units, probes }, voice);
+    const found = await scanLink(where, link, { flags, units, probes }, voice);
     if (found.length > 0) results.push({ link, found });
     // A line has one setting; what answers at another one as well is noise.
     if (found.length > 0 && !flags.all) break;
@@ -79,6 +80,7 @@ function allProfiles(folders: ProfileFolders, voice: ScanVoice): readonly Profil
 }
 
 async function scanLink(
+  where: string,
   link: BusLink,
   what: {
     readonly flags: ScanFlags;
@@ -88,6 +90,8 @@ async function scanLink(
   voice: ScanVoice,
 ): Promise<readonly FoundUnit[]> {
   const { flags, units, probes } = what;
+  // Questions to units that are not there would hold up a stop at the device or its bridge.
+  await refuseWhereRunning({ name: where, link });
   const wire = await openWire(link);
   let seen = 0;
   let found = 0;

@@ -2,20 +2,24 @@
  * The device that a command of the cabinet speaks to.
  *
  * The idea: a device's name with a cell file gives everything; a wire gives what its options
- * add. A running cell owns its wires, so reads join its poll lane. It refuses a write on a wire
- * that a running cell of this PC has, however the wire is named.
+ * add. A running cell owns its wires, however they are named and wherever it was started: reads
+ * join its poll lane, where a stop goes before them. It refuses a write on such a wire.
  */
-import { connect } from "node:net";
 import { resolve } from "node:path";
 import type { DeviceSetup } from "#drivers/device-model.js";
 import type { Profile } from "#drivers/profile.js";
 import { loadProfile, type ProfileFolders } from "#drivers/profile-loader.js";
-import type { CellConfig } from "#kernel/config/cell.js";
+import type { CellConfig, UnitTiming } from "#kernel/config/cell.js";
 import { openModbusWire } from "#kernel/edge/modbus-wire.js";
 import { ServocellError } from "#kernel/errors.js";
 import type { Wire } from "#kernel/ports.js";
 import { lanePath } from "#kernel/run-dir.js";
-import { refuseWhereRunning } from "./running-cells.js";
+import {
+  type RunningBus,
+  refuseWhereRunning,
+  runningBus,
+  type WantedWire,
+} from "./running-cells.js";
 import { linkOf, openWire, serialFormats } from "./wire-target.js";
 
 export interface Target {
@@ -39,8 +43,6 @@ export interface TargetFlags {
 }
 
 const quietLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-/** How long a local socket may take to say that somebody lives behind it. */
-const localMsMax = 500;
 const laneMsMax = 1000;
 const lookMs = 10;
 
@@ -59,13 +61,9 @@ export function cellTarget(config: CellConfig, id: string): Target {
     unit: setup.unit,
     profile,
     setup,
-    open: async (what) => {
-      const lane = lanePath(config.runDir, bus.id, "poll");
-      if (what === "write") {
-        const own = { runDir: config.runDir, bus: bus.id };
-        await refuseWhereRunning({ name: id, link: bus.link, own });
-      } else if (await answers(lane)) return openLane(lane);
-      return openWire(bus.link, bus.units);
+    open: (what) => {
+      const own = { runDir: config.runDir, bus: bus.id };
+      return openTarget({ name: id, link: bus.link, own }, what, bus.units);
     },
   };
 }
@@ -92,10 +90,7 @@ export function wireTarget(where: string, flags: TargetFlags): Target {
       ? undefined
       : profileNamed(flags.profile, [resolve(flags.profiles)]);
   const name = `unit ${unit} on ${where}`;
-  const open = async (what: "read" | "write") => {
-    if (what === "write") await refuseWhereRunning({ name, link });
-    return openWire(link);
-  };
+  const open = (what: "read" | "write") => openTarget({ name, link }, what);
   return { name, unit, profile, setup: undefined, open };
 }
 
@@ -107,25 +102,28 @@ function profileNamed(id: string, folders: ProfileFolders): Profile {
   throw new ServocellError("NOT_FOUND", `${id}: ${first?.message ?? "no such profile"}${hint}.`);
 }
 
-/** Whether somebody accepts connections on a local socket. */
-export function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    const end = (alive: boolean) => {
-      socket.destroy();
-      resolve(alive);
-    };
-    socket.setTimeout(localMsMax, () => end(false));
-    socket.on("connect", () => end(true));
-    socket.on("error", () => end(false));
-  });
+async function openTarget(
+  wanted: WantedWire,
+  what: "read" | "write",
+  units: readonly UnitTiming[] = [],
+): Promise<Wire> {
+  if (what === "write") await refuseWhereRunning(wanted);
+  else {
+    const running = await runningBus(wanted);
+    if (running !== undefined) return openLane(running, wanted.name);
+  }
+  return openWire(wanted.link, units);
 }
 
-async function openLane(path: string): Promise<Wire> {
-  const wire = openModbusWire({ path, log: quietLog });
+/** @throws DEVICE_UNREACHABLE when the lane does not stand in 1 s. */
+async function openLane({ cell, dir, bus }: RunningBus, name: string): Promise<Wire> {
+  const wire = openModbusWire({ path: lanePath(dir, bus, "poll"), log: quietLog });
   const untilMs = performance.now() + laneMsMax;
   while (!wire.connected && performance.now() < untilMs) {
     await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
-  return wire;
+  if (wire.connected) return wire;
+  await wire.close();
+  const why = `${cell} runs and has ${name}, and its poll lane in ${dir} does not answer`;
+  throw new ServocellError("DEVICE_UNREACHABLE", `${why}: read as its user, or try again.`);
 }

@@ -23,10 +23,14 @@ export type ByteSocket = Duplex & {
 export type OpenSocket = (address: SocketAddress) => ByteSocket;
 
 /** No delays by Nagle; a peer that is gone is noticed in the end. */
-export const openSocket: OpenSocket = (address) =>
-  connect({
+export const openSocket: OpenSocket = (address) => {
+  const socket = connect({
     ...address,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: keepAliveDelayMs,
   });
+  if ("host" in address) return socket;
+  // A local socket knows no reset, Node throws; destroyed it lets nothing more out either.
+  return Object.assign(socket, { resetAndDestroy: () => socket.destroy() });
+};

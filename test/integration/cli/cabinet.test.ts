@@ -3,80 +3,16 @@
  * that counts every byte it gets.
  *
  * The idea: what a person types and sees; the scripted peer proves that a scan only reads and
- * never asks unit 0. It refuses a running cell (up.test.ts has one): a bus
- * service alone, or a snapshot and a socket, stand for it.
+ * never asks unit 0. It refuses running cells (beside-cell.test.ts has what stands for one,
+ * up.test.ts one).
  */
-import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { loadCell } from "#kernel/config/cell-file.js";
-import { snapshotPath, writeSnapshot } from "#kernel/config/cell-snapshot.js";
-import { packageVersion } from "#kernel/edge/process.js";
-import { busOwnerPath, lanePath, supervisorPath } from "#kernel/run-dir.js";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Simulation, startSim } from "#simulators/simulation.js";
+import { CountingPeer, cellOn, ownTmpdir, run } from "../../fixtures/cabinet.js";
 import { conveyorSetup, gripperSetup, servoSetup } from "../../fixtures/simulators/profiles.js";
-
-const script = fileURLToPath(new URL("../../../dist/services/cli/main.js", import.meta.url));
-const commandMsMax = 60_000;
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-function run(...args: readonly string[]): Promise<Ran> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [script, ...args],
-      { timeout: commandMsMax },
-      (_error, out, err) => resolve({ code: child.exitCode ?? -1, out, err }),
-    );
-  });
-}
-
-/** Answers unit 4 with an exception to everything, and keeps what it was asked. */
-class CountingPeer {
-  readonly asked: { readonly unit: number; readonly fc: number }[] = [];
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  port = 0;
-
-  constructor() {
-    this.#server = createServer((socket) => {
-      this.#sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-      socket.on("data", (bytes) => this.#read(socket, bytes));
-    });
-  }
-  listen(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#server.listen(0, "127.0.0.1", () => {
-        const address = this.#server.address();
-        this.port = typeof address === "object" && address !== null ? address.port : 0;
-        resolve();
-      });
-    });
-  }
-  close(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-  }
-  #read(socket: Socket, bytes: Buffer): void {
-    for (let at = 0; at + 7 < bytes.length; at += 6 + bytes.readUInt16BE(at + 4)) {
-      const unit = bytes[at + 6] ?? 0;
-      const fc = bytes[at + 7] ?? 0;
-      this.asked.push({ unit, fc });
-      if (unit !== 4) continue;
-      const id = bytes.subarray(at, at + 2);
-      socket.write(Buffer.from([...id, 0, 0, 0, 3, unit, fc | 0x80, 2]));
-    }
-  }
-}
 
 let sim: Simulation;
 let peer: CountingPeer;
@@ -84,30 +20,20 @@ let where: string;
 let cellFile: string;
 
 beforeAll(async () => {
+  const folder = ownTmpdir();
   sim = await startSim({
     devices: [servoSetup("x", 1), conveyorSetup("belt", 5), gripperSetup("gripper", 9)],
   });
   peer = new CountingPeer();
   await peer.listen();
   where = `127.0.0.1:${sim.ports.bus}`;
-  cellFile = join(mkdtempSync(join(tmpdir(), "cabinet-")), "cell.yaml");
-  writeFileSync(
-    cellFile,
-    `servocell: 1
-cell: { name: cabinet, prefix: test }
-brokerPort: 28843
-gateway: { port: 28844 }
-buses: { net: { tcp: "${where}" } }
-devices:
-  x: { profile: kinco/fd5p, bus: net, unit: 1,
-       axis: { kind: linear, countsPerRev: 10000, pitch: 5 mm, travel: [0 mm, 400 mm],
-               velocityMax: 200 mm/s, accelerationMax: 2000 mm/s2, whenOff: stays } }
-`,
-  );
+  cellFile = join(folder, "cell.yaml");
+  writeFileSync(cellFile, cellOn(where));
 });
 afterAll(async () => {
   peer.close();
   await sim.close();
+  vi.unstubAllEnvs();
 });
 
 describe("scan", () => {
@@ -201,119 +127,6 @@ describe("read and write", () => {
       expect({ code, err }).toMatchObject({ code: 1, err: expect.stringMatching(text) });
     }
   });
-});
-
-describe("write beside a running cell", () => {
-  const cellText = (tcp: string) =>
-    readFileSync(cellFile, "utf8").replace(/tcp: "[^"]*"/, `tcp: "${tcp}"`);
-  let runDir: string;
-  let file: string;
-  let local: Server;
-  const writes = () => peer.asked.filter(({ fc }) => fc > 4);
-  const accept = (path: string) =>
-    new Promise<void>((done) => {
-      local = createServer((socket) => void socket.on("error", () => socket.destroy()));
-      local.listen(path, done);
-    });
-
-  beforeEach(() => {
-    runDir = mkdtempSync(join(tmpdir(), `servocell-${userInfo().uid}-cabinet-`));
-    file = cellFile.replace("cell.yaml", "running.yaml");
-    writeFileSync(file, cellText(`127.0.0.1:${peer.port}`));
-    const loaded = loadCell(file, { runDir });
-    if (!loaded.ok) throw new Error("the cell file of this test is faulty");
-    writeSnapshot(snapshotPath(runDir), packageVersion(), loaded.value);
-  });
-  afterEach(async () => {
-    await new Promise((done) => local.close(done));
-    rmSync(runDir, { recursive: true });
-  });
-
-  it("its poll lane answers: refused by device and by wire, and no write on the wire", async () => {
-    await accept(lanePath(runDir, "net", "poll"));
-    const raw = "6:0x3100=0x0006";
-    const before = writes().length;
-    for (const order of [
-      ["x", raw, "--cell", file],
-      [`127.0.0.1:${peer.port}`, raw, "--unit", "1"],
-      [`rtu:127.0.0.1:${peer.port}`, raw, "--unit", "1"],
-    ]) {
-      const { code, err } = await run("write", ...order, "--yes");
-      expect({ order, code, err }).toMatchObject({
-        code: 1,
-        err: expect.stringMatching(/cell cabinet is running.*STATE_CONFLICT/s),
-      });
-    }
-    expect(writes().length).toBe(before);
-  }, 90_000);
-
-  it("only its supervisor answers, as between two starts of the bus: refused", async () => {
-    await accept(supervisorPath(runDir));
-    const { code, err } = await run("write", "x", "6:0x3100=6", "--cell", file, "--yes");
-    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringMatching(/STATE_CONFLICT/) });
-  }, 60_000);
-
-  it("a snapshot of another version, and its supervisor answers: refused", async () => {
-    writeFileSync(snapshotPath(runDir), JSON.stringify({ snapshot: 1, version: "0.0.0-other" }));
-    await accept(supervisorPath(runDir));
-    const order = ["write", `127.0.0.1:${peer.port}`, "6:0x3100=6", "--unit", "1", "--yes"];
-    const { code, err } = await run(...order);
-    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining(runDir) });
-  }, 60_000);
-
-  it("a bus that answers and has not said its wire in words of this version: refused", async () => {
-    rmSync(snapshotPath(runDir));
-    writeFileSync(busOwnerPath(runDir, "net"), '{"pid":1,"link":{"kind":"other"}}');
-    await accept(lanePath(runDir, "net", "poll"));
-    const order = ["write", `127.0.0.1:${peer.port}`, "6:0x3100=6", "--unit", "1", "--yes"];
-    const { code, err } = await run(...order);
-    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining(runDir) });
-  }, 60_000);
-
-  it("a cell that has ended is in nobody's way", async () => {
-    await accept(join(runDir, "other.sock"));
-    const before = writes().length;
-    const order = ["6:0x3100=6", "--unit", "4", "--yes"];
-    const { out } = await run("write", `127.0.0.1:${peer.port}`, ...order);
-    expect(out).toMatch(/not acknowledged.*exception/s);
-    expect(writes().length).toBe(before + 1);
-  }, 60_000);
-});
-
-describe("write beside a bus service that was started alone", () => {
-  const order = () => ["write", `127.0.0.1:${peer.port}`, "6:0x3100=6", "--unit", "4", "--yes"];
-
-  it("its wire is refused, also when the cell file says another by now; not once it has ended", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "cabinet-alone-"));
-    const file = join(folder, "cell.yaml");
-    const withWire = (tcp: string) =>
-      writeFileSync(file, readFileSync(cellFile, "utf8").replace(/tcp: "[^"]*"/, `tcp: "${tcp}"`));
-    withWire(`127.0.0.1:${peer.port}`);
-    const loaded = loadCell(file, { dataDir: join(folder, "data") });
-    if (!loaded.ok) throw new Error("the cell file of this test is faulty");
-    const { runDir } = loaded.value;
-    const args = [script, "bus", "--cell", file, "--data", join(folder, "data")];
-    const bus = spawn(process.execPath, args, { stdio: "ignore" });
-    const ended = new Promise((resolve) => bus.once("exit", resolve));
-    try {
-      await vi.waitFor(
-        () => expect(existsSync(lanePath(runDir, "net", "stop"))).toBe(true),
-        30_000,
-      );
-      withWire("127.0.0.1:9");
-      await vi.waitFor(async () => {
-        const { code, err } = await run(...order());
-        expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining(runDir) });
-      }, 30_000);
-    } finally {
-      bus.kill("SIGTERM");
-      await ended;
-    }
-    const { out } = await run(...order());
-    expect(out).toMatch(/not acknowledged.*exception/s);
-    rmSync(folder, { recursive: true });
-    rmSync(runDir, { recursive: true });
-  }, 120_000);
 });
 
 describe("doctor", () => {

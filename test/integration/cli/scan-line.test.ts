@@ -21,7 +21,8 @@ let sim: Simulation;
 function scan(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve) => {
     const all = [script, "scan", ...args];
-    const child = execFile(process.execPath, all, { timeout: 100_000 }, (_error, out, err) => {
+    const env = { ...process.env, TMPDIR: folder };
+    const child = execFile(process.execPath, all, { timeout: 100_000, env }, (_error, out, err) => {
       resolve({ code: child.exitCode ?? -1, out, err });
     });
   });
