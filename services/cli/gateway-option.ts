@@ -5,6 +5,7 @@
  * beyond the usual port of this PC.
  */
 import { type Command, Option } from "commander";
+import type { CellConfig } from "#kernel/config/cell.js";
 import type { Api } from "./client.js";
 
 export interface ApiOptions {
@@ -35,6 +36,17 @@ export function withGateway(command: Command): Command {
 export function apiBase(url: string): string {
   const bare = url.replace(/\/+$/, "");
   return /\/api\/v\d+$/.test(bare) ? bare : `${bare}/api/v1`;
+}
+
+/** Where the gateway of a cell answers on this PC. */
+export function gatewayBase({ host, port }: CellConfig["gateway"]): string {
+  return apiBase(`http://${hostOf(host)}:${port}`);
+}
+
+/** An address that a client can use for what the gateway listens on. */
+export function hostOf(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 export const collect = (value: string, before: readonly string[]) => [...before, value];

@@ -21,9 +21,10 @@ import { addCabinetCommands } from "./cabinet-commands.js";
 import { addCellCommands } from "./cell-commands.js";
 import { checkCell } from "./check.js";
 import { Api } from "./client.js";
+import type { StopKind } from "./direct-stop.js";
 import { addDryRunCommand } from "./dry-run-command.js";
 import { parseFault } from "./fault-option.js";
-import { type ApiOptions, apiBase, withGateway } from "./gateway-option.js";
+import { type ApiOptions, apiBase, gatewayBase, withGateway } from "./gateway-option.js";
 import { addJogCommand } from "./jog-command.js";
 import { formatted } from "./problem-lines.js";
 import { addProfileCommands } from "./profile-command.js";
@@ -31,9 +32,9 @@ import { addRunCommands } from "./run-commands.js";
 import { addRunsCommands } from "./runs-commands.js";
 import { runServiceProcess } from "./service-process.js";
 import { needsSimulatorCell, simulatorCell } from "./simulator-cell.js";
-import { localRunDirs, runDirsOf, type StopKind, stop } from "./stop-command.js";
+import { localRunDirs, runDirsOf, stop } from "./stop-command.js";
 import { openTerminal, packageRoot } from "./terminal.js";
-import { hostOf, up } from "./up.js";
+import { up } from "./up.js";
 import { addUpgradeCommand } from "./upgrade-command.js";
 import { addVerifyCommand } from "./verify-command.js";
 
@@ -80,8 +81,7 @@ function apiOf(options: ApiOptions): Api {
   if (options.cell !== undefined && config === undefined) {
     throw new ServocellError("VALIDATION_FAILED", `${options.cell} cannot be used.`);
   }
-  const { host, port } = config?.gateway ?? { host: "127.0.0.1", port: 8080 };
-  return new Api(`http://${hostOf(host)}:${port}/api/v1`, newId);
+  return new Api(gatewayBase(config?.gateway ?? { host: "127.0.0.1", port: 8080 }), newId);
 }
 
 /** Runs a command to its exit code; a failure is a sentence and 1. */
@@ -265,7 +265,7 @@ withGateway(program.command("stop"))
       const named = given === undefined ? {} : { gateway: given };
       const api = config === undefined ? apiOf(named) : apiOf(options);
       const { kind } = options;
-      return stop({ kind, id: newId(), api, runDirs, log: terminal.log, say });
+      return stop({ kind, id: newId(), api, runDirs, config, log: terminal.log, say });
     }),
   );
 

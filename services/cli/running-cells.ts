@@ -146,7 +146,8 @@ export function lives(path: string): Promise<Living> {
       socket.destroy();
       resolve(living);
     };
-    socket.setTimeout(localMsMax, () => end("unknown"));
+    // Where this process stood still, what has come meanwhile counts first.
+    socket.setTimeout(localMsMax, () => setImmediate(end, "unknown"));
     socket.on("connect", () => end("yes"));
     socket.on("error", ({ code }: NodeJS.ErrnoException) => {
       end(code === "ENOENT" || code === "ECONNREFUSED" ? "no" : "unknown");

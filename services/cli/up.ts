@@ -19,6 +19,7 @@ import { childSpawner } from "../supervisor/child.js";
 import { planCell } from "../supervisor/plan.js";
 import { Api } from "./client.js";
 import type { FaultOption } from "./fault-option.js";
+import { gatewayBase, hostOf } from "./gateway-option.js";
 import { runOnce, sagaFor } from "./once.js";
 import { seconds } from "./run-report.js";
 import { setFault } from "./sim-control.js";
@@ -101,8 +102,7 @@ async function once(
     readonly ending: Ending;
   },
 ): Promise<number> {
-  const { host, port } = config.gateway;
-  const api = new Api(`http://${hostOf(host)}:${port}/api/v1`, createNewId());
+  const api = new Api(gatewayBase(config.gateway), createNewId());
   const run = runOnce(api, config, {
     saga,
     faults: options.faults,
@@ -182,10 +182,4 @@ function endOnSignals(supervisor: Supervisor, terminal: Terminal): Ending {
       return code;
     },
   };
-}
-
-/** An address that a client can use for what the gateway listens on. */
-export function hostOf(host: string): string {
-  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
-  return host.includes(":") ? `[${host}]` : host;
 }
