@@ -17,6 +17,24 @@ afterEach(async () => {
   vi.useRealTimers();
 });
 
+describe("an orderly end without a disk", () => {
+  it("a moving axis is brought to rest, whatever the store refuses", async () => {
+    await rig.ready();
+    const lease = await rig.lease();
+    rig.command("moveTo", { position: 700, velocity: 100 }, { lease });
+    for (let ms = 0; ms < 2000 && !rig.device.moving; ms += 5) await rig.advance(5);
+    expect(rig.device.moving).toBe(true);
+    rig.now.store.full = true;
+    let ended = false;
+    void rig.now.app.stop("it cannot go on").then(() => {
+      ended = true;
+    });
+    for (let ms = 0; ms < 8000 && !ended; ms += 50) await rig.advance(50);
+    expect([ended, rig.device.moving]).toEqual([true, false]);
+    expect(rig.frames.some(({ lane, write }) => lane === "stop" && write)).toBe(true);
+  });
+});
+
 describe("the last pulses of an orderly end", () => {
   it.each([0, 20, 40, 60, 80])("say still as soon as it is idle (phase %i ms)", async (phaseMs) => {
     await rig.ready();

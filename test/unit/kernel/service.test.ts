@@ -44,6 +44,14 @@ it("a start that fails drains what was begun and exits with 1", async () => {
   expect(told).toEqual(["stop: the start failed", "exit 1"]);
 });
 
+it("what it cannot do without is gone: it ends in order, and as failed, once", async () => {
+  const { service, told } = life({});
+  await service.start();
+  await service.fail(new Error("the store is dead"));
+  await service.end("SIGTERM");
+  expect(told).toEqual(["ready", "stop: it cannot go on", "exit 1"]);
+});
+
 it("an end during the start is obeyed, and ready is never told", async () => {
   let started: () => void = () => undefined;
   const { service, told } = life({
