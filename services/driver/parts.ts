@@ -199,7 +199,10 @@ export class DriverParts {
       model: this.#model,
       bootId: boot.bootId,
       pollPeriodMs: () => this.poll.periodMs,
-      mayMove: () => this.mayMove,
+      // Whatever an earlier start has triggered may begin late.
+      mayMove: () => this.mayMove || this.commands.motionInDoubt,
+      stands: () => this.#still(performance.now()),
+      begun: () => this.commands.running !== undefined,
       publishAck: this.#publishAck,
       onOrder: (reason) => {
         this.frame.unsettled("stop");

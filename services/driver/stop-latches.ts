@@ -11,6 +11,7 @@ import {
   lateCopyMs,
   resetsMax,
   type StopInput,
+  type StopRules,
   type StopState,
   type StopStep,
 } from "./stop-state.js";
@@ -44,6 +45,26 @@ export function isLateCopy(
 ): boolean {
   const atMs = resetAtMs.get(id);
   return kept !== true && resets.includes(id) && atMs !== undefined && nowMs - atMs < lateCopyMs;
+}
+
+/**
+ * Of a stop that has ended, and nothing was begun since: it is answered and not run again. What
+ * would latch is a new stop, for its latch was reset; so is an abort of what was only stopped.
+ */
+export function isCopy(
+  state: StopState,
+  input: StopInput & { kind: "order" },
+  rules: StopRules,
+): boolean {
+  const ends = input.stop === "abort" ? state.aborted : state.recent;
+  return ends.includes(input.id) && !latchesAnew(state, input) && rules.still && !rules.begun;
+}
+
+export function latchesAnew(
+  { latches }: StopState,
+  { id, latch }: StopInput & { kind: "order" },
+): boolean {
+  return latch && !latches.includes(id) && latches.length < latchesMax;
 }
 
 /** The id stops again, like any other. */

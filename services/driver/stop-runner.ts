@@ -17,6 +17,7 @@ import type { Journal } from "./journal.js";
 import type { Outbox } from "./outbox.js";
 import { type Readings, stillAgeMs, stillness } from "./readings.js";
 import { nextStop } from "./stop.machine.js";
+import { stopBounds } from "./stop-bounds.js";
 import { isGentler, keepsPower, runStopOperation, type SentFrame } from "./stop-operation.js";
 import {
   isLatched,
@@ -28,11 +29,6 @@ import {
   stopAtBoot,
 } from "./stop-state.js";
 
-/** Bounds of the classes beyond the ramp itself, and their ceilings [PROTOCOL 7]. */
-export const rampMarginMs = 1000;
-export const controlledMsMax = 5000;
-export const fastMsMax = 3000;
-const noRampMs = 2000;
 /** Local callers that wait for acknowledgements of one stop, at most. */
 const answersMax = 64;
 
@@ -49,6 +45,10 @@ export interface StopParts {
   readonly pollPeriodMs: () => Ms;
   /** Also while a trigger of ours is younger than the newest reading, which says still. */
   readonly mayMove: () => boolean;
+  /** A fresh reading says that it stands still. */
+  readonly stands: () => boolean;
+  /** A command has begun whose trigger may still follow. */
+  readonly begun: () => boolean;
   /** To everybody, on the stop connection. */
   readonly publishAck: (ack: StopAck) => void;
   readonly onOrder: (reason: string) => void;
@@ -100,7 +100,9 @@ export class StopRunner {
     return this.#last;
   }
   get movable(): boolean {
-    return this.#classes.size > 0 || this.#parts.model.setup.axis !== undefined;
+    const { setup, kind } = this.#parts.model;
+    // A gripper moves, and often has no axis in the cell file; a board of outputs does not.
+    return this.#classes.size > 0 || setup.axis !== undefined || kind !== "io";
   }
 
   /** What the store knew; stops that came before it was read are kept beside. */
@@ -193,21 +195,17 @@ export class StopRunner {
   }
 
   #rules(): StopRules {
-    const { model, mayMove } = this.#parts;
-    const nowMs = performance.now();
-    const whenOff = this.movable ? (model.setup.axis?.whenOff ?? "coasts") : undefined;
-    return { nowMs, classes: this.#classes, whenOff, boundMs: this.#bounds(), still: !mayMove() };
-  }
-
-  #bounds(): StopRules["boundMs"] {
-    const { axis } = this.#parts.model.setup;
-    const read = this.#parts.readings.view.velocity;
-    const velocity = read.ok ? Math.abs(read.value) : (axis?.velocityMax ?? 0);
-    const rampMs = axis === undefined ? noRampMs : (1000 * velocity) / axis.accelerationMax;
-    const boundMs = rampMs + rampMarginMs;
-    const controlled = Math.min(controlledMsMax, boundMs);
-    const fast = Math.min(fastMsMax, boundMs);
-    return { controlled, fast, coast: controlledMsMax, disable: rampMarginMs };
+    const { model, mayMove, stands, begun, readings } = this.#parts;
+    const { axis } = model.setup;
+    return {
+      nowMs: performance.now(),
+      classes: this.#classes,
+      whenOff: this.movable ? (axis?.whenOff ?? "coasts") : undefined,
+      boundMs: stopBounds(axis, readings.view),
+      still: !mayMove(),
+      stands: stands(),
+      begun: begun(),
+    };
   }
 
   #apply(input: StopInput): void {

@@ -23,6 +23,11 @@ export const lateCopyMs = 2000;
 export const recentMax = 32;
 /** How long an abort may take to switch an axis off that stands. */
 export const offMsMax = 3000;
+/**
+ * Where no stop frame can be sent, and the axis is not known still, a standstill counts so long
+ * after the order at the earliest: a trigger that left just before it may begin late.
+ */
+export const unsentSettleMs = 1000;
 /** Latches held, at most: state/stop names the others, and they follow when there is room. */
 export const latchesMax = 256;
 
@@ -64,6 +69,8 @@ export interface StopState {
   /** False until state/stop was read: booted as latched. */
   readonly seen: boolean;
   readonly recent: readonly string[];
+  /** Those of them that were aborts: the power has been dealt with, too. */
+  readonly aborted: readonly string[];
   readonly progress: StopProgress;
 }
 
@@ -133,6 +140,10 @@ export interface StopRules {
   readonly boundMs: { readonly [C in StopClass]: Ms };
   /** True when a fresh reading says that the axis stands still, and nothing of ours may move it. */
   readonly still: boolean;
+  /** True when a fresh reading says so, whatever of ours may move it yet. */
+  readonly stands: boolean;
+  /** True while a command has begun whose trigger may still follow. */
+  readonly begun: boolean;
 }
 
 export interface StopStep {
@@ -143,8 +154,8 @@ export interface StopStep {
 export function stopAtBoot(latches: readonly string[], resets: readonly string[]): StopState {
   const resetAtMs = new Map<string, Ms>();
   const progress = { at: "none" } as const;
-  const fresh = { generation: 0, attempts: 0, seen: false, recent: [], progress } as const;
-  return { ...fresh, latches, resets, resetAtMs };
+  const none = { recent: [], aborted: [], progress } as const;
+  return { generation: 0, attempts: 0, seen: false, latches, resets, resetAtMs, ...none };
 }
 
 /** No lease while this holds [PROTOCOL 2]. */

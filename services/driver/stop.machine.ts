@@ -8,36 +8,32 @@
  * removes exactly what it names [PROTOCOL 2]. Pure; it refuses to disable by itself an axis that
  * does not stay where it is without power.
  */
-import type { StopClass } from "#drivers/device-model.js";
 import type { Ms } from "#drivers/reading.js";
-import { adopt, forgetReset, isLateCopy, reset, wasReset } from "./stop-latches.js";
+import { isStronger, ladderOf, unconfirmed, unsent } from "./stop-ladder.js";
+import {
+  adopt,
+  forgetReset,
+  isCopy,
+  isLateCopy,
+  latchesAnew,
+  reset,
+  wasReset,
+} from "./stop-latches.js";
 import {
   type Climb,
   type FrameFate,
-  latchesMax,
   offMsMax,
   owedRepeatMs,
   recentMax,
   retryMs,
   type StopEffect,
   type StopInput,
-  type StopKind,
   type StopProgress,
   type StopRules,
   type StopState,
   type StopStep,
   stillReadingsNeeded,
 } from "./stop-state.js";
-
-/** The classes to try, in order; disable only where the axis stays without power. */
-export function ladderOf(stop: StopKind, rules: StopRules): readonly StopClass[] {
-  const { classes } = rules;
-  const first: StopClass[] = stop === "stop" ? ["controlled", "fast"] : ["fast"];
-  const ladder = first.filter((c) => classes.has(c));
-  if (ladder.length === 0 && classes.has("controlled")) ladder.push("controlled");
-  if (rules.whenOff === "stays" && classes.has("disable")) ladder.push("disable");
-  return ladder;
-}
 
 /** Undefined: the input changes nothing. */
 export function nextStop(
@@ -93,13 +89,15 @@ function order(before: StopState, asked: Order, rules: StopRules): StopStep {
   const { progress } = before;
   const open = progress.at === "stopping" || progress.at === "owed";
   const again = open && progress.ids.includes(input.id);
-  if (again && !isStronger(progress, input, rules)) return keep(before, input, received);
+  if (again && !isStronger(progress, input.stop, rules)) {
+    return keep(alsoOff(before, input), input, received);
+  }
   // From before its reset for certain: it says nothing of an axis that may move again.
   if (input.kept === true && wasReset(before, input.id)) {
     return { state: before, effects: rules.still ? [...received, ...done] : received };
   }
   const state = late ? before : forgetReset(before, input.id);
-  if (!late && state.recent.includes(input.id) && rules.still) {
+  if (!late && isCopy(state, input, rules)) {
     return keep(state, input, [...received, ...done]);
   }
   const latched = keep(state, input, [
@@ -109,9 +107,8 @@ function order(before: StopState, asked: Order, rules: StopRules): StopStep {
   ]);
   const bumped = { ...latched.state, generation: state.generation + 1 };
   if (rules.whenOff === undefined) {
-    const recent = remember(state.recent, ids);
     const effects: StopEffect[] = [...latched.effects, ...done, { kind: "confirmed", ids }];
-    return { state: { ...bumped, recent }, effects };
+    return { state: ended(bumped, ids, input.stop === "abort"), effects };
   }
   const step =
     progress.at === "stopping"
@@ -121,10 +118,16 @@ function order(before: StopState, asked: Order, rules: StopRules): StopStep {
   return { state: step.state, effects: [...step.effects, ...latched.effects] };
 }
 
+/** An abort under the id of a stop under way: the power goes after that one's proof. */
+function alsoOff(state: StopState, input: Order): StopState {
+  const { progress } = state;
+  if (progress.at === "none") return state;
+  return { ...state, progress: { ...progress, off: offAfter(progress, input) } };
+}
+
 /** Latches the order where it asks for it, and has that recorded. */
 function keep(state: StopState, input: Order, effects: readonly StopEffect[]): StopStep {
-  if (!input.latch || state.latches.includes(input.id)) return { state, effects };
-  if (state.latches.length >= latchesMax) return { state, effects };
+  if (!latchesAnew(state, input)) return { state, effects };
   const latches = [...state.latches, input.id];
   return { state: { ...state, latches }, effects: [...effects, { kind: "persist" }] };
 }
@@ -136,8 +139,7 @@ function climb(state: StopState, ids: readonly string[], input: Order, rules: St
   const fresh = attempt({ ids: ids.slice(-recentMax), ladder, rung: 0, off }, state, rules.nowMs);
   const first = ladder[0];
   if (first === undefined) {
-    const progress = { at: "owed", silent: false, ...fresh } as const;
-    return { state: { ...state, progress }, effects: unconfirmed(ids, rules) };
+    return watchOnly({ ...state, attempts: fresh.attempt }, fresh, ids, rules);
   }
   const untilMs = rules.nowMs + rules.boundMs[first];
   const progress = { at: "stopping", untilMs, ...fresh } as const;
@@ -145,6 +147,22 @@ function climb(state: StopState, ids: readonly string[], input: Order, rules: St
     state: { ...state, attempts: fresh.attempt, progress },
     effects: [{ kind: "send", stopClass: first, attempt: fresh.attempt }],
   };
+}
+
+/** Nothing can be sent: an alarm, unless the axis stands and nothing else is seen meanwhile. */
+function watchOnly(
+  state: StopState,
+  fresh: Climb,
+  ids: readonly string[],
+  rules: StopRules,
+): StopStep {
+  const bare = unsent(fresh, state.progress, rules);
+  const untilMs = bare.frameAtMs + rules.boundMs.controlled;
+  if (rules.stands) {
+    return { state: { ...state, progress: { at: "stopping", untilMs, ...bare } }, effects: [] };
+  }
+  const progress = { at: "owed", silent: false, ...bare } as const;
+  return { state: { ...state, progress }, effects: unconfirmed(ids, rules) };
 }
 
 /** An abort stays one, whatever stop joins or follows it before the power is off. */
@@ -160,14 +178,6 @@ function attempt(where: Where, state: StopState, nowMs: Ms): Climb {
   return { ids, ladder, rung, off, attempt: state.attempts + 1, attemptAtMs: nowMs, ...fresh };
 }
 
-/** The class under way is too weak for this order, whatever its id. */
-function isStronger(progress: StopProgress, input: Order, rules: StopRules): boolean {
-  if (progress.at !== "stopping") return false;
-  const ladder = ladderOf(input.stop, rules);
-  const now = progress.ladder[progress.rung];
-  return now !== undefined && ladder.length > 0 && !ladder.includes(now);
-}
-
 /** Another stop while one is in progress: one climb for both, on the stronger ladder. */
 function join(
   state: StopState,
@@ -178,7 +188,7 @@ function join(
   const ids = remember(progress.ids, [input.id]);
   const ladder = ladderOf(input.stop, rules);
   const off = offAfter(progress, input);
-  if (isStronger(progress, input, rules)) {
+  if (isStronger(progress, input.stop, rules)) {
     return resend(state, progress, { ids, ladder, rung: 0, off }, rules, true);
   }
   const joined = { ...progress, ids, off };
@@ -197,7 +207,7 @@ function resend(
   climbed: boolean,
 ): StopStep {
   const stopClass = base.ladder[base.rung];
-  if (stopClass === undefined) return { state, effects: [] };
+  if (stopClass === undefined) return { state: { ...state, progress }, effects: [] };
   const fresh = attempt(base, state, rules.nowMs);
   const untilMs = rules.nowMs + rules.boundMs[stopClass];
   const next: StopProgress =
@@ -217,7 +227,8 @@ function owe(state: StopState, input: StopInput & { kind: "owe" }, rules: StopRu
   const first = ladder[0];
   const send: StopEffect[] =
     first === undefined ? [] : [{ kind: "send", stopClass: first, attempt: fresh.attempt }];
-  const progress = { at: "owed", silent: true, ...fresh } as const;
+  const climb = first === undefined ? unsent(fresh, state.progress, rules) : fresh;
+  const progress = { at: "owed", silent: first !== undefined, ...climb } as const;
   const generation = state.generation + 1;
   return {
     state: { ...state, generation, attempts: fresh.attempt, progress },
@@ -272,6 +283,9 @@ function reading(
   const { progress } = state;
   // Off was preceded by the proof; its class judges for itself.
   if (progress.at === "none" || progress.at === "off") return undefined;
+  if (progress.at === "stopping" && progress.ladder.length === 0 && !input.still) {
+    return climbOn(state, progress, rules);
+  }
   // A reading that was on its way when the stop went out proves nothing.
   if (progress.frames !== "acked" || input.sentAtMs <= progress.frameAtMs) return undefined;
   return confirmed(state, { ...progress, stills: input.still ? progress.stills + 1 : 0 }, rules);
@@ -292,9 +306,14 @@ function confirmed(
     { kind: "ack", ids, status: "confirmed" },
     { kind: "confirmed", ids },
   ];
-  const stands = { ...state, recent: remember(state.recent, ids) };
+  const stands = ended(state, ids, progress.off);
   if (mustSwitchOff(progress, rules)) return switchOff(stands, progress, said, rules);
   return { state: { ...stands, progress: { at: "none" } }, effects: said };
+}
+
+function ended(state: StopState, ids: readonly string[], aborted: boolean): StopState {
+  const recent = remember(state.recent, ids);
+  return { ...state, recent, aborted: aborted ? remember(state.aborted, ids) : state.aborted };
 }
 
 /** After an abort, and only where the axis stays without power [PROTOCOL 7]. */
@@ -360,13 +379,6 @@ function climbOn(
     state: { ...state, progress: { ...now, at: "owed", silent } },
     effects: unconfirmed(progress.ids, rules),
   };
-}
-
-function unconfirmed(ids: readonly string[], rules: StopRules): readonly StopEffect[] {
-  return [
-    { kind: "ack", ids, status: "unconfirmed" },
-    { kind: "unconfirmed", ids, critical: rules.whenOff !== "stays" },
-  ];
 }
 
 /** The strongest class that keeps the axis under power; never disable by repetition. */

@@ -79,21 +79,24 @@ export function readJson(text: string): unknown {
   }
 }
 
-/** Makes up stop ids: the same one again while malformed orders keep coming. */
+/**
+ * Makes up stop ids: the same one again while malformed orders of one kind keep coming. Another
+ * kind is another stop: an abort after a quick stop has to count for everybody.
+ */
 export class MadeUpId {
   readonly #newId: () => string;
-  #last: { readonly id: string; atMs: number } | undefined;
+  readonly #last = new Map<StopKind, { readonly id: string; atMs: number }>();
   constructor(newId: () => string) {
     this.#newId = newId;
   }
-  next(nowMs: number): string {
-    const last = this.#last;
+  next(kind: StopKind, nowMs: number): string {
+    const last = this.#last.get(kind);
     if (last !== undefined && nowMs - last.atMs < madeUpIdForMs) {
       last.atMs = nowMs;
       return last.id;
     }
     const id = this.#newId();
-    this.#last = { id, atMs: nowMs };
+    this.#last.set(kind, { id, atMs: nowMs });
     return id;
   }
 }

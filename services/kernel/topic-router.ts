@@ -22,6 +22,7 @@ import {
   axisStopVerbs,
   cellStopVerbs,
   isStopKey,
+  isStopKind,
   MadeUpId,
   readJson,
   readStopOrder,
@@ -259,7 +260,9 @@ export class TopicRouter {
     } else if (retained) {
       this.#log.warn({ topic }, `A retained stop order on ${topic} stops; clear it.`);
     }
-    return readStopOrder(json, () => this.#madeUp.next(performance.now()));
+    const verb = topic.slice(topic.lastIndexOf("/") + 1);
+    const kind = isStopKind(verb) ? verb : "stop";
+    return readStopOrder(json, () => this.#madeUp.next(kind, performance.now()));
   }
 
   #bad(topic: string, why: string): Read {

@@ -85,7 +85,8 @@ class Door implements StopDoor {
       this.#options.log.warn({ length: line.length }, "A malformed stop order stops all the same.");
     }
     // Without the envelope the line itself may be the order.
-    const order = readStopOrder(message.order ?? said, () => this.#madeUp.next(performance.now()));
+    const makeId = () => this.#madeUp.next(kind, performance.now());
+    const order = readStopOrder(message.order ?? said, makeId);
     const answer = (ack: StopAck) => this.#later(() => say(socket, ack));
     if (this.#handler !== undefined) this.#handler(kind, order, answer);
     else if (this.#early.length < connectionsMax) this.#early.push([kind, order, answer]);

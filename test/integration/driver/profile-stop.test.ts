@@ -103,6 +103,44 @@ describe("abort", () => {
     expect([rig.acks("S1").at(-1), rig.acks("A1").at(-1)]).toEqual(["confirmed", "confirmed"]);
   });
 
+  it("under the id of a quick stop under way takes the power, too", async () => {
+    await movingServo("stays");
+    await rig.cellStop("P", "quickStop");
+    await rig.advance(30);
+    await rig.cellStop("P", "abort");
+    await rig.advance(4000);
+    expect(rig.writes().at(-1)).toBe(off);
+    expect(rig.acks("P").at(-1)).toBe("confirmed");
+  });
+
+  it("under the id of a stop that is confirmed takes the power, once", async () => {
+    await movingServo("stays");
+    await rig.cellStop("P");
+    await rig.advance(4000);
+    expect(rig.acks("P").at(-1)).toBe("confirmed");
+    const before = rig.writes().length;
+    await rig.cellStop("P", "abort");
+    await rig.advance(4000);
+    expect(writesSince(before)).toEqual([quickStop, off]);
+    await rig.cellStop("P", "abort");
+    await rig.advance(1000);
+    expect(writesSince(before)).toEqual([quickStop, off]);
+    expect(rig.acks("P").at(-1)).toBe("confirmed");
+  });
+
+  it("under the id of an abort before its reset takes the power again", async () => {
+    await movingServo("stays");
+    await rig.cellStop("P", "abort");
+    await rig.advance(4000);
+    rig.command("reset", { stops: ["P"] });
+    await rig.advance(2500);
+    await run("enable");
+    const before = rig.writes().length;
+    await rig.cellStop("P", "abort");
+    await rig.advance(4000);
+    expect(writesSince(before)).toEqual([quickStop, off]);
+  });
+
   it("lends nothing before the power is off", async () => {
     await movingServo("stays");
     await rig.cellStop("A1", "abort");
@@ -163,5 +201,141 @@ describe("stop of a real profile", () => {
     rig.now.field.release();
     await rig.advance(1000);
     expect(rig.acks("S1")).toEqual(["received", "confirmed"]);
+  });
+});
+
+/** Waits for what the device comes to by itself. */
+async function until(what: () => boolean): Promise<void> {
+  for (let ms = 0; ms < 20_000 && !what(); ms += 10) await rig.advance(10);
+  expect(what()).toBe(true);
+}
+
+describe("stop of a device that has none", () => {
+  const acceptNoStop = "a test";
+  const gripper = () => bench("dh/ag-95", { constants: { openAt: 1000 }, acceptNoStop });
+  const pointer = () => {
+    const turns = { kind: "rotary", unit: "deg", countsPerRev: 4096, perRev: 360 } as const;
+    const slow = { travel: { min: 0, max: 350 }, velocityMax: 90, accelerationMax: 300 };
+    const falls = { ...axis, ...turns, ...slow, tolerance: 0.5, whenOff: "falls" } as const;
+    return bench("feetech/sm-c002", { axis: falls, constants: { speedStep: 1 }, acceptNoStop });
+  };
+  /** Its fingers on their way to 5 mm. */
+  async function closing() {
+    const { sim } = gripper();
+    await rig.ready();
+    await run("enable");
+    const lease = await rig.lease();
+    const id = rig.command("moveTo", { width: 5 }, { lease });
+    await until(() => rig.state()?.moving === true);
+    expect(sim.moving).toBe(true);
+    return { sim, id, lease };
+  }
+  const refused = async () => {
+    const id = rig.command("lease", { holder: "coordinator", bootId: "b" });
+    await rig.advance(5);
+    return rig.last(id)?.error?.code;
+  };
+
+  it("STOP while the fingers close: an alarm, and confirmed only when they stand", async () => {
+    const { sim, id } = await closing();
+    await rig.cellStop("S1");
+    await rig.advance(30);
+    expect([sim.moving, rig.acks("S1")]).toEqual([true, ["unconfirmed"]]);
+    expect(rig.events("axis.stop.unconfirmed")).toMatchObject([{ stop: "S1", critical: true }]);
+    expect(rig.last(id)?.error?.code).toBe("OUTCOME_UNKNOWN");
+    rig.command("reset", { stops: ["S1"] });
+    expect(await refused()).toBe("NOT_READY");
+    await until(() => !sim.moving);
+    await rig.advance(1500);
+    expect(rig.acks("S1").at(-1)).toBe("confirmed");
+    expect((await rig.lease()).epoch).toBeGreaterThan(1);
+  });
+
+  it("STOP with the trigger: no standstill of before is a proof", async () => {
+    const { sim } = gripper();
+    await rig.ready();
+    await run("enable");
+    const lease = await rig.lease();
+    rig.now.field.onFrame = (frame) => {
+      rig.frames.push(frame);
+      const trigger = frame.write && frame.hex.startsWith("060103");
+      if (trigger) rig.now.door.order("stop", { id: "S1" });
+    };
+    rig.command("moveTo", { width: 5 }, { lease });
+    await until(() => rig.acks("S1").includes("unconfirmed"));
+    expect([sim.moving, rig.acks("S1").at(-1)]).toEqual([true, "unconfirmed"]);
+    await until(() => rig.acks("S1").at(-1) === "confirmed");
+    expect(sim.moving).toBe(false);
+  });
+
+  it("a grip that has failed at a standstill makes its stop no alarm", async () => {
+    bench("dh/ag-95", { constants: { openAt: 1000 }, acceptNoStop }, { partWidth: false });
+    await rig.ready();
+    await run("enable");
+    const lease = await rig.lease();
+    const id = rig.command("grip", {}, { lease });
+    await until(() => rig.last(id)?.error?.code === "NO_PART");
+    await rig.cellStop("S1");
+    await rig.advance(1500);
+    expect(rig.acks("S1")).toEqual(["received", "confirmed"]);
+  });
+
+  it("the end of a lease while the fingers close lends nothing before they stand", async () => {
+    const { sim, lease } = await closing();
+    rig.command("release-lease", {}, { lease });
+    await rig.advance(20);
+    expect([sim.moving, await refused()]).toEqual([true, "NOT_READY"]);
+    await until(() => !sim.moving);
+    await rig.advance(1500);
+    expect((await rig.lease()).epoch).toBeGreaterThan(lease.epoch);
+  });
+
+  it.each([
+    ["gripper", gripper],
+    ["pointer", pointer],
+  ])("STOP at a standstill is no alarm, and lends again after its reset: %s", async (_, make) => {
+    make();
+    await rig.ready();
+    await rig.cellStop("S1");
+    await rig.advance(500);
+    expect(rig.acks("S1")).toEqual(["received", "confirmed"]);
+    rig.command("reset", { stops: ["S1"] });
+    await rig.advance(5);
+    expect((await rig.lease()).epoch).toBe(1);
+    expect(rig.writes()).toEqual([]);
+  });
+
+  it.each([
+    ["gripper", gripper],
+    ["pointer", pointer],
+  ])("no answer at boot: lent once it answers and stands: %s", async (_, make) => {
+    make();
+    await rig.boot(({ field }) => {
+      field.silent = true;
+    });
+    await rig.advance(600);
+    rig.now.field.silent = false;
+    await rig.seen([]);
+    await rig.advance(8000);
+    expect((await rig.lease()).epoch).toBe(1);
+  });
+
+  it("the driver dies in a move: the next start lends when the axis stands", async () => {
+    const { sim } = pointer();
+    await rig.ready();
+    await run("enable");
+    const lease = await rig.lease();
+    const id = rig.command("moveTo", { position: 300, velocity: 40 }, { lease });
+    await until(() => sim.moving);
+    rig.beats(false);
+    rig.crash();
+    await rig.boot();
+    await rig.seen([]);
+    await until(() => !sim.moving);
+    await rig.advance(3000);
+    expect((await rig.lease()).epoch).toBeGreaterThan(lease.epoch);
+    const query = rig.command("query", { id });
+    await rig.advance(5);
+    expect(JSON.stringify(rig.last(query))).toContain("STOPPED_SHORT");
   });
 });

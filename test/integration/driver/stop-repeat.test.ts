@@ -48,4 +48,38 @@ describe("a stop under a confirmed id", () => {
     expect(rig.writes().filter((write) => write === stopFrame)).toHaveLength(1);
     expect(rig.acks("HMI").at(-1)).toBe("confirmed");
   });
+
+  it.each([
+    ["without a latch", false],
+    ["with a latch", true],
+  ])("ends a command that is being stored, and its lease: %s", async (_, latch) => {
+    await rig.ready();
+    await rig.cellStop("HMI");
+    await rig.advance(300);
+    rig.command("reset", { stops: ["HMI"] });
+    await rig.advance(2500);
+    const lease = await rig.lease();
+    rig.now.store.slowMs = 300;
+    const id = rig.command("moveTo", { position: 700, velocity: 200 }, { lease });
+    await rig.advance(20);
+    await rig.now.stop.deliver("axisStop", { axis: "x", verb: "stop" }, { id: "HMI", latch });
+    await rig.advance(1500);
+    expect(rig.writes()).not.toContain(trigger);
+    expect(rig.last(id)?.error?.code).toBe("SUPERSEDED");
+    expect(rig.state()?.lease).toBeUndefined();
+    expect(rig.state()?.latched).toEqual(latch ? ["HMI"] : []);
+  });
+
+  it("ends a lease that was lent since, when it latches anew", async () => {
+    await rig.ready();
+    await rig.cellStop("HMI");
+    await rig.advance(300);
+    rig.command("reset", { stops: ["HMI"] });
+    await rig.advance(2500);
+    await rig.lease();
+    await rig.cellStop("HMI");
+    await rig.advance(300);
+    expect(rig.events("axis.lease.ended").at(-1)).toMatchObject({ reason: "stop" });
+    expect(rig.acks("HMI").at(-1)).toBe("confirmed");
+  });
 });

@@ -5,7 +5,8 @@
  * frames: this is the machine alone.
  */
 import { describe, expect, it } from "vitest";
-import { ladderOf, nextStop } from "../../../services/driver/stop.machine.js";
+import { nextStop } from "../../../services/driver/stop.machine.js";
+import { ladderOf } from "../../../services/driver/stop-ladder.js";
 import {
   isLatched,
   latchesMax,
@@ -13,47 +14,12 @@ import {
   recentMax,
   resetsMax,
   type StopInput,
-  type StopRules,
   type StopState,
   stopAtBoot,
 } from "../../../services/driver/stop-state.js";
-
-const rules: StopRules = {
-  nowMs: 10_000,
-  classes: new Set(["controlled", "fast", "disable"]),
-  whenOff: "falls",
-  boundMs: { controlled: 3000, fast: 2000, coast: 5000, disable: 1000 },
-  still: false,
-};
-const bare: StopState = {
-  ...stopAtBoot([], ["old"]),
-  ...{ seen: true, generation: 5, attempts: 1, resetAtMs: new Map([["old", 9500]]) },
-};
-
-type Order = StopInput & { readonly kind: "order" };
-const order = (id: string, change: Partial<Order> = {}): Order => ({
-  ...{ kind: "order", id, stop: "stop", latch: true, reason: "stop", answer: true },
-  ...change,
-});
+import { bare, order, play, rules, stills, tick } from "./stop-play.js";
 
 describe("stop machine, climbs and latches", () => {
-  /** Plays inputs with their times; returns what was sent and said. */
-  function play(state: StopState, steps: readonly (readonly [number, StopInput])[], change = {}) {
-    let now = state;
-    const said: string[] = [];
-    for (const [nowMs, input] of steps) {
-      const step = nextStop(now, input, { ...rules, ...change, nowMs });
-      if (step === undefined) continue;
-      now = step.state;
-      for (const effect of step.effects) {
-        if (effect.kind === "send") said.push(`${nowMs} ${effect.stopClass}`);
-        if (effect.kind === "ack" && effect.status !== "received") said.push(effect.status);
-      }
-    }
-    return { state: now, said };
-  }
-  const tick: StopInput = { kind: "tick" };
-
   it("controlled, then fast, then owed: an axis that falls is never disabled by itself", () => {
     const { state, said } = play(bare, [
       [0, order("s1")],
@@ -225,6 +191,59 @@ describe("stop machine, climbs and latches", () => {
     expect(state.progress).toMatchObject({ ids: ["s1"] });
   });
 
+  it("an abort under the id of a stop that is confirmed, or under way, takes the power", () => {
+    const stays = { whenOff: "stays" } as const;
+    const abort = order("s1", { stop: "abort" });
+    const stopped = { ...bare, recent: ["s1"], latches: ["s1"] };
+    expect(play(stopped, [[0, abort]], { ...stays, still: true }).said).toEqual(["0 fast"]);
+    const quick = order("s1", { stop: "quickStop" });
+    const under = play(
+      bare,
+      [
+        [0, quick],
+        [50, abort],
+      ],
+      stays,
+    );
+    expect([under.said, under.state.progress]).toMatchObject([["0 fast"], { off: true }]);
+  });
+
+  it("copies of an abort are answered, and copies of the stop before it", () => {
+    const aborted = { ...bare, recent: ["s1"], aborted: ["s1"], latches: ["s1"] };
+    const copies = [order("s1", { stop: "abort" }), order("s1")].map((one) => [0, one] as const);
+    const { said } = play(aborted, copies, { whenOff: "stays", still: true });
+    expect(said).toEqual(["confirmed", "confirmed"]);
+  });
+
+  it.each([
+    ["an axis", { whenOff: "stays" }],
+    ["a device that does not move", { whenOff: undefined }],
+  ] as const)("remembers that it has aborted %s", (_, change) => {
+    const { state } = play(
+      bare,
+      [
+        [0, order("s1", { stop: "abort" })],
+        [10, { kind: "frame", attempt: 2, outcome: "acked", sentAtMs: 1 }],
+        [11, { kind: "classEnd", attempt: 2, ok: true, answered: true }],
+        ...stills(20, 30),
+      ],
+      change,
+    );
+    expect(state).toMatchObject({ recent: ["s1"], aborted: ["s1"] });
+  });
+
+  it("under a confirmed id: what latches anew, or comes while a command has begun, stops", () => {
+    const stopped = { ...bare, recent: ["s1"] };
+    const still = { still: true };
+    const run = order("s1", { latch: false });
+    expect(play(stopped, [[0, run]], still).said).toEqual(["confirmed"]);
+    expect(play(stopped, [[0, run]], { ...still, begun: true }).said).toEqual(["0 controlled"]);
+    expect(play(stopped, [[0, order("s1")]], still).said).toEqual(["0 controlled"]);
+    const latches = Array.from({ length: latchesMax }, (_, i) => `l${i}`);
+    const full = play({ ...stopped, latches }, [[0, order("s1")]], still);
+    expect(full.said).toEqual(["confirmed"]);
+  });
+
   it("an abort takes the power after the standstill, once, and says it when it cannot", () => {
     const ladder = ["fast", "disable"] as const;
     const proved = { attempt: 3, frames: "acked", done: true, stills: 1, off: true } as const;
@@ -257,12 +276,6 @@ describe("stop machine, climbs and latches", () => {
     const { state, said } = play(bare, [[0, order("s1")]], { whenOff: undefined });
     expect(said).toEqual(["confirmed"]);
     expect([state.latches, state.generation]).toEqual([["s1"], 6]);
-  });
-
-  it("an axis without any stop class is owed at once and said so", () => {
-    const { state, said } = play(bare, [[0, order("s1")]], { classes: new Set() });
-    expect(said).toEqual(["unconfirmed"]);
-    expect(state.progress.at).toBe("owed");
   });
 
   it.each([

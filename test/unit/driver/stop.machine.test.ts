@@ -22,6 +22,8 @@ const rules: StopRules = {
   whenOff: "falls",
   boundMs: { controlled: 3000, fast: 2000, coast: 5000, disable: 1000 },
   still: false,
+  stands: false,
+  begun: false,
 };
 const climb: Climb = {
   ids: ["s1"],

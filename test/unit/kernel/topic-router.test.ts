@@ -126,6 +126,17 @@ it("malformed stop orders that follow each other share one made-up id", async ()
   expect(ids).toEqual(["made-1", "made-1", "made-1"]);
 });
 
+it("malformed stop orders of another kind have another made-up id", () => {
+  let n = 0;
+  const { router: table } = router(() => `made-${++n}`);
+  const ids: string[] = [];
+  table.add("cellStop", {}, ({ payload }) => void ids.push(payload.id));
+  for (const verb of ["quickStop", "abort", "quickStop", "abort"]) {
+    table.deliver({ topic: `cmd/cell/${verb}`, payload: encode({}), retained: false });
+  }
+  expect(ids).toEqual(["made-1", "made-2", "made-1", "made-2"]);
+});
+
 it("a flood of faulty messages is counted in full and logged a few times", () => {
   const { router: table, log } = router();
   table.add("axisCommand", {}, () => undefined);
