@@ -62,10 +62,15 @@ export async function runStopOperation(stop: StopOperation): Promise<ClassEnd | 
       await sleepUntil(effect.atMs);
       input = { kind: "tick", nowMs: performance.now() };
     } else if (effect.kind === "write") {
+      const isChosen = !out;
       out = true;
       const known = sent[0] !== undefined && same(sent[0].pdu, effect.pdu);
       const frame = (known ? sent.shift() : undefined) ?? stop.send(effect.pdu);
-      input = await wrote(frame);
+      const came = await wrote(frame);
+      // Readings have chosen it. Who gave no reply may have been started anew since, and to such
+      // a one it can be an order to move: the next attempt looks first (docs/adr/0002).
+      if (isChosen && came.outcome === "unknown") return { ok: false, answered: false };
+      input = came;
     } else if (effect.kind === "read") {
       // The poll lane: reads may not stand before a stop; but the one that a stop begins with
       // is part of it.
@@ -75,7 +80,7 @@ export async function runStopOperation(stop: StopOperation): Promise<ClassEnd | 
   return undefined;
 }
 
-async function wrote(frame: SentFrame): Promise<OperationInput> {
+async function wrote(frame: SentFrame): Promise<OperationInput & { readonly kind: "wrote" }> {
   const came = writeOutcome(frame.pdu, await frame.exchange);
   const nowMs = performance.now();
   return came.kind === "exception"

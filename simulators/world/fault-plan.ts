@@ -196,6 +196,11 @@ function moment(random: SeededRandom, forMs: number, worst: number): Omit<Fault,
   return { atMs, after: { moment: random.pick(moments) ?? "command", plusMs } };
 }
 
+/**
+ * From the loss of its power to a device that answers. Stop frames are repeated for 300 ms, and that
+ * none of them meets a device that has been started anew meanwhile is assumed (docs/adr/0002).
+ */
+const rebootMsMin = 500;
 const otherPresses = pressNames.filter((name) => name !== "start" && name !== "jog");
 /** Buttons that are held, among so many presses. */
 const jogShare = 1 / 3;
@@ -315,7 +320,7 @@ function deviceFault(facts: PlanFacts, random: SeededRandom): FaultAction {
   if (choice === 0) return { ...base, fault: "stuck" };
   if (choice === 1) return { ...base, fault: "following-error" };
   if (choice === 2) return { ...base, fault: "trip" };
-  if (choice === 3) return { ...base, fault: "reboot", value: ms(random, 100, 2000) };
+  if (choice === 3) return { ...base, fault: "reboot", value: ms(random, rebootMsMin, 2000) };
   if (choice === 4) return { ...base, fault: "drop", forMs: ms(random, 50, 2500) };
   if (choice === 5) return { ...base, fault: "drop", value: "replies", forMs: ms(random, 20, 600) };
   if (choice === 6) return { ...base, fault: "busy", value: random.whole(1, 20) };

@@ -189,6 +189,23 @@ describe("stop of a real profile", () => {
     expect(rig.acks("S1")).toEqual(["received", "confirmed"]);
   });
 
+  it("STOP on a gripper that loses its power then: the frame for an active one is said once", async () => {
+    const { sim } = bench("robotiq/2f", { constants: { stroke: 85 } });
+    await rig.ready();
+    await run("enable");
+    await rig.advance(500);
+    rig.now.field.silent = true;
+    const before = rig.writes().length;
+    await rig.cellStop("S1");
+    sim.setFault("reboot", 300, performance.now());
+    await rig.advance(600);
+    rig.now.field.silent = false;
+    await rig.advance(3000);
+    expect(writesSince(before)).toEqual(["stop 1003e8000306010000000000"]);
+    expect(sim.moving).toBe(false);
+    expect(rig.acks("S1").at(-1)).toBe("confirmed");
+  });
+
   it("STOP on a gripper while a poll is stuck: its first read takes no turn", async () => {
     bench("robotiq/2f", { constants: { stroke: 85 } });
     await rig.ready();
