@@ -20,6 +20,7 @@ const silenceMsMax = 850;
 /** A stream that is silent for so long is opened anew. */
 const reopenMs = 3000;
 const eventsMax = 30;
+/** Of the ended ones; an open one is never left out. */
 const runsMax = 20;
 const requestMsMax = 6000;
 
@@ -147,7 +148,8 @@ export class Live {
 
 function withRun(runs: readonly RunRecord[], run: RunRecord): RunRecord[] {
   const others = runs.filter((r) => r.run !== run.run);
-  return [run, ...others].sort((a, b) => b.startedAt - a.startedAt).slice(0, runsMax);
+  const sorted = [run, ...others].sort((a, b) => b.startedAt - a.startedAt);
+  return sorted.filter((r, place) => place < runsMax || r.endedAt === undefined);
 }
 
 /** A key for one tap; also on a panel that is reached without TLS. */

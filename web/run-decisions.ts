@@ -49,6 +49,9 @@ function isReasoned(choice: Choice): choice is Reasoned {
 /** As many letters as the gateway takes. */
 const reasonMax = "500";
 
+/** Where another run takes the place of one, a tap that was meant for that one does nothing. */
+const settleMs = 700;
+
 function choicesOf(run: RunRecord): readonly Choice[] {
   const runs = run.state === "running" || run.state === "pending";
   return runs ? [...run.choices, "cancel"] : run.choices;
@@ -73,6 +76,9 @@ export class RunDecisions {
   /** What the field is open for. */
   #open: { readonly run: string; readonly choice: Reasoned } | undefined;
   #sending = false;
+  /** The run that was shown last. */
+  #run: string | undefined;
+  #settledAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(live: Live, command: Command) {
     this.#live = live;
@@ -96,12 +102,11 @@ export class RunDecisions {
     return [this.#asks, this.#choices, this.#form];
   }
 
-  /** Whether somebody is giving a reason to this run. */
-  isOpenFor(run: RunRecord): boolean {
-    return this.#open?.run === run.run;
-  }
-
   render(run: RunRecord | undefined): void {
+    if (run !== undefined && run.run !== this.#run) {
+      if (this.#run !== undefined) this.#settledAtMs = performance.now() + settleMs;
+      this.#run = run.run;
+    }
     keep(this.#asks, run?.asks ?? [], {
       key: (ask) => `${run?.run}/${ask.step}`,
       make: (ask) => this.#makeAsk(run?.run ?? "", ask),
@@ -129,7 +134,8 @@ export class RunDecisions {
   }
 
   #enable(buttons: Iterable<HTMLButtonElement>): void {
-    for (const button of buttons) button.disabled = !this.#live.mayCommand;
+    const settled = performance.now() >= this.#settledAtMs;
+    for (const button of buttons) button.disabled = !this.#live.mayCommand || !settled;
   }
 
   #makeAsk(run: string, ask: Ask): HTMLElement {

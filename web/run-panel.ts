@@ -1,9 +1,10 @@
 /**
  * The run: its steps as they happen, how each was made safe, and what a person may choose.
  *
- * The idea: the newest open run is shown whole, one that waits for a person before all others;
- * what it asks and the choices that the coordinator offers stand beside what it does not know. It
- * refuses to offer more.
+ * The idea: one open run is shown whole, first one that waits for a person; what it asks and the
+ * choices that the coordinator offers stand beside what it does not know. The other open ones are
+ * one tap away, and marked where they wait. It refuses to offer more, and to put another run in
+ * the place of one that is still open, under the hand of somebody about to press.
  */
 import type { RunRecord, RunStep } from "#kernel/contract/payloads.js";
 import type { SagaResource } from "#kernel/contract/resources.js";
@@ -60,11 +61,14 @@ export class RunPanel {
   readonly #command: Command;
   readonly #decisions: RunDecisions;
   readonly #none = make("p", { class: "quiet" }, ["No run yet. Start one of the sagas."]);
-  readonly #title = make("h3");
+  readonly #title = make("h3", { tabindex: "-1" });
   readonly #state = make("p", { class: "words run-state", role: "status" });
   readonly #unknowns = make("ul", { class: "unknowns" });
   readonly #steps = make("ol", { class: "steps" });
+  /** The other ones: open, then ended. */
   readonly #earlier = make("ul", { class: "earlier" });
+  /** The run that is shown, for as long as it is open. */
+  #picked: string | undefined;
 
   constructor(live: Live, command: Command) {
     this.#live = live;
@@ -82,14 +86,38 @@ export class RunPanel {
     for (const part of [this.#title, this.#state, this.#steps]) show(part, run !== undefined);
     if (run !== undefined) this.#renderRun(run);
     this.#decisions.render(run);
-    this.#renderEarlier(runs.filter((r) => r !== run).slice(0, 5));
+    const others = runs.filter((r) => r !== run);
+    const open = others.filter(isOpen);
+    const waiting = open.filter(waitsForPerson);
+    this.#renderWaiting(waiting);
+    const going = open.filter((r) => !waitsForPerson(r));
+    const ended = others.filter((r) => !isOpen(r)).slice(0, 5);
+    this.#renderEarlier([...waiting, ...going, ...ended]);
   }
 
-  /** What somebody is deciding about stays in view whatever else begins. */
+  /** What is shown stays in view while it is open, whatever else begins or waits. */
   #shown(runs: readonly RunRecord[]): RunRecord | undefined {
     const open = runs.filter(isOpen);
-    const decided = open.find((run) => this.#decisions.isOpenFor(run));
-    return decided ?? open.find(waitsForPerson) ?? open[0] ?? runs[0];
+    const picked = open.find((run) => run.run === this.#picked);
+    const shown = picked ?? open.find(waitsForPerson) ?? open[0];
+    // Where no run is known for a moment, the same one is shown afterwards.
+    if (runs.length > 0) this.#picked = shown?.run;
+    return shown ?? runs[0];
+  }
+
+  #pick(run: string): void {
+    this.#picked = run;
+    this.render();
+    // The button that had the focus is gone with its line.
+    this.#title.focus();
+  }
+
+  /** Stands above the run, where it moves nothing that somebody is about to press. */
+  #renderWaiting(waiting: readonly RunRecord[]): void {
+    const level = waiting.some((run) => levelOf(run) === "alarm") ? "alarm" : "attention";
+    const many = waiting.length > 1 ? `${waiting.length} other runs wait` : "Another run waits";
+    const words = waiting.length === 0 ? [] : [{ text: many, level } as const];
+    sayWords(byId("run-waiting"), words);
   }
 
   #renderRun(run: RunRecord): void {
@@ -144,15 +172,30 @@ export class RunPanel {
   #renderEarlier(runs: readonly RunRecord[]): void {
     keep(this.#earlier, runs, {
       key: (run) => run.run,
-      make: () => make("li"),
+      make: (run) => this.#makeEarlier(run),
       update: (item, run) => {
-        const ms = (run.endedAt ?? this.#live.now()) - run.startedAt;
+        const [words, button] = [...item.children] as HTMLElement[];
+        if (!words || !button) return;
         const level = levelOf(run);
         const state = { text: wordOf(run), ...(level === undefined ? {} : { level }) };
-        sayWords(item, [{ text: run.saga }, state, { text: duration(ms) }]);
+        const asks = (run.asks ?? []).map(({ text }) => {
+          return { text: `asks: ${text}`, level: "attention" } as const;
+        });
+        const ms = (run.endedAt ?? this.#live.now()) - run.startedAt;
+        const name = isOpen(run) ? [{ text: run.run }] : [];
+        sayWords(words, [{ text: run.saga }, state, ...asks, { text: duration(ms) }, ...name]);
+        mark(item, "open", isOpen(run));
+        show(button, isOpen(run));
       },
     });
     show(this.#earlier, runs.length > 0);
+  }
+
+  #makeEarlier(run: RunRecord): HTMLElement {
+    const button = make("button", { type: "button", class: "command" }, ["Show"]);
+    button.setAttribute("aria-label", `Show ${run.saga}, run ${run.run}`);
+    button.addEventListener("click", () => this.#pick(run.run));
+    return make("li", {}, [make("p", { class: "words" }), button]);
   }
 
   #renderSagas(): void {
