@@ -3,18 +3,17 @@
  *
  * The idea: its devices are those with a stop socket and those that the snapshot of its cell
  * names, because a driver between two starts has no socket and its axis has to be told of all the
- * same; each is dialled and written again until its driver has answered. Beside the sending it is
- * found out whether anything lives there at all. It refuses to send after anything but itself.
+ * same; each is dialled and written again until its driver has answered. Those with a socket are
+ * written at once; what the snapshot says comes after that, and whether anything lives there at
+ * all. It refuses to send after anything but itself.
  */
 import { readdirSync } from "node:fs";
 import { userInfo } from "node:os";
 import type { CellConfig } from "#kernel/config/cell.js";
-import { readSnapshot, snapshotPath } from "#kernel/config/cell-snapshot.js";
 import { takesCommands } from "#kernel/config/takes-commands.js";
 import type { StopAck } from "#kernel/contract/payloads.js";
-import { packageVersion } from "#kernel/edge/process.js";
 import { openStopFanOut } from "#kernel/edge/stop-fan-out.js";
-import type { Log } from "#kernel/ports.js";
+import type { Log, StopFanOut } from "#kernel/ports.js";
 import { lanePath, stopPath, supervisorPath } from "#kernel/run-dir.js";
 import type { StopDelivery } from "./client.js";
 import { gatewayBase } from "./gateway-option.js";
@@ -68,12 +67,17 @@ function namesIn(runDir: string, pattern: RegExp): readonly string[] {
 
 export class DirectStop {
   readonly #stop: StopOfDir;
-  readonly #config: CellConfig | undefined;
   readonly #sockets: readonly string[];
-  readonly #devices: readonly string[];
   readonly #acks = new Map<string, StopAck>();
-  /** Settles when each driver has said its last word, or its time is over. */
-  readonly done: Promise<void>;
+  readonly #fans: StopFanOut[] = [];
+  readonly #sent: Promise<void>;
+  /** Settles when the first orders are out to whoever has a socket here. */
+  readonly begun: Promise<void>;
+  #begin: () => void = () => undefined;
+  #config: CellConfig | undefined;
+  #devices: readonly string[];
+  /** Whether the snapshot has been looked for. */
+  #listed = false;
   /** In doubt its cell runs. */
   #supervised = true;
   #ended = false;
@@ -81,10 +85,16 @@ export class DirectStop {
   constructor(stop: StopOfDir) {
     this.#stop = stop;
     this.#sockets = socketsIn(stop.runDir);
-    this.#config = readSnapshot(snapshotPath(stop.runDir), packageVersion()) ?? stop.config;
-    const named = this.#config?.devices.filter(takesCommands).map(({ id }) => id) ?? [];
-    this.#devices = [...new Set([...named, ...this.#sockets])];
-    this.done = this.#run();
+    this.#devices = this.#sockets;
+    this.begun = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
+    this.#dial(this.#sockets);
+    this.#sent = this.#send();
+  }
+
+  get runDir(): string {
+    return this.#stop.runDir;
   }
 
   /** Whether the gateway at this base is the one of the cell in this directory. */
@@ -92,9 +102,13 @@ export class DirectStop {
     return this.#config !== undefined && gatewayBase(this.#config.gateway) === base;
   }
 
-  async #run(): Promise<void> {
-    const sent = this.#send();
+  /**
+   * Settles when each driver has said its last word, or its time is over.
+   * `snapshot`: what has been read of the cell, if anything.
+   */
+  async finish(snapshot: CellConfig | undefined): Promise<void> {
     const { runDir } = this.#stop;
+    this.#list(snapshot ?? this.#stop.config);
     const doors = this.#devices.map((device) => stopPath(runDir, device));
     const lanes = namesIn(runDir, /^bus-(.+)-poll\.sock$/).map((bus) => {
       return lanePath(runDir, bus, "poll");
@@ -102,31 +116,58 @@ export class DirectStop {
     const [supervisor, services] = await Promise.all([
       lives(supervisorPath(runDir)),
       someLives([...doors, ...lanes]),
-      sent,
+      this.#sent,
     ]);
     this.#supervised = supervisor !== "no";
     this.#ended = !this.#supervised && services === "no" && this.#acks.size === 0;
   }
 
-  async #send(): Promise<void> {
-    const { runDir, id, kind, log } = this.#stop;
-    const fan = openStopFanOut({ runDir, devices: this.#devices, log });
-    const by = { user: userInfo().username, role: "operator" };
+  /** Devices without a socket are dialled too: their drivers may come back meanwhile. */
+  #list(config: CellConfig | undefined): void {
+    this.#config = config;
+    const named = config?.devices.filter(takesCommands).map(({ id }) => id) ?? [];
+    this.#devices = [...new Set([...named, ...this.#sockets])];
+    this.#dial(this.#devices.filter((device) => !this.#sockets.includes(device)));
+    this.#listed = true;
+  }
+
+  #dial(devices: readonly string[]): void {
+    if (devices.length === 0) return;
+    const { runDir, id, log } = this.#stop;
+    const fan = openStopFanOut({ runDir, devices, log });
     fan.onAck((ack) => {
       const before = this.#acks.get(ack.axis)?.status;
       if (ack.id === id && before !== "confirmed") this.#acks.set(ack.axis, ack);
     });
+    this.#fans.push(fan);
+  }
+
+  async #send(): Promise<void> {
+    const { id, kind } = this.#stop;
+    const by = { user: userInfo().username, role: "operator" };
     const startedMs = performance.now();
     const order = { id, ts: Date.now(), by, reason: "servocell stop", v: 1 };
-    for (let sent = 0; performance.now() - startedMs < confirmedLimitMs; sent += 1) {
-      const heard = this.#devices.filter((device) => this.#acks.has(device));
-      if (heard.length < this.#devices.length) fan.send(kind, order);
-      if (heard.every((device) => this.#acks.get(device)?.status !== "received")) {
-        if (heard.length === this.#devices.length || sent >= repeatsMax) break;
+    let sinceListed = 0;
+    for (let sent = 0; ; sent += 1) {
+      if (!this.#devices.every((device) => this.#acks.has(device))) {
+        for (const fan of this.#fans) fan.send(kind, order);
+      }
+      // What has been dialled just now takes its first order in the next turn.
+      if (sent > 0 || this.#sockets.length === 0) this.#begin();
+      if (this.#listed) {
+        if (this.#allSaid(sinceListed) || performance.now() - startedMs >= confirmedLimitMs) break;
+        sinceListed += 1;
       }
       await new Promise((resolve) => setTimeout(resolve, repeatMs));
     }
-    await fan.close();
+    await Promise.all(this.#fans.map((fan) => fan.close()));
+  }
+
+  /** No driver that has answered has more to say, and those that have not have had their time. */
+  #allSaid(repeats: number): boolean {
+    const heard = this.#devices.filter((device) => this.#acks.has(device));
+    if (heard.some((device) => this.#acks.get(device)?.status === "received")) return false;
+    return heard.length === this.#devices.length || repeats >= repeatsMax;
   }
 
   /** `gateway`: what it says of each axis, where it is the one of this cell. */

@@ -257,11 +257,11 @@ withGateway(program.command("stop"))
     new Option("--kind <kind>", "how").choices(["stop", "quickStop", "abort"]).default("stop"),
   )
   .action(
-    ends((options: ApiOptions & { kind: StopKind }) => {
+    ends(async (options: ApiOptions & { kind: StopKind }) => {
       const config = options.cell === undefined ? undefined : cellOf(options.cell, {});
       // A stop goes out even where the cell file is broken: what is found here is told to stop.
       const given = options.gateway ?? options.api;
-      const runDirs = config !== undefined ? runDirsOf(config) : given ? [] : localRunDirs();
+      const runDirs = config !== undefined ? await runDirsOf(config) : given ? [] : localRunDirs();
       const named = given === undefined ? {} : { gateway: given };
       const api = config === undefined ? apiOf(named) : apiOf(options);
       const { kind } = options;

@@ -121,7 +121,11 @@ export function runDirsHere(uid?: number): readonly string[] {
   return readdirSync(tmpdir())
     .filter((name) => ours.test(name))
     .map((name) => join(tmpdir(), name))
-    .filter((dir) => statSync(dir, { throwIfNoEntry: false })?.isDirectory() === true);
+    .filter((dir) => {
+      const found = statSync(dir, { throwIfNoEntry: false });
+      // The name is anybody's to choose.
+      return found?.isDirectory() === true && (uid === undefined || found.uid === uid);
+    });
 }
 
 /** The bus service may be between two starts: then the supervisor answers for it. */

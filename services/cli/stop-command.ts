@@ -4,13 +4,13 @@
  * The idea: the sockets are written every 50 ms until each driver has answered, the gateway is
  * asked beside them, and either road is enough (PROTOCOL 5); whose axis an answer is about is
  * told by the run directory, because cells of one PC may use the same names. It refuses to wait
- * for one road before it has tried the other, and to call a stop delivered that nobody has
- * answered.
+ * for one road before it has tried the other, to read what the cells are before the first orders
+ * are out, and to call a stop delivered that nobody has answered.
  */
 import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
 import type { CellConfig } from "#kernel/config/cell.js";
-import { readSnapshot, snapshotPath } from "#kernel/config/cell-snapshot.js";
+import { readSnapshots } from "#kernel/config/cell-snapshot.js";
 import { packageVersion } from "#kernel/edge/process.js";
 import { ServocellError, textOf } from "#kernel/errors.js";
 import type { Log } from "#kernel/ports.js";
@@ -32,11 +32,26 @@ export interface StopCommand {
 }
 
 /** Run directories of a cell file: wherever its data stand, the snapshot there names the file. */
-export function runDirsOf(config: CellConfig): readonly string[] {
-  const named = localRunDirs().filter((dir) => {
-    return readSnapshot(snapshotPath(dir), packageVersion())?.file === config.file;
-  });
-  return [...new Set([config.runDir, ...named])];
+export async function runDirsOf(config: CellConfig): Promise<readonly string[]> {
+  const snapshots = await readSoon(localRunDirs());
+  const named = [...snapshots].filter(([, { file }]) => file === config.file);
+  return [...new Set([config.runDir, ...named.map(([dir]) => dir)])];
+}
+
+/** Waits, counted because a busy PC may stand this process still; then goes without. */
+const readWaits = { count: 10, eachMs: 50 };
+
+/** Snapshots in these run directories: one that takes its time is not waited for. */
+async function readSoon(runDirs: readonly string[]): Promise<ReadonlyMap<string, CellConfig>> {
+  let isRead = false;
+  const late = async () => {
+    for (let waits = 0; waits < readWaits.count && !isRead; waits += 1) {
+      await new Promise((resolve) => setTimeout(resolve, readWaits.eachMs));
+    }
+  };
+  const snapshots = await readSnapshots(runDirs, packageVersion(), late());
+  isRead = true;
+  return snapshots;
 }
 
 /** Run directories of this user's cells on this PC; all drivers of one may be between starts. */
@@ -52,15 +67,17 @@ export function localRunDirs(): readonly string[] {
  */
 export async function stop(command: StopCommand): Promise<number> {
   const { kind, id, log, config, say, api } = command;
-  const direct = command.runDirs.map((runDir) => {
-    const own = config?.runDir === runDir ? config : undefined;
-    return new DirectStop({ kind, id, log, runDir, config: own });
-  });
   const overHttp = api.stop({ kind, id }).then(
     (delivery) => ({ delivery, problem: "" }),
     (thrown: unknown) => ({ delivery: undefined, problem: textOf(thrown) }),
   );
-  await Promise.all(direct.map((one) => one.done));
+  const direct = command.runDirs.map((runDir) => {
+    const own = config?.runDir === runDir ? config : undefined;
+    return new DirectStop({ kind, id, log, runDir, config: own });
+  });
+  await Promise.all(direct.map((one) => one.begun));
+  const snapshots = await readSoon(command.runDirs);
+  await Promise.all(direct.map((one) => one.finish(snapshots.get(one.runDir))));
   const { delivery, problem } = await overHttp;
   const results = direct.map((one) => {
     const itsOwn = one.hasGateway(api.base);

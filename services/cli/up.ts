@@ -6,6 +6,7 @@
  * anything is written: what a running cell has left for its services stays as it is. It refuses to
  * start anything on a faulty cell file, and a cell that is up already.
  */
+import { chmodSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CellConfig } from "#kernel/config/cell.js";
 import { snapshotPath, writeSnapshot } from "#kernel/config/cell-snapshot.js";
@@ -13,7 +14,7 @@ import { createNewId } from "#kernel/edge/ids.js";
 import { packageVersion } from "#kernel/edge/process.js";
 import { makeDataDir, makeRunDir } from "#kernel/edge/run-dir-maker.js";
 import { ServocellError, textOf } from "#kernel/errors.js";
-import { simControlPath } from "#kernel/run-dir.js";
+import { simControlPath, supervisorPath } from "#kernel/run-dir.js";
 import { buildSupervisor, type Supervisor } from "../supervisor/app.js";
 import { childSpawner } from "../supervisor/child.js";
 import { planCell } from "../supervisor/plan.js";
@@ -22,6 +23,7 @@ import type { FaultOption } from "./fault-option.js";
 import { gatewayBase, hostOf } from "./gateway-option.js";
 import { runOnce, sagaFor } from "./once.js";
 import { seconds } from "./run-report.js";
+import { someLives } from "./running-cells.js";
 import { setFault } from "./sim-control.js";
 import { needsSimulatorCell, simulatorCell } from "./simulator-cell.js";
 import { serveSupervisor } from "./supervisor-control.js";
@@ -57,8 +59,27 @@ export async function up(
     supervisor = supervisorOf(config, options, terminal);
     return await keepUp(supervisor, config, { options, terminal });
   } finally {
+    await leaveRunDir(config.runDir);
     // Last of all: until then the directory is this cell's, and another `up` is refused.
     await control.close();
+  }
+}
+
+/**
+ * Other users may then see that nobody is there, and are not kept from the wires of an ended cell.
+ * The directory stays as it is where somebody still lives in it.
+ */
+async function leaveRunDir(runDir: string): Promise<void> {
+  try {
+    const others = readdirSync(runDir)
+      .filter((name) => name.endsWith(".sock"))
+      .map((name) => join(runDir, name))
+      .filter((path) => path !== supervisorPath(runDir));
+    if ((await someLives(others)) !== "no") return;
+    rmSync(snapshotPath(runDir), { force: true });
+    chmodSync(runDir, 0o711);
+  } catch {
+    // In doubt the cell runs.
   }
 }
 

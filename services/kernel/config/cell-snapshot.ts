@@ -6,9 +6,10 @@
  * someone is editing, and no child spends its start on parsing. It refuses a snapshot of another
  * version, and nothing here judges a cell.
  */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import type { CellConfig } from "./cell.js";
 import { deepFreeze } from "./deep-freeze.js";
+import { readRegularFile, readRegularFileSync } from "./regular-file.js";
 
 interface Snapshot {
   readonly snapshot: 1;
@@ -34,7 +35,42 @@ export function writeSnapshot(path: string, version: string, config: CellConfig)
 /** Undefined: there is none that counts, and the cell file itself has to be read. */
 export function readSnapshot(path: string, version: string): CellConfig | undefined {
   try {
-    const snapshot = JSON.parse(readFileSync(path, "utf8")) as Partial<Snapshot>;
+    return configIn(readRegularFileSync(path), version);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Those of several run directories, where something more urgent is under way: all are read beside
+ * each other, and only then looked at, one in each turn, so that no reading waits for a looking.
+ * `late`: from then on what is not read yet does not count.
+ */
+export async function readSnapshots(
+  runDirs: readonly string[],
+  version: string,
+  late: Promise<unknown>,
+): Promise<ReadonlyMap<string, CellConfig>> {
+  const nothing = late.then(() => undefined);
+  const texts = await Promise.all(
+    runDirs.map(async (dir) => {
+      const text = readRegularFile(snapshotPath(dir)).catch(() => undefined);
+      return [dir, await Promise.race([text, nothing])] as const;
+    }),
+  );
+  const found = new Map<string, CellConfig>();
+  for (const [dir, text] of texts) {
+    if (text === undefined) continue;
+    const config = configIn(text, version);
+    if (config !== undefined) found.set(dir, config);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return found;
+}
+
+function configIn(text: string, version: string): CellConfig | undefined {
+  try {
+    const snapshot = JSON.parse(text) as Partial<Snapshot>;
     if (snapshot.snapshot !== 1 || snapshot.version !== version) return undefined;
     return snapshot.config === undefined ? undefined : deepFreeze(snapshot.config);
   } catch {

@@ -5,9 +5,10 @@
  * was started and whatever the cell file says by now; what the bus service itself wrote when it
  * had the sockets is the truth. It refuses to say whether that process lives: the sockets do.
  */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import * as z from "zod";
 import type { BusConfig } from "../config/cell.js";
+import { readRegularFileSync } from "../config/regular-file.js";
 import { busOwnerPath } from "../run-dir.js";
 
 const endpoint = { host: z.string(), port: z.number() };
@@ -29,7 +30,8 @@ export function writeBusOwner(runDir: string, { id, link }: BusConfig): void {
 /** Undefined: nobody has said so, or in words of another version. */
 export function readBusOwner(runDir: string, bus: string): BusOwner | undefined {
   try {
-    const read = ownerSchema.safeParse(JSON.parse(readFileSync(busOwnerPath(runDir, bus), "utf8")));
+    const text = readRegularFileSync(busOwnerPath(runDir, bus));
+    const read = ownerSchema.safeParse(JSON.parse(text));
     return read.success ? read.data : undefined;
   } catch {
     return undefined;

@@ -2,7 +2,8 @@
  * Makes the directories of a cell: where sockets live and where files are kept.
  *
  * The idea: stop and command sockets are protected by their directory, which only the service
- * user may enter (0700). It refuses a run directory that belongs to someone else.
+ * user may enter (0700), also where `up` has let others look after its end. It refuses a run
+ * directory that belongs to someone else.
  */
 import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { ServocellError } from "../errors.js";

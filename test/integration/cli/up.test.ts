@@ -4,13 +4,21 @@
  * The idea: a copy of the demo cell on free ports, judged by its processes. It refuses to look at
  * axes; test/hil does.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { loadCell } from "#kernel/config/cell-file.js";
 import { snapshotPath } from "#kernel/config/cell-snapshot.js";
+import { makeRunDir } from "#kernel/edge/run-dir-maker.js";
+import { ownTmpdir } from "../../fixtures/cabinet.js";
 import { CellProcess, makeCellFolder, until } from "../../fixtures/cell-process.js";
+
+// Other users look through it, too.
+beforeAll(() => chmodSync(ownTmpdir(), 0o755));
+afterAll(() => vi.unstubAllEnvs());
 
 const started: CellProcess[] = [];
 afterEach(async () => {
@@ -44,6 +52,41 @@ test("up, SIGTERM: ten services are there, and none is left behind; exit 0", asy
   cell.child.kill("SIGTERM");
   expect(await cell.exit()).toBe(0);
   expect(servicesOf(cell)).toEqual([]);
+}, 120_000);
+
+const runningCells = fileURLToPath(
+  new URL("../../../dist/services/cli/running-cells.js", import.meta.url),
+);
+
+/** What a user without rights of any kind finds out about the wire of the cell. */
+function seenByOthers(): string {
+  const link = JSON.stringify({ kind: "tcp", host: "127.0.0.1", port: 9 });
+  const code = `import { runningBus } from ${JSON.stringify(runningCells)};
+    process.setgroups([]);
+    process.setgid(65534);
+    process.setuid(65534);
+    const found = await runningBus({ name: "a wire", link: ${link} }).catch(({ code }) => code);
+    console.log(String(found));`;
+  const args = ["--input-type=module", "--eval", code];
+  return execFileSync(process.execPath, args, { encoding: "utf8" }).trim();
+}
+
+test("up, SIGTERM: afterwards others see that nobody is there; the next start closes it", async () => {
+  const cell = await cellUp();
+  const loaded = loadCell(cell.folder.cellFile, { dataDir: cell.folder.dataDir });
+  if (!loaded.ok) throw new Error("the demo cell is faulty");
+  const { runDir } = loaded.value;
+  const mode = () => statSync(runDir).mode & 0o777;
+  expect(mode()).toBe(0o700);
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) expect(seenByOthers()).toBe("STATE_CONFLICT");
+  cell.child.kill("SIGTERM");
+  expect(await cell.exit()).toBe(0);
+  expect(mode()).toBe(0o711);
+  expect(existsSync(snapshotPath(runDir))).toBe(false);
+  if (isRoot) expect(seenByOthers()).toBe("undefined");
+  makeRunDir(runDir);
+  expect(mode()).toBe(0o700);
 }, 120_000);
 
 test("up, supervisor killed by SIGKILL: every service sees it and ends", async () => {
