@@ -63,7 +63,7 @@ export async function readSnapshots(
     if (text === undefined) continue;
     const config = configIn(text, version);
     if (config !== undefined) found.set(dir, config);
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
   return found;
 }
