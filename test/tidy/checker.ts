@@ -43,6 +43,12 @@ const bans: readonly Ban[] = [
     except: outside,
   },
   {
+    what: "a mocked module",
+    pattern: /\bvi\.(do)?[mM]ock\(/,
+    use: "a seam: pure test files share their modules",
+    where: /^test\/(unit|property|sim)\//,
+  },
+  {
     what: "AbortSignal.timeout",
     pattern: /\bAbortSignal\.timeout\b/,
     use: "setTimeout",
