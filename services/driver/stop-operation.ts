@@ -68,7 +68,7 @@ export async function runStopOperation(stop: StopOperation): Promise<ClassEnd | 
       const frame = (known ? sent.shift() : undefined) ?? stop.send(effect.pdu);
       const came = await wrote(frame);
       // Readings have chosen it. Who gave no reply may have been started anew since, and to such
-      // a one it can be an order to move: the next attempt looks first (docs/adr/0002).
+      // a one it can be an order to move: the next attempt looks first (docs/adr/0024).
       if (isChosen && came.outcome === "unknown") return { ok: false, answered: false };
       input = came;
     } else if (effect.kind === "read") {

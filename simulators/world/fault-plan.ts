@@ -198,7 +198,7 @@ function moment(random: SeededRandom, forMs: number, worst: number): Omit<Fault,
 
 /**
  * From the loss of its power to a device that answers. Stop frames are repeated for 300 ms; that
- * none of them meets a device that has been started anew meanwhile is assumed (docs/adr/0002).
+ * none of them meets a device that has been started anew meanwhile is assumed (docs/adr/0024).
  */
 const rebootMsMin = 500;
 const otherPresses = pressNames.filter((name) => name !== "start" && name !== "jog");
