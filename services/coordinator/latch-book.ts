@@ -8,12 +8,10 @@
  */
 import { type By, bySchema, type StopOrder } from "#kernel/contract/payloads.js";
 import type { Row, Statement } from "#kernel/ports.js";
-import type { StopKind } from "#kernel/stop-order.js";
+import { latchesMax, type StopKind } from "#kernel/stop-order.js";
 
 /** Resets that are remembered after their latches, so that old news does not latch again. */
 export const resetsMax = 64;
-/** Latches at a time; more than a person can give. */
-export const latchesMax = 256;
 
 export interface Latch {
   readonly id: string;

@@ -6,8 +6,8 @@
  * clear what was not named, and state/stop alone never clears anything.
  */
 import type { Ms } from "#drivers/reading.js";
+import { latchesMax } from "#kernel/stop-order.js";
 import {
-  latchesMax,
   lateCopyMs,
   resetsMax,
   type StopInput,

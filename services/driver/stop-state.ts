@@ -6,6 +6,7 @@
  */
 import type { StopClass, WhenOff } from "#drivers/device-model.js";
 import type { Ms } from "#drivers/reading.js";
+import { latchesMax } from "#kernel/stop-order.js";
 
 export type StopKind = "stop" | "quickStop" | "abort";
 
@@ -16,7 +17,7 @@ export const retryMs = 200;
 /** Pause between repeats of an owed stop while the device answers. */
 export const owedRepeatMs = 1000;
 /** Reset ids remembered, so that a late state/stop cannot latch them again: one whole reset. */
-export const resetsMax = 256;
+export const resetsMax = latchesMax;
 /** So long after its reset an order under an id may be a copy that was under way. */
 export const lateCopyMs = 2000;
 /** Ended stops remembered, so that their repeats are answered and not run again. */
@@ -28,8 +29,6 @@ export const offMsMax = 3000;
  * after the order at the earliest: a trigger that left just before it may begin late.
  */
 export const unsentSettleMs = 1000;
-/** Latches held, at most: state/stop names the others, and they follow when there is room. */
-export const latchesMax = 256;
 
 export type FrameFate = "pending" | "acked" | "failed";
 

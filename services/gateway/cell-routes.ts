@@ -9,7 +9,7 @@ import * as z from "zod";
 import type { Json } from "#drivers/reading.js";
 import { cellModes } from "#kernel/config/saga.js";
 import { commandIdSchema, idSchema } from "#kernel/contract/payloads.js";
-import { stopIdLengthMax } from "#kernel/stop-order.js";
+import { latchesMax, stopIdLengthMax } from "#kernel/stop-order.js";
 import type { Action } from "./authorize.js";
 import {
   actorFor,
@@ -112,8 +112,6 @@ class ShownStops {
 const shownMax = 64;
 /** Whatever id a stop came with is latched, and so it can be named. */
 const stopId = z.string().min(1).max(stopIdLengthMax);
-/** As many as are latched at most. */
-const stopsMax = 256;
 
 function resetRoute(server: HttpServer, { requests, mirror, newId, operators }: Parts): void {
   const shownStops = new ShownStops();
@@ -124,7 +122,7 @@ function resetRoute(server: HttpServer, { requests, mirror, newId, operators }: 
       schema: {
         summary: "Resets exactly the named stops (absent: those shown now); nothing moves by it",
         headers: keyHeader,
-        body: z.strictObject({ stops: z.array(stopId).max(stopsMax).optional() }).nullish(),
+        body: z.strictObject({ stops: z.array(stopId).max(latchesMax).optional() }).nullish(),
         response: { 202: answered, ...problemResponse },
       },
     },

@@ -17,6 +17,8 @@ const notCommands: ReadonlySet<string | undefined> = new Set([...axisStopVerbs, 
 
 /** Longest id of a stop that is kept; longer ones are cut. */
 export const stopIdLengthMax = 64;
+/** Stops that are latched at a time, at most; more than a person can give. */
+export const latchesMax = 256;
 /** Malformed orders within this time of each other are one stop: a sender repeats every 50 ms. */
 export const madeUpIdForMs = 1000;
 

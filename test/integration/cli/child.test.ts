@@ -2,7 +2,7 @@
  * A child of the supervisor whose log is gone.
  *
  * The idea: a real process that ends by itself, and a folder of logs that somebody takes away
- * meanwhile. It refuses the services: any script is a child.
+ * meanwhile. It refuses the services: a script of two lines is a child.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -5,11 +5,11 @@
  * frames: this is the machine alone.
  */
 import { describe, expect, it } from "vitest";
+import { latchesMax } from "#kernel/stop-order.js";
 import { nextStop } from "../../../services/driver/stop.machine.js";
 import { ladderOf } from "../../../services/driver/stop-ladder.js";
 import {
   isLatched,
-  latchesMax,
   lateCopyMs,
   recentMax,
   resetsMax,
